@@ -1,0 +1,165 @@
+package config
+
+import (
+	"time"
+
+	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// Workspace is the evaluated model of one directory's *.remint.hcl. Nothing in
+// it is an HCL type, and nothing in it changes after Load.
+type Workspace struct {
+	// Dir is the absolute workspace directory.
+	Dir       string
+	Settings  Settings
+	Providers map[string]*ProviderBlock // by "TYPE.NAME"
+	Approvers []Approver                // by name
+	Policies  []Policy                  // in order of declaration
+	Notifiers []*Block                  // by key
+	// Credentials are all instances, for_each expanded, sorted by address.
+	Credentials []*Credential
+	// Runbooks by label: the built-in ones, replaced and joined by the workspace's.
+	Runbooks map[string]*Runbook
+	// Offline is set when variables without a value were left unknown: such a
+	// workspace is validated and planned, never applied.
+	Offline bool
+}
+
+// Settings is the remint block, defaults filled in.
+type Settings struct {
+	RequiredVersion string
+	// StatePath of the sqlite state.
+	StatePath provider.Path
+	// EvidenceDir and SignerKey (PKCS#8 PEM).
+	EvidenceDir provider.Path
+	SignerKey   provider.Path
+	// SealRecipients are age recipients; none means a key made on first use.
+	SealRecipients []string
+	SealIdentities []provider.Path
+}
+
+// Block is a configured store, consumer or notifier.
+type Block struct {
+	Type, Name string
+	// Field is the field of the secret that a store takes; filled in.
+	Field string
+	Attrs provider.Attrs
+	Range diag.Range
+}
+
+// Key is TYPE.NAME, the key under which runbooks see it.
+func (b *Block) Key() string { return b.Type + "." + b.Name }
+
+// ProviderBlock is a configured provider.
+type ProviderBlock struct {
+	Block
+	// Environment of all of its credentials; "" is production.
+	Environment string
+}
+
+// Approver is a person who may approve.
+type Approver struct {
+	Name string
+	// PublicKey is a PEM.
+	PublicKey  string
+	Groups     []string
+	Identities []string
+	Range      diag.Range
+}
+
+// Enforcement is what a denial of a policy source means.
+type Enforcement string
+
+// The enforcements.
+const (
+	Mandatory   Enforcement = "mandatory"
+	Overridable Enforcement = "overridable"
+	Advisory    Enforcement = "advisory"
+)
+
+// Policy is a policy block.
+type Policy struct {
+	Name        string
+	Path        provider.Path
+	Enforcement Enforcement
+	Range       diag.Range
+}
+
+// Credential is one instance of a credential block.
+type Credential struct {
+	Addr     addrs.Credential
+	Type     *provider.CredentialType
+	Provider *ProviderBlock
+	Owner    string
+	// Environment is never empty: production unless something says otherwise.
+	Environment string
+	// MaxAge is zero when not set.
+	MaxAge  time.Duration
+	Labels  map[string]string
+	Runbook *Runbook
+	// DependsOn are the instances that must be finished first, sorted.
+	DependsOn []addrs.Credential
+	Attrs     provider.Attrs
+	Stores    []*Block // sorted by key; likewise consumers
+	Consumers []*Block
+	Range     diag.Range
+}
+
+// Reset is what `reset` stands for in a runbook's expressions.
+type Reset struct {
+	Reason            lifecycle.Reason
+	Mode              lifecycle.Mode
+	Ticket, Requester string
+}
+
+// Runbook is the steps for one type.
+type Runbook struct {
+	Name, Resets, Description string
+	Builtin                   bool
+	// Digest is sha256 over the runbook's normalized source: comments, layout
+	// and file names do not count.
+	Digest string
+	Range  diag.Range
+
+	steps []*step
+}
+
+// Step is a runbook step evaluated for one credential: for_each expanded,
+// `when` decided.
+type Step struct {
+	Addr        addrs.Step
+	Phase       lifecycle.Phase
+	Description string
+	// Args are an issue step's arguments.
+	Args provider.Attrs
+	// Secret names the issue step whose material an install, confirm or
+	// distribute step handles; SecretField narrows it to one field.
+	Secret      *addrs.Step
+	SecretField string
+	// Store or Consumer is what a step under a for_each acts on.
+	Store    *Block
+	Consumer *Block
+	// To is whom a notify step tells.
+	To string
+	// Via are the keys of the notifiers to use; none means all.
+	Via       []string
+	DependsOn []addrs.Step
+	Timeout   time.Duration
+	Retry     Retry
+	// Continue is set by on_failure = "continue": a failure is recorded and the
+	// reset goes on. Only reload and notify steps may.
+	Continue bool
+	Controls []string
+	Range    diag.Range
+}
+
+// Retry says how often a step's transient failures are tried again.
+type Retry struct {
+	// Attempts in all, at least 1.
+	Attempts int
+	// Delay before the second attempt, doubled for each further one.
+	Delay time.Duration
+}

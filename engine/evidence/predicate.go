@@ -1,0 +1,156 @@
+package evidence
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// Predicate types of the in-toto statements.
+const (
+	RunType      = "https://remint.dev/evidence/run/v1"
+	StepType     = "https://remint.dev/evidence/step/v1"
+	ResetType    = "https://remint.dev/evidence/reset/v1"
+	ApprovalType = "https://remint.dev/evidence/approval/v1"
+)
+
+// Common stands in every predicate but an approval's. The statement's first subject is the
+// plan (its digest), the second this record, named run/address/step.
+type Common struct {
+	Run             string `json:"run"`
+	PlanID          string `json:"plan_id"`
+	PlanDigest      string `json:"plan_digest"`
+	WorkspaceDigest string `json:"workspace_digest"`
+	PolicyDigest    string `json:"policy_digest"`
+	TrustDigest     string `json:"trust_digest"`
+	Trust           string `json:"trust"`
+	// Sequence of this record in its file, from 1 without gaps.
+	Sequence int `json:"sequence"`
+	// Recorded is the journal's time of the record, not the signature's.
+	Recorded time.Time `json:"recorded_at"`
+	// Program is the version of remint that wrote it.
+	Program string `json:"program"`
+}
+
+// Run says what happened to a run as a whole: a line of run.sigstore.jsonl.
+type Run struct {
+	Common
+	// Event is one of opened, approval, decisions, denied, interrupted, resumed, asserted, closed.
+	Event     string `json:"event"`
+	Operator  string `json:"operator"`
+	Requester string `json:"requester"`
+	// RequesterStrength is how surely the requester was verified.
+	RequesterStrength string             `json:"requester_strength"`
+	Reason            string             `json:"reason"`
+	Mode              string             `json:"mode"`
+	Ticket            string             `json:"ticket"`
+	Requirements      *plan.Requirements `json:"requirements,omitempty"`
+	Decisions         []plan.Decision    `json:"decisions,omitempty"`
+	// Approval is the signed approval as found, in event approval.
+	Approval json.RawMessage `json:"approval,omitempty"`
+	// Addresses are the resets asked for, in opened.
+	Addresses []string `json:"addresses,omitempty"`
+	// Facts are circumstances worth keeping: ci, state, seal.
+	Facts map[string]string `json:"facts,omitempty"`
+	// Outcome and Resets stand in closed (and, as far as things went, in interrupted).
+	Outcome string      `json:"outcome,omitempty"`
+	Resets  []ResetLink `json:"resets,omitempty"`
+	// Total is the number of records in this file, in closed.
+	Total int `json:"total,omitempty"`
+}
+
+// ResetLink ties a reset's file to the run's last record.
+type ResetLink struct {
+	Address string `json:"address"`
+	Outcome string `json:"outcome"`
+	Proof   string `json:"proof,omitempty"`
+	// Record is the sha256 of the bundle line of the reset's last record;
+	// empty where nothing was begun and no file exists.
+	Record string `json:"record,omitempty"`
+}
+
+// Step says how one step ended.
+type Step struct {
+	Common
+	Address        string       `json:"address"`
+	CredentialType string       `json:"credential_type"`
+	Target         string       `json:"target"`
+	Runbook        plan.Runbook `json:"runbook"`
+	Step           string       `json:"step"`
+	Phase          string       `json:"phase"`
+	// Outcome is one of done, failed, unknown, asserted.
+	Outcome    string    `json:"outcome"`
+	Attempts   int       `json:"attempts"`
+	StartedAt  time.Time `json:"started_at"`
+	FinishedAt time.Time `json:"finished_at"`
+	// Facts are what was observed, secret-free: version, sessions_ended, store, exit_code …
+	Facts  map[string]string `json:"facts,omitempty"`
+	Probes []Probe           `json:"probes,omitempty"`
+	Proof  string            `json:"proof,omitempty"`
+	Error  string            `json:"error,omitempty"`
+	// AssertedBy is the signer of a `resolve`.
+	AssertedBy string   `json:"asserted_by,omitempty"`
+	Controls   []string `json:"controls,omitempty"`
+}
+
+// Probe is one attempt to authenticate, as evidence.
+type Probe struct {
+	// Subject is what was tried: old, new, control.
+	Subject  string    `json:"subject"`
+	Verdict  string    `json:"verdict"`
+	Basis    string    `json:"basis"`
+	Endpoint string    `json:"endpoint"`
+	Detail   string    `json:"detail,omitempty"`
+	At       time.Time `json:"at"`
+}
+
+// Reset is the last record of a credential's file: how its reset ended, and the
+// records before it.
+type Reset struct {
+	Common
+	Address        string       `json:"address"`
+	CredentialType string       `json:"credential_type"`
+	Owner          string       `json:"owner"`
+	Environment    string       `json:"environment"`
+	Target         string       `json:"target"`
+	Runbook        plan.Runbook `json:"runbook"`
+	// Outcome is one of finished, halted, rolled_back. After halted the file may go on.
+	Outcome string `json:"outcome"`
+	Proof   string `json:"proof,omitempty"`
+	// Before and After are version IDs.
+	Before []string `json:"versions_before,omitempty"`
+	After  string   `json:"version_after,omitempty"`
+	Error  string   `json:"error,omitempty"`
+	// Planned is the number of steps in the plan; Records are all earlier lines.
+	Planned int          `json:"planned"`
+	Records []RecordLink `json:"records"`
+	// Total is the number of records in this file so far, this one included.
+	Total int `json:"total"`
+}
+
+// RecordLink chains a record to the reset's last one.
+type RecordLink struct {
+	Sequence int    `json:"sequence"`
+	Step     string `json:"step"`
+	Outcome  string `json:"outcome"`
+	// Record is the sha256 of its bundle line.
+	Record string `json:"record"`
+}
+
+// Approval is what an approver signs.
+type Approval struct {
+	PlanID       string   `json:"plan_id"`
+	PlanDigest   string   `json:"plan_digest"`
+	PolicyDigest string   `json:"policy_digest"`
+	TrustDigest  string   `json:"trust_digest"`
+	Targets      []string `json:"targets"`
+	// Decision is approve or reject.
+	Decision string `json:"decision"`
+	// Approver is a name for the reader; who it is follows from the key.
+	Approver  string    `json:"approver"`
+	Comment   string    `json:"comment,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Nonce     string    `json:"nonce"`
+}

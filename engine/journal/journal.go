@@ -1,0 +1,178 @@
+// Package journal is the durable log of runs, and the state that follows from
+// it: spent plans, generations, leases, sealed secrets, signed bundles that wait
+// to be filed. Nothing outside is changed before a record here says that it is
+// about to be.
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Errors that callers tell apart with errors.Is.
+var (
+	// ErrSpent: a run of this plan id exists.
+	ErrSpent = errors.New("this plan was applied before")
+	// ErrNotFound: there is no such run, secret or credential.
+	ErrNotFound = errors.New("not in the journal")
+	// ErrNewer: the state was written by a newer program.
+	ErrNewer = errors.New("the state was written by a newer version of remint")
+)
+
+// HeldError says who holds a lease.
+type HeldError struct {
+	Key, Run, Holder string
+	Since            time.Time
+}
+
+// Error names the holder and the age of its lease.
+func (e *HeldError) Error() string {
+	return e.Key + " is being reset by run " + e.Run + " (" + e.Holder + ", since " + e.Since.UTC().Format(time.RFC3339) + ")"
+}
+
+// Run is one application of one plan.
+type Run struct {
+	ID         string
+	PlanID     string
+	PlanDigest string
+	Operator   string
+	OpenedAt   time.Time
+	// Plan is the plan file's JSON, needed to resume and to export evidence.
+	Plan []byte
+	// Meta is the opener's own JSON (approvals, policy sources, flags).
+	Meta json.RawMessage
+	// ClosedAt is zero while the run is open. Outcome is the closer's word.
+	ClosedAt time.Time
+	Outcome  string
+}
+
+// Kind says what a record means.
+type Kind string
+
+// The kinds of record.
+const (
+	// Intend: the step is about to change something outside.
+	Intend Kind = "intend"
+	// Done, Failed, Unknown: how the attempt ended. Unknown: it may have happened.
+	Done    Kind = "done"
+	Failed  Kind = "failed"
+	Unknown Kind = "unknown"
+	// Asserted: a person answered where no probe can tell.
+	Asserted Kind = "asserted"
+	// Ended: the reset as a whole, finished or halted; Data says which.
+	Ended Kind = "ended"
+	// Note: anything about the run itself (opened, approvals, decisions, closed).
+	Note Kind = "note"
+)
+
+// Record is one line of the log. Seq is assigned by Append, ascending within a
+// run and unique. Data never holds a secret.
+type Record struct {
+	Seq     int64
+	Run     string
+	Address string // "" for the run itself
+	Step    string // "" for the reset or run as a whole
+	Kind    Kind
+	Attempt int
+	At      time.Time
+	Data    json.RawMessage
+}
+
+// Sealed is an encrypted secret, by run, address and name ("old", or an issue
+// step's address).
+type Sealed struct {
+	Run, Address, Name string
+	Ciphertext         []byte
+}
+
+// Bundle is a signed evidence bundle that waits to be filed and logged.
+type Bundle struct {
+	// ID is the record's name, run/address/step and so on; unique.
+	ID string
+	// File is relative to the evidence directory; Line is the bundle's JSON.
+	Run, File string
+	Line      []byte
+	// Seq is assigned by Append: the ledger's sequence number.
+	Seq int64
+}
+
+// Finished is what the state keeps of a credential once a reset of it ended well.
+type Finished struct {
+	Address string
+	Run     string
+	At      time.Time
+	Proof   string
+	Version string
+	Mode    string
+}
+
+// Credential is what the state knows of an address.
+type Credential struct {
+	Finished
+	// Generation counts finished resets.
+	Generation int64
+}
+
+// Batch is written as a whole or not at all.
+type Batch struct {
+	Records  []Record
+	Seal     []Sealed
+	Erase    []Sealed // Ciphertext unused; erased so that free pages keep nothing
+	Finished []Finished
+	Bundles  []Bundle
+	// Filed are IDs of bundles that are in their file and in the ledger.
+	Filed []string
+	// Close ends a run.
+	Close *Close
+}
+
+// Close ends a run.
+type Close struct {
+	Run     string
+	At      time.Time
+	Outcome string
+}
+
+// Lease keeps other runners away from a credential at its target.
+type Lease struct {
+	Key string
+	// Fence is greater than that of every earlier lease of the same key.
+	Fence int64
+}
+
+// Journal is a state. Its methods are safe for concurrent use; many goroutines'
+// Appends are committed together.
+type Journal interface {
+	// Open begins a run and spends its plan id; ErrSpent if that was done.
+	Open(ctx context.Context, run Run) error
+	// Append makes b durable before it returns. Record.Seq and Bundle.Seq of b's
+	// slices are filled in.
+	Append(ctx context.Context, b *Batch) error
+
+	// Run gives one run; Runs all, newest first, without Plan and Meta.
+	Run(ctx context.Context, id string) (Run, error)
+	Runs(ctx context.Context) ([]Run, error)
+	// Records iterates over a run's records in order; address "*" for all.
+	Records(ctx context.Context, run, address string) iter.Seq2[Record, error]
+	// Secret gives a sealed secret, ErrNotFound if it was erased or never there.
+	Secret(ctx context.Context, run, address, name string) ([]byte, error)
+	// Secrets lists what is sealed, without ciphertexts; run "" for all runs.
+	Secrets(ctx context.Context, run string) ([]Sealed, error)
+	// Unfiled iterates over bundles that are not yet in file and ledger, by Seq.
+	Unfiled(ctx context.Context) iter.Seq2[Bundle, error]
+	// Credential gives what is known of an address, ErrNotFound if nothing is.
+	Credential(ctx context.Context, address string) (Credential, error)
+	// Credentials gives everything that is known.
+	Credentials(ctx context.Context) ([]Credential, error)
+
+	// Acquire takes leases on all keys for a run or none; *HeldError if another
+	// live runner has one. A dead runner's are taken over.
+	Acquire(ctx context.Context, run, holder string, keys []string) ([]Lease, error)
+	// Release gives back the run's leases.
+	Release(ctx context.Context, run string) error
+	// Close lets go of the database.
+	Close() error
+}

@@ -1,0 +1,148 @@
+// Package plan is the plan document: what will happen, to what, under which
+// policy, needing whose approval. It never carries a secret, nor an unkeyed hash
+// of one; it does not import package secret, so that it cannot.
+//
+// A plan file is a commitment, never a source: apply derives the plan again and
+// requires the same canonical form.
+package plan
+
+import (
+	"time"
+
+	"github.com/remint-dev/remint/engine/lifecycle"
+)
+
+// FormatVersion is the version of the document that this program writes.
+const FormatVersion = "1.0"
+
+// SelfAsserted is the trust of a workspace that judges itself.
+const SelfAsserted = "self-asserted"
+
+// File is the plan as saved.
+type File struct {
+	FormatVersion string    `json:"format_version"`
+	ID            string    `json:"id" jsonschema:"description=Random; spent by the first apply."`
+	CreatedAt     time.Time `json:"created_at"`
+	// Digest is sha256 over the RFC 8785 form of Plan.
+	Digest string `json:"digest" jsonschema:"pattern=^sha256:[0-9a-f]{64}$"`
+	Plan   Plan   `json:"plan"`
+	// Seen is shown and never judged: it may differ at apply.
+	Seen []Seen `json:"seen"`
+	// Checksum is sha256 over the RFC 8785 form of all other members, so that
+	// damage anywhere in the file is noticed.
+	Checksum string `json:"checksum" jsonschema:"pattern=^sha256:[0-9a-f]{64}$"`
+}
+
+// Plan is what is digested, approved and derived again.
+type Plan struct {
+	Reason    lifecycle.Reason `json:"reason"`
+	Mode      lifecycle.Mode   `json:"mode"`
+	Ticket    string           `json:"ticket"`
+	Requester string           `json:"requester" jsonschema:"description=A claim; verified at apply."`
+	// Applyable is false for plans made offline, and for denied ones.
+	Applyable bool `json:"applyable"`
+	// Trust says who judges: "self-asserted", or where the trust base came from.
+	Trust           string       `json:"trust"`
+	WorkspaceDigest string       `json:"workspace_digest"`
+	PolicyDigest    string       `json:"policy_digest"`
+	TrustDigest     string       `json:"trust_digest"`
+	Requirements    Requirements `json:"requirements"`
+	Decisions       []Decision   `json:"decisions"`
+	Resets          []Reset      `json:"resets"`
+}
+
+// Requirements is what must be at hand before apply may change anything; the
+// strictest of all that policies ask.
+type Requirements struct {
+	Approvals []Approvals        `json:"approvals"`
+	Strength  lifecycle.Strength `json:"strength"`
+}
+
+// Approvals asks for Count distinct people of Group ("" for any approver) for
+// the named addresses (none for the whole plan).
+type Approvals struct {
+	Count     int      `json:"count"`
+	Group     string   `json:"group"`
+	Addresses []string `json:"addresses"`
+}
+
+// Level says how a decision counts.
+type Level string
+
+// The levels.
+const (
+	// Deny stops the run.
+	Deny Level = "deny"
+	// Overridden is a denial of an overridable or advisory source that does not stop it.
+	Overridden Level = "overridden"
+	// Warn is shown.
+	Warn Level = "warn"
+)
+
+// Decision is one result of a policy.
+type Decision struct {
+	// Source names the policy source: "builtin", or the policy block's label.
+	Source   string   `json:"source"`
+	Rule     string   `json:"rule"`
+	Level    Level    `json:"level"`
+	Message  string   `json:"message"`
+	Address  string   `json:"address"`
+	Controls []string `json:"controls"`
+}
+
+// Reset is what will happen to one credential.
+type Reset struct {
+	Address        string            `json:"address"`
+	CredentialType string            `json:"credential_type"`
+	Kind           lifecycle.Kind    `json:"kind"`
+	Owner          string            `json:"owner"`
+	Environment    string            `json:"environment"`
+	Labels         map[string]string `json:"labels"`
+	DependsOn      []string          `json:"depends_on"`
+	Runbook        Runbook           `json:"runbook"`
+	Observed       Observed          `json:"observed"`
+	Notes          []string          `json:"notes"`
+	Steps          []Step            `json:"steps"`
+}
+
+// Runbook names the runbook and pins its content.
+type Runbook struct {
+	Name    string `json:"name"`
+	Digest  string `json:"digest"`
+	Builtin bool   `json:"builtin"`
+}
+
+// Observed is what the target said when the plan was made; apply refuses the
+// reset when it says something else.
+type Observed struct {
+	Target   string   `json:"target"`
+	Exists   bool     `json:"exists"`
+	Enabled  bool     `json:"enabled"`
+	Versions []string `json:"versions"`
+	// Generation counts the finished resets of this address that the state knows.
+	Generation int64 `json:"generation"`
+	// Fenced is whether the target rejects a stale runner by itself.
+	Fenced bool `json:"fenced"`
+}
+
+// Step is one step.
+type Step struct {
+	Address   string          `json:"address"`
+	Phase     lifecycle.Phase `json:"phase"`
+	Target    string          `json:"target"`
+	Summary   string          `json:"summary"`
+	DependsOn []string        `json:"depends_on"`
+	// Reversible is false for what cannot be taken back once done.
+	Reversible bool     `json:"reversible"`
+	Controls   []string `json:"controls"`
+}
+
+// Seen is what was read about a credential and may change any moment.
+type Seen struct {
+	Address string `json:"address"`
+	// Sessions open at the target; -1 where it does not tell.
+	Sessions int        `json:"sessions"`
+	LastUsed *time.Time `json:"last_used,omitempty"`
+	// LastReset is when its last finished reset ended; absent where unknown.
+	LastReset *time.Time `json:"last_reset,omitempty"`
+}

@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// Stage says when a policy is asked: each has a Rego package of its own.
+type Stage string
+
+// The stages.
+const (
+	StagePlan     Stage = "remint.plan"
+	StageApproval Stage = "remint.approval"
+	StageResult   Stage = "remint.result"
+)
+
+// InputVersion is the version of Input's schema.
+const InputVersion = "1.0"
+
+// Input is what Rego sees. No secret, nor a hash of one, is ever in it.
+type Input struct {
+	Version   string           `json:"version"`
+	Stage     Stage            `json:"stage"`
+	Reason    lifecycle.Reason `json:"reason"`
+	Mode      lifecycle.Mode   `json:"mode"`
+	Ticket    string           `json:"ticket"`
+	Requester string           `json:"requester"`
+	Trust     string           `json:"trust"`
+	// Resets are all of the plan's, sorted by address.
+	Resets []Reset `json:"resets"`
+	// Requirements are what the plan stage asked for; from the approval stage on.
+	Requirements *plan.Requirements `json:"requirements,omitempty"`
+	// The following stand in the approval stage and after it.
+	Operator     string        `json:"operator,omitempty"`
+	Approvals    []Approval    `json:"approvals,omitempty"`
+	Verification *Verification `json:"verification,omitempty"`
+	Unattended   bool          `json:"unattended,omitempty"`
+	// Now is set in the approval stage only, and recorded.
+	Now *time.Time `json:"now,omitempty"`
+}
+
+// Approval is a verified approval that counts.
+type Approval struct {
+	Approver string   `json:"approver"`
+	Groups   []string `json:"groups"`
+}
+
+// Verification is how the requester was verified.
+type Verification struct {
+	Identity string             `json:"identity"`
+	Strength lifecycle.Strength `json:"strength"`
+}
+
+// Reset is one reset as policies see it.
+type Reset struct {
+	Address        string            `json:"address"`
+	CredentialType string            `json:"credential_type"`
+	Kind           lifecycle.Kind    `json:"kind"`
+	Person         bool              `json:"person"`
+	HasSessions    bool              `json:"has_sessions"`
+	Provider       string            `json:"provider"`
+	Owner          string            `json:"owner"`
+	Environment    string            `json:"environment"`
+	Production     bool              `json:"production"`
+	Labels         map[string]string `json:"labels"`
+	Attributes     map[string]any    `json:"attributes"`
+	Runbook        plan.Runbook      `json:"runbook"`
+	Observed       plan.Observed     `json:"observed"`
+	// InUseBy names the provider block that logs in with this very credential.
+	InUseBy string `json:"in_use_by"`
+	// EntropyBits of the new secret; 0 when none is made.
+	EntropyBits float64  `json:"entropy_bits"`
+	Stores      []string `json:"stores"`
+	Consumers   []string `json:"consumers"`
+	// Phases in the order in which they run.
+	Phases []lifecycle.Phase `json:"phases"`
+	Steps  []Step            `json:"steps"`
+	// Result stands in the result stage only.
+	Result *Result `json:"result,omitempty"`
+}
+
+// Step is one step as policies see it.
+type Step struct {
+	Address    string          `json:"address"`
+	Phase      lifecycle.Phase `json:"phase"`
+	Reversible bool            `json:"reversible"`
+	Controls   []string        `json:"controls"`
+}
+
+// Result is what was observed so far.
+type Result struct {
+	// Proof of the old credential's death; "" before there is one.
+	Proof           lifecycle.Proof `json:"proof"`
+	NewAccepted     bool            `json:"new_accepted"`
+	StoresConfirmed int             `json:"stores_confirmed"`
+	Reloaded        int             `json:"reloaded"`
+	SessionsEnded   int             `json:"sessions_ended"`
+	Notified        bool            `json:"notified"`
+	// Final is false before revoke, true at the end.
+	Final bool `json:"final"`
+}
