@@ -1,0 +1,182 @@
+// Package atomicfile replaces files whole: whoever reads sees the old content
+// or the new one, also after a crash, and no copy of either stays behind.
+//
+// Every call holds an advisory lock (flock) on the file's folder, so that two
+// of them, from goroutines or processes, never undo each other's work. The
+// temporary file has a fixed name beside the file; one that a killed process
+// left is removed by the next call.
+package atomicfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// MaxSize is the size in bytes of the largest file that Read and Edit take.
+const MaxSize = 16 << 20
+
+// ErrUnsynced means that the file was replaced, but the system could not say
+// that the replacement would survive a power cut.
+var ErrUnsynced = errors.New("the folder could not be written to disk")
+
+// ErrUnsafe means that replacing the file would not do what it seems to: it is
+// a symbolic link, has further hard links, or is no regular file.
+var ErrUnsafe = errors.New("not a plain file")
+
+// Options say how to replace.
+type Options struct {
+	// Mode is for a file that does not exist yet, 0600 if zero. An existing
+	// file keeps its mode, owner, group and extended attributes (ACLs).
+	Mode fs.FileMode
+	// Follow replaces what a symbolic link at the path leads to. Without it,
+	// such a path is refused: ErrUnsafe.
+	Follow bool
+}
+
+// Read gives the content; fs.ErrNotExist if there is none. It waits for nobody.
+func Read(path string, o Options) ([]byte, error) {
+	d, err := open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	_, err = d.stat()
+	if err != nil {
+		return nil, err
+	}
+	return d.read()
+}
+
+// Edit replaces the file with what edit makes of its content (nil, if it does
+// not exist). Nothing is written if edit fails or returns the same bytes, or
+// nil for a file that does not exist. Errors other than ErrUnsynced promise
+// that the file is as it was.
+func Edit(ctx context.Context, path string, o Options, edit func(old []byte) ([]byte, error)) error {
+	d, err := open(path, o)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
+	info, err := d.stat()
+	var old []byte
+	switch {
+	case err == nil:
+		if old, err = d.read(); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	content, err := edit(old)
+	if err != nil {
+		return err
+	}
+	if string(content) == string(old) && (info != nil || content == nil) {
+		return d.sweep()
+	}
+	return d.replace(info, o.Mode, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// Replace replaces the file with what write writes, and makes it if need be.
+// Errors are those of Edit.
+func Replace(ctx context.Context, path string, o Options, write func(io.Writer) error) error {
+	d, err := open(path, o)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
+	info, err := d.stat()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return d.replace(info, o.Mode, write)
+}
+
+// Check finds out whether Replace could, by making the temporary file and
+// taking it away again.
+func Check(ctx context.Context, path string, o Options) error {
+	d, err := open(path, o)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
+	info, err := d.stat()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := d.create()
+	if err != nil {
+		return err
+	}
+	err = liken(f, d, info, o.Mode)
+	return errors.Join(err, f.Close(), d.sweep())
+}
+
+// Lock takes the lock that the other functions take, for those who append to a
+// file in dir. It waits until it has it or ctx ends.
+func Lock(ctx context.Context, dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(ctx, f); err != nil {
+		return nil, err
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// flock locks f; when ctx ends first, f is closed as soon as the lock comes.
+func flock(ctx context.Context, f *os.File) error {
+	got := make(chan error, 1)
+	go func() {
+		for {
+			err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+			if err != syscall.EINTR {
+				got <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-got:
+		if err != nil {
+			_ = f.Close()
+			return fmt.Errorf("lock the folder: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		go func() { <-got; _ = f.Close() }()
+		return ctx.Err()
+	}
+}
+
+// resolve follows a symbolic link at path to the file it leads to; a path that
+// is none, or where nothing is, stays.
+func resolve(path string) (string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
+			return "", fmt.Errorf("%w: a symbolic link that leads nowhere", ErrUnsafe)
+		}
+		return path, nil
+	}
+	return target, err
+}
