@@ -10,11 +10,15 @@ import (
 )
 
 // Harness tells the suite how to set up one credential type.
+//
+// Run calls Setup once for each of some thirty rules: start a server once, and
+// let Setup make a fresh credential in it.
 type Harness struct {
 	Definition provider.Definition
 	// Type names the credential type of Definition under test.
 	Type string
-	// Args are the issue step's arguments, defaults filled in.
+	// Args are the issue step's arguments; the zero Attrs stands for the
+	// defaults of the type's Issue.Schema.
 	Args provider.Attrs
 	// Setup makes a fresh target with one existing, working credential. It
 	// cleans up by t.Cleanup.
@@ -42,4 +46,27 @@ type Fixture struct {
 	// Reported is true where Probe can only read the target's records, so that
 	// its basis is lifecycle.Reported.
 	Reported bool
+	// Wrong is a well-formed secret that never worked. Optional: where the
+	// engine makes the material, the suite makes one; of a minted type it mints
+	// one and revokes it.
+	Wrong secret.Material
+	// Unreachable is a block whose target is down or missing, to see that no
+	// answer is never taken for a refusal. Optional, but leave it out only where
+	// there is no such thing.
+	Unreachable provider.Block
+}
+
+// Defaults is the Attrs of a block that sets only what is in set: the rest is
+// filled in from the schema, as the engine does.
+func Defaults(s provider.Schema, set map[string]any) provider.Attrs {
+	values := map[string]any{}
+	for _, a := range s.Attributes {
+		if a.Default != nil {
+			values[a.Name] = a.Default
+		}
+	}
+	for k, v := range set {
+		values[k] = v
+	}
+	return provider.NewAttrs(values)
 }
