@@ -1,0 +1,277 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/gowebpki/jcs"
+)
+
+// MaxSize is the largest plan file that Read accepts, in bytes: ten times what a
+// plan of 100,000 resets needs would not be read by anybody.
+const MaxSize = 1 << 30
+
+// New wraps p into a file with a random id, and digests it.
+func New(p Plan, seen []Seen, now time.Time) (*File, error) {
+	p.normalize()
+	digest, err := p.ComputeDigest()
+	if err != nil {
+		return nil, err
+	}
+	id := make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		return nil, errors.New("the system gives no random numbers")
+	}
+	if seen == nil {
+		seen = []Seen{}
+	}
+	return &File{
+		FormatVersion: FormatVersion,
+		ID:            hex.EncodeToString(id),
+		CreatedAt:     now.UTC().Truncate(time.Second),
+		Digest:        digest, Plan: p, Seen: seen,
+	}, nil
+}
+
+// normalize makes nil and empty the same, so that a plan read back is equal to
+// the one written.
+func (p *Plan) normalize() {
+	p.Decisions = orEmpty(p.Decisions)
+	p.Resets = orEmpty(p.Resets)
+	p.Requirements.Approvals = orEmpty(p.Requirements.Approvals)
+	if p.Requirements.Strength == "" {
+		p.Requirements.Strength = "none"
+	}
+	for i := range p.Requirements.Approvals {
+		p.Requirements.Approvals[i].Addresses = orEmpty(p.Requirements.Approvals[i].Addresses)
+	}
+	for i := range p.Decisions {
+		p.Decisions[i].Controls = orEmpty(p.Decisions[i].Controls)
+	}
+	for i := range p.Resets {
+		r := &p.Resets[i]
+		if r.Labels == nil {
+			r.Labels = map[string]string{}
+		}
+		r.DependsOn, r.Notes = orEmpty(r.DependsOn), orEmpty(r.Notes)
+		r.Observed.Versions, r.Steps = orEmpty(r.Observed.Versions), orEmpty(r.Steps)
+		for j := range r.Steps {
+			r.Steps[j].DependsOn, r.Steps[j].Controls = orEmpty(r.Steps[j].DependsOn), orEmpty(r.Steps[j].Controls)
+		}
+	}
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// ComputeDigest is sha256 over the RFC 8785 form of p. A canonical object is
+// its canonical members in order, so resets are canonicalized one by one and
+// memory stays bounded by the largest of them.
+func (p *Plan) ComputeDigest() (string, error) {
+	h := sha256.New()
+	if err := p.writeCanonical(h); err != nil {
+		return "", err
+	}
+	return sum(h), nil
+}
+
+// writeCanonical writes the RFC 8785 form of p.
+func (p *Plan) writeCanonical(w io.Writer) error {
+	head := *p
+	head.Resets = []Reset{}
+	b, err := Canonical(head)
+	if err != nil {
+		return err
+	}
+	// In a canonical plan "resets" appears as a member once: strings in it
+	// escape their quotes, so the marker cannot occur inside one.
+	marker := []byte(`"resets":[`)
+	at := bytes.Index(b, marker)
+	if at < 0 {
+		return errors.New("a plan without resets member")
+	}
+	at += len(marker)
+	if _, err := w.Write(b[:at]); err != nil {
+		return err
+	}
+	for i := range p.Resets {
+		if i > 0 {
+			if _, err := io.WriteString(w, ","); err != nil {
+				return err
+			}
+		}
+		c, err := Canonical(p.Resets[i])
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(c); err != nil {
+			return err
+		}
+	}
+	_, err = w.Write(b[at:])
+	return err
+}
+
+// Canonical is the RFC 8785 form of any JSON-ready value.
+func Canonical(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("not representable as JSON: %w", err)
+	}
+	return jcs.Transform(buf.Bytes())
+}
+
+func sum(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
+
+// Write writes the file: one line of canonical JSON, so that equal files are
+// equal bytes, and any flipped byte is noticed.
+func (f *File) Write(w io.Writer) error {
+	f.Plan.normalize()
+	h := sha256.New()
+	if err := f.encode(h, ""); err != nil {
+		return err
+	}
+	f.Checksum = sum(h)
+	if err := f.encode(w, f.Checksum); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// encode writes the canonical form; without a checksum that member is left out.
+func (f *File) encode(w io.Writer, checksum string) error {
+	head := map[string]any{"created_at": f.CreatedAt, "digest": f.Digest, "format_version": f.FormatVersion, "id": f.ID}
+	if checksum != "" {
+		head["checksum"] = checksum
+	}
+	b, err := Canonical(head)
+	if err != nil {
+		return err
+	}
+	// checksum, created_at, digest, format_version, id < plan < seen
+	if _, err := w.Write(append(b[:len(b)-1:len(b)-1], `,"plan":`...)); err != nil {
+		return err
+	}
+	if err := f.Plan.writeCanonical(w); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, `,"seen":[`); err != nil {
+		return err
+	}
+	for i := range f.Seen {
+		c, err := Canonical(f.Seen[i])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			c = append([]byte{','}, c...)
+		}
+		if _, err := w.Write(c); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(w, "]}")
+	return err
+}
+
+// ErrAltered says that a plan file is not what was written.
+var ErrAltered = errors.New("the plan file is damaged or was altered")
+
+// ErrFormat says that the file is no plan, or one of another format version.
+var ErrFormat = errors.New("not a plan file of this version")
+
+// Read reads a plan file and checks that it is exactly what Write wrote.
+func Read(r io.Reader) (*File, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("%w: it is larger than %d bytes", ErrFormat, MaxSize)
+	}
+	if err := shallow(data); err != nil {
+		return nil, err
+	}
+	var f File
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		if f.FormatVersion != "" && f.FormatVersion != FormatVersion {
+			return nil, fmt.Errorf("%w: it says format_version %q, this program reads %q", ErrFormat, f.FormatVersion, FormatVersion)
+		}
+		if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+			return nil, fmt.Errorf("%w: it is not a JSON document", ErrFormat)
+		}
+		return nil, fmt.Errorf("%w: it does not parse", ErrAltered)
+	}
+	if f.FormatVersion != FormatVersion {
+		return nil, fmt.Errorf("%w: it says format_version %q, this program reads %q", ErrFormat, f.FormatVersion, FormatVersion)
+	}
+	digest, err := f.Plan.ComputeDigest()
+	if err != nil || digest != f.Digest {
+		return nil, fmt.Errorf("%w: its content does not have the digest that it states", ErrAltered)
+	}
+	// Written again it must be the same bytes: this finds every flipped or cut
+	// byte, duplicate members, other spellings of the same value.
+	stated := f.Checksum
+	want := &comparing{rest: data}
+	if err := f.Write(want); err != nil || want.differs || len(want.rest) > 0 || f.Checksum != stated {
+		return nil, ErrAltered
+	}
+	return &f, nil
+}
+
+// comparing is a writer that compares what is written with rest.
+type comparing struct {
+	rest    []byte
+	differs bool
+}
+
+// Write compares b with what must come next.
+func (c *comparing) Write(b []byte) (int, error) {
+	if !bytes.HasPrefix(c.rest, b) {
+		c.differs = true
+		return len(b), nil
+	}
+	c.rest = c.rest[len(b):]
+	return len(b), nil
+}
+
+// shallow refuses documents nested deeper than any plan, before a recursive
+// parser sees them.
+func shallow(data []byte) error {
+	depth, inString, escaped := 0, false, false
+	for _, ch := range data {
+		switch {
+		case escaped:
+			escaped = false
+		case inString:
+			escaped = ch == '\\'
+			inString = ch != '"'
+		case ch == '"':
+			inString = true
+		case ch == '{' || ch == '[':
+			if depth++; depth > 16 {
+				return fmt.Errorf("%w: it is nested deeper than a plan ever is", ErrFormat)
+			}
+		case ch == '}' || ch == ']':
+			depth--
+		}
+	}
+	return nil
+}
