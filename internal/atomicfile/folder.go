@@ -27,8 +27,12 @@ func open(path string, o Options) (*folder, error) {
 			return nil, err
 		}
 	}
-	root, err := os.OpenRoot(filepath.Dir(path))
+	dir := filepath.Dir(path)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
+		if info, e := os.Stat(dir); e == nil && !info.IsDir() { // which OpenRoot says in words only
+			return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+		}
 		return nil, err
 	}
 	self, err := root.Open(".")

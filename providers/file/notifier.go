@@ -1,0 +1,146 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/internal/atomicfile"
+)
+
+// Notifier declares the notifier `file`.
+func Notifier() provider.NotifierDefinition {
+	return provider.NotifierDefinition{
+		Name:        "file",
+		Description: "Appends each notice to a file as one line of JSON, for people and log shippers to read. The same notice is written once, also when it is sent again.",
+		Schema: provider.Schema{Attributes: []provider.Attribute{
+			{Name: "path", Type: provider.PathType, Default: provider.Path{Written: "notices.jsonl"}, Writes: true,
+				Description: "The file; made with mode 0600 if it is not there. A relative path starts at the workspace and may not lead through symbolic links."},
+		}},
+		Open: func(_ context.Context, b provider.Block) (provider.Notifier, error) {
+			return &notifier{path: b.Attrs.Path("path"), seen: map[string]bool{}}, nil
+		},
+	}
+}
+
+type notifier struct {
+	path provider.Path
+
+	mu   sync.Mutex
+	file fs.FileInfo     // the file that seen was read from
+	read int64           // how far
+	seen map[string]bool // the IDs there
+}
+
+// Send appends n, unless a notice of its ID is there already.
+func (n *notifier) Send(ctx context.Context, notice provider.Notice) error {
+	line, err := json.Marshal(notice)
+	if err != nil {
+		return provider.Errorf(provider.Permanent, "the notice cannot be written as JSON: its time is out of range")
+	}
+	if err := confine(n.path); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	unlock, err := atomicfile.Lock(ctx, filepath.Dir(n.path.Absolute))
+	if err != nil {
+		return failed(n.path, err)
+	}
+	defer unlock()
+	return failed(n.path, n.append(notice.ID, append(line, '\n')))
+}
+
+func (n *notifier) append(id string, line []byte) error {
+	_, err := os.Lstat(n.path.Absolute)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	f, err := os.OpenFile(n.path.Absolute, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return fmt.Errorf("%w: it is a symbolic link", atomicfile.ErrUnsafe)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	ended, err := n.catchUp(f)
+	if err != nil {
+		return err
+	}
+	if n.seen[id] { // perhaps by a process that died before its fsync
+		return synced(f)
+	}
+	if !ended { // a line that a crash cut short
+		line = append([]byte{'\n'}, line...)
+	}
+	size := n.read
+	_, err = f.Write(line)
+	if err == nil {
+		err = synced(f)
+	}
+	if err != nil { // so that the next attempt writes it anew
+		return errors.Join(err, f.Truncate(size))
+	}
+	n.seen[id], n.read = true, size+int64(len(line))
+	if fresh {
+		return syncFolder(n.path.Absolute)
+	}
+	return nil
+}
+
+// catchUp reads what was appended since the last call, by whomever, so that
+// each line is read once. It reports whether the last line is complete.
+func (n *notifier) catchUp(f *os.File) (ended bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, fmt.Errorf("%w: it is no regular file", atomicfile.ErrUnsafe)
+	}
+	if n.file == nil || !os.SameFile(n.file, info) || info.Size() < n.read {
+		n.read, n.seen = 0, map[string]bool{}
+	}
+	n.file = info
+	content, err := io.ReadAll(io.NewSectionReader(f, n.read, info.Size()-n.read))
+	if err != nil {
+		return false, err
+	}
+	for line := range bytes.Lines(content) {
+		var notice struct{ ID string }
+		if json.Unmarshal(line, &notice) == nil {
+			n.seen[notice.ID] = true
+		}
+	}
+	n.read = info.Size()
+	if n.read == 0 {
+		return true, nil
+	}
+	last := make([]byte, 1)
+	_, err = f.ReadAt(last, n.read-1)
+	return last[0] == '\n', err
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }()
+	return synced(d)
+}
+
+func synced(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("%w: %w", atomicfile.ErrUnsynced, err)
+	}
+	return nil
+}
