@@ -47,17 +47,17 @@ func (n *notifier) Send(ctx context.Context, notice provider.Notice) error {
 	if err != nil {
 		return provider.Errorf(provider.Permanent, "the notice cannot be written as JSON: its time is out of range")
 	}
-	if err := confine(n.path); err != nil {
+	if err := atomicfile.Confine(n.path); err != nil {
 		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	unlock, err := atomicfile.Lock(ctx, filepath.Dir(n.path.Absolute))
 	if err != nil {
-		return failed(n.path, err)
+		return atomicfile.Classed(n.path, err)
 	}
 	defer unlock()
-	return failed(n.path, n.append(notice.ID, append(line, '\n')))
+	return atomicfile.Classed(n.path, n.append(notice.ID, append(line, '\n')))
 }
 
 func (n *notifier) append(id string, line []byte) error {

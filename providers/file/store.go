@@ -168,7 +168,7 @@ func (s *store) values() ([][]byte, error) {
 
 // read gives the content, nil if there is no file.
 func (s *store) read() ([]byte, error) {
-	if err := confine(s.path); err != nil {
+	if err := atomicfile.Confine(s.path); err != nil {
 		return nil, err
 	}
 	content, err := atomicfile.Read(s.path.Absolute, s.options())
@@ -179,7 +179,7 @@ func (s *store) read() ([]byte, error) {
 }
 
 func (s *store) edit(ctx context.Context, change func(old []byte) ([]byte, error)) error {
-	if err := confine(s.path); err != nil {
+	if err := atomicfile.Confine(s.path); err != nil {
 		return err
 	}
 	return s.failed(atomicfile.Edit(ctx, s.path.Absolute, s.options(), func(old []byte) ([]byte, error) {
@@ -200,4 +200,4 @@ func (s *store) fault(err error) error {
 	return provider.Errorf(provider.Permanent, "%s %s", s.name(), err)
 }
 
-func (s *store) failed(err error) error { return failed(s.path, err) }
+func (s *store) failed(err error) error { return atomicfile.Classed(s.path, err) }

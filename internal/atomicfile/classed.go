@@ -1,4 +1,4 @@
-package file
+package atomicfile
 
 import (
 	"context"
@@ -10,12 +10,11 @@ import (
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
-// confine refuses a relative path that leads through symbolic links, so that
-// a link in the workspace cannot send a secret out of it, or into .git.
-func confine(p provider.Path) error {
+// Confine refuses a relative path that leads through symbolic links, so that
+// a link in the workspace cannot send a secret out of it, or into .git. Permanent.
+func Confine(p provider.Path) error {
 	if p.Absolute == "" {
 		return provider.Errorf(provider.Permanent, "the path %s was not resolved against the workspace", addrs.Visible(p.Written))
 	}
@@ -32,19 +31,20 @@ func confine(p provider.Path) error {
 	}
 	real, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		return failed(p, err)
+		return Classed(p, err)
 	}
 	dir := filepath.Dir(written)
 	if got, err := filepath.EvalSymlinks(filepath.Join(real, dir)); err != nil {
-		return failed(p, err)
+		return Classed(p, err)
 	} else if got != filepath.Join(real, dir) {
 		return provider.Errorf(provider.Permanent, "%s leads through a symbolic link: write the path it leads to, absolute if that is outside of the workspace", addrs.Visible(p.Written))
 	}
 	return nil
 }
 
-// failed says what an error of the file system means and what to do.
-func failed(p provider.Path, err error) error {
+// Classed is err as a provider.Error about the file p, saying what it means and
+// what to do; nil and what is classed already stay.
+func Classed(p provider.Path, err error) error {
 	name, dir := addrs.Visible(p.Written), addrs.Visible(filepath.Dir(p.Written))
 	var classed *provider.Error
 	switch {
@@ -52,9 +52,9 @@ func failed(p provider.Path, err error) error {
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return provider.Errorf(provider.Transient, "%s was not changed: the wait for other writers in its folder was cut short", name)
-	case errors.Is(err, atomicfile.ErrUnsynced):
+	case errors.Is(err, ErrUnsynced):
 		return provider.Errorf(provider.Ambiguous, "%s was written, but the disk did not confirm it: check the file system", name)
-	case errors.Is(err, atomicfile.ErrUnsafe):
+	case errors.Is(err, ErrUnsafe):
 		return provider.Errorf(provider.Permanent, "%s cannot be replaced safely: %s; name the file itself", name, addrs.Visible(err.Error()))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return provider.Errorf(provider.Permanent, "%s cannot be written: the folder %s does not exist; make it first", name, dir)
