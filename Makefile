@@ -1,0 +1,59 @@
+# Everything that people and CI do with this tree. Tools go into a cache outside
+# of it, in the versions named here.
+TOOLS    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/remint-tools/bin
+GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
+COSIGN   := $(TOOLS)/cosign-v3.1.3
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOFLAGS  += -buildvcs=false
+export GOFLAGS
+
+.PHONY: build quickstart test deps lint generate drift unit test-cosign bench fuzz clean help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+build: ## bin/remint
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/remint ./cmd/remint
+
+quickstart: build ## the main job, on a scratch copy of examples/quickstart, with no server
+	scripts/quickstart bin/remint
+
+test: deps lint drift unit build ## install what is missing, lint, check generated files, run every test
+	scripts/quickstart bin/remint
+
+deps: ## the servers that tests run, through apt where there is apt and root
+	scripts/deps
+
+lint: $(GOLANGCI) ## vet, staticcheck, the layer rules and more
+	$(GOLANGCI) run ./...
+
+generate: ## schemas and reference documentation, from the Go types and the registry
+	go run ./internal/generate
+
+drift: ## fails when generated files are not what `make generate` writes
+	go run ./internal/generate -check
+
+unit: ## every test, with the race detector
+	go test -race -timeout 30m ./...
+
+test-cosign: $(COSIGN) build ## every exported bundle is accepted by an unmodified cosign
+	REMINT_COSIGN=$(COSIGN) go test -count=1 -tags cosign -run Cosign ./engine/evidence/... ./cmd/remint/...
+
+bench: ## how it grows, and how it compares with the floor
+	scripts/bench
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	scripts/fuzz $(or $(FUZZTIME),30s)
+
+clean: ## what was built
+	rm -rf bin
+
+# go install names a binary after its package; the version in our name makes a
+# new pin a new file.
+$(GOLANGCI):
+	mkdir -p $(TOOLS)/tmp-golangci && GOBIN=$(TOOLS)/tmp-golangci go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/tmp-golangci/golangci-lint $@ && rmdir $(TOOLS)/tmp-golangci
+
+$(COSIGN):
+	mkdir -p $(TOOLS)/tmp-cosign && GOBIN=$(TOOLS)/tmp-cosign go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+	mv $(TOOLS)/tmp-cosign/cosign $@ && rmdir $(TOOLS)/tmp-cosign
