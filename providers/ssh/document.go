@@ -33,11 +33,23 @@ type line struct {
 	kept bool
 }
 
-// parse splits the file. It fails only for bytes that sshd and remint would
-// read differently.
+// Bounds on what is taken into memory, far beyond what sshd is used with.
+const (
+	maxSize  = 32 << 20
+	maxLines = 300_000
+)
+
+// parse splits the file. It fails for bytes that sshd and remint would read
+// differently, and for files beyond the bounds.
 func parse(data []byte) (document, error) {
 	var doc document
+	if len(data) > maxSize {
+		return document{}, fmt.Errorf("it is larger than %d MiB: that cannot be right", maxSize>>20)
+	}
 	for n := 1; len(data) > 0; n++ {
+		if n > maxLines {
+			return document{}, fmt.Errorf("it has more than %d lines: that cannot be right", maxLines)
+		}
 		end := bytes.IndexByte(data, '\n') + 1
 		if end == 0 {
 			end = len(data)

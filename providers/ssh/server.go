@@ -120,6 +120,11 @@ func (s *server) attempt(ctx context.Context, key ssh.Signer, algorithms []strin
 	return a
 }
 
+// refusal is how crypto/ssh says that the server answered the key with a plain
+// no. A server's own last words (too many failures) begin otherwise, so that no
+// server can put this into its mouth.
+const refusal = "ssh: handshake failed: ssh: unable to authenticate, attempted methods [none publickey], no supported methods remain"
+
 // verdict tells a wrong key from everything else that ends a login.
 func (a *attempt) verdict() (provider.Verdict, string) {
 	switch {
@@ -129,14 +134,12 @@ func (a *attempt) verdict() (provider.Verdict, string) {
 		return provider.Unclear, "the server lets this user in without any key"
 	case errors.Is(a.err, context.DeadlineExceeded), errors.Is(a.err, context.Canceled):
 		return provider.Unclear, "no answer in time"
-	case !strings.Contains(a.err.Error(), "unable to authenticate"):
-		return provider.Unclear, answer(a.err)
 	case a.signed.Load():
-		return provider.Unclear, "the server knows the key, but wanted more or did not let it in"
-	case !a.offered:
-		return provider.Unclear, "the server takes no public keys for this user"
-	default:
+		return provider.Unclear, "the server knows the key, but wanted more or did not let it in: " + answer(a.err)
+	case a.offered && strings.HasPrefix(a.err.Error(), refusal):
 		return provider.Refused, "the server does not accept the key (no supported methods remain)"
+	default:
+		return provider.Unclear, answer(a.err)
 	}
 }
 

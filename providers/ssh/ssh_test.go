@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -277,6 +278,21 @@ func TestNUL(t *testing.T) {
 	write(t, file, publicLine(generate(t, "ed25519"))+" a\x00b\n")
 	if _, err := p.Inspect(t.Context(), credential("ci")); provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), "line 1") {
 		t.Error(err)
+	}
+}
+
+func TestHugeFiles(t *testing.T) {
+	for name, text := range map[string]string{
+		"lines": strings.Repeat("\n", 40<<20>>1), "bytes": strings.Repeat("x", 33<<20), "one long line": strings.Repeat("x", 31<<20),
+	} {
+		p, file := fileOnly(t)
+		write(t, file, text)
+		start := time.Now()
+		_, err := p.Inspect(t.Context(), credential("ci"))
+		if name != "one long line" && provider.ClassOf(err, "") != provider.Permanent {
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Logf("%s: %v", name, time.Since(start))
 	}
 }
 

@@ -88,8 +88,14 @@ func (p *Provider) file(path provider.Path, what string) ([]byte, error) {
 		// Not NotFound: that would say that the credential is not there.
 		err = provider.Errorf(provider.Permanent, "the authority's %s %s does not exist", what, path.Written)
 	}
+	if err == nil && len(raw) > maxPEM {
+		err = provider.Errorf(provider.Permanent, "the authority's %s %s is larger than %d KiB: that cannot be right", what, path.Written, maxPEM>>10)
+	}
 	return raw, err
 }
+
+// maxPEM is more than any certificate chain takes.
+const maxPEM = 1 << 20
 
 // parseKey reads the first private key in PEM. Errors never quote it.
 func parseKey(raw []byte) (crypto.Signer, error) {

@@ -200,7 +200,7 @@ func tail(f *os.File) (end int64, mend string, err error) {
 
 func inodeOf(info fs.FileInfo) uint64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(st.Ino)
+		return st.Ino
 	}
 	return 0
 }
