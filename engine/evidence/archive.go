@@ -1,0 +1,132 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/remint-dev/remint/engine/journal"
+)
+
+const ledgerDir = "ledger"
+
+// Archive files signed bundles: into the evidence directory's files and into its
+// ledger. Processes that share the directory take turns.
+type Archive struct {
+	dir    string
+	ledger *ledger
+	// fault is called before every durable write; tests fail it to play a crash.
+	fault func(point string) error
+}
+
+// OpenArchive opens an evidence directory, making it if there is none. key signs
+// the ledger's checkpoints. A ledger that another key signed, or whose state is
+// older than its head, is refused: to go on would fork it.
+func OpenArchive(dir string, key note.Signer) (*Archive, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{dir, filepath.Join(dir, ledgerDir)} {
+		if err := mkdir(d); err != nil {
+			return nil, err
+		}
+	}
+	a := &Archive{dir: dir, fault: func(string) error { return nil }}
+	a.ledger, err = openLedger(filepath.Join(dir, ledgerDir), key)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// File puts bundles, in the order given, into their files and into the ledger,
+// and returns when all of that is durable and a signed checkpoint covers it.
+// Bundles that are filed already are left as they are, so that after a crash or
+// an error the same bundles can be filed again. The cost is about 0.1 s a call,
+// however many the bundles: file many at once.
+func (a *Archive) File(ctx context.Context, bundles []journal.Bundle) error {
+	if len(bundles) == 0 {
+		return nil
+	}
+	for _, b := range bundles {
+		if err := checkBundle(b); err != nil {
+			return err
+		}
+	}
+	unlock, err := lockDir(ctx, a.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	fresh, seen, err := a.write(bundles)
+	if err != nil {
+		return err
+	}
+	// The files come first: what was in no file before is in no ledger either,
+	// so only what was there already must be looked for.
+	missing, err := a.ledger.missing(seen)
+	if err != nil {
+		return err
+	}
+	if err := a.fault("ledger"); err != nil {
+		return err
+	}
+	return a.ledger.append(ctx, append(missing, fresh...))
+}
+
+// Close lets go of the archive. It has nothing left to write: File is durable
+// when it returns.
+func (a *Archive) Close() error { return nil }
+
+// checkBundle refuses what could not be read back, or would leave the directory.
+func checkBundle(b journal.Bundle) error {
+	run, file, ok := strings.Cut(b.File, "/")
+	if !ok || run != b.Run || run == ledgerDir || !safeName(run) || !safeName(file) || !strings.HasSuffix(file, fileSuffix) {
+		return fmt.Errorf("bundle %s cannot be filed as %q in run %q: the file must be RUN/NAME%s", b.ID, b.File, b.Run, fileSuffix)
+	}
+	if len(b.Line) == 0 || b.Line[0] != '{' || strings.ContainsAny(string(b.Line), "\n\x00") {
+		return fmt.Errorf("bundle %s is not one line of JSON", b.ID)
+	}
+	if len(b.Line) > maxLine {
+		return fmt.Errorf("bundle %s is larger than %d MiB: nothing that large is evidence", b.ID, maxLine>>20)
+	}
+	return nil
+}
+
+func safeName(s string) bool {
+	return s != "" && s[0] != '.' && len(s) <= 255 && !strings.ContainsAny(s, "/\\\x00\n")
+}
+
+// lockDir excludes every other holder of dir's lock, in this process and others.
+// The lock is on the folder itself, so that it leaves nothing behind.
+func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return nil, errors.Join(fmt.Errorf("%s cannot be locked: %w", dir, err), f.Close())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("%s is in use by another process: %w", dir, ctx.Err()), f.Close())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}

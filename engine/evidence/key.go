@@ -1,0 +1,183 @@
+package evidence
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Algorithm is a kind of signing key.
+type Algorithm string
+
+// The algorithms that evidence and approvals are signed with.
+const (
+	ECDSAP256 Algorithm = "ecdsa-p256"
+	Ed25519   Algorithm = "ed25519"
+)
+
+// PublicKeyPath is where the public half of a private key's file lies: beside
+// it, with the extension .pub.
+func PublicKeyPath(private string) string {
+	return strings.TrimSuffix(private, filepath.Ext(private)) + ".pub"
+}
+
+// GenerateSigner makes a signing key: PKCS#8 PEM at path, readable by its owner
+// only, and the public key as PKIX PEM beside it. It never overwrites: if either
+// file is there, the error is fs.ErrExist and nothing was changed.
+func GenerateSigner(path string, alg Algorithm) error {
+	var key crypto.Signer
+	var err error
+	switch alg {
+	case ECDSAP256:
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case Ed25519:
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		return fmt.Errorf("%q is not a kind of signing key: it must be %s or %s", alg, ECDSAP256, Ed25519)
+	}
+	if err != nil {
+		return errors.New("the system gives no random numbers for a key")
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return errors.New("the new key cannot be encoded")
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return errors.New("the new public key cannot be encoded")
+	}
+	return writeKeys(path,
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+		pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
+}
+
+// GenerateLedgerKey makes the key that signs the ledger's checkpoints: an
+// Ed25519 key in the form of signed notes (C2SP), and the public key beside it.
+// The ledger's name is random, so that no two ledgers share one. It never
+// overwrites, like GenerateSigner.
+func GenerateLedgerKey(path string) error {
+	name := "remint.dev/ledger/" + strings.ToLower(rand.Text()[:12])
+	private, public, err := note.GenerateKey(rand.Reader, name)
+	if err != nil {
+		return errors.New("the system gives no random numbers for a key")
+	}
+	return writeKeys(path, []byte(private+"\n"), []byte(public+"\n"))
+}
+
+// writeKeys writes both halves of a key, or neither.
+func writeKeys(path string, private, public []byte) error {
+	pub := PublicKeyPath(path)
+	if _, err := os.Lstat(pub); err == nil {
+		return fmt.Errorf("%s is there already and keys are never overwritten: %w", pub, os.ErrExist)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := createFile(path, private, 0o600); err != nil {
+		return err
+	}
+	if err := createFile(pub, public, 0o644); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// LoadLedgerKey reads the key that signs the ledger's checkpoints.
+func LoadLedgerKey(path string) (note.Signer, error) {
+	b, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := note.NewSigner(strings.TrimSpace(string(b)))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a ledger key: it must be a line that begins with PRIVATE+KEY+, as `remint init` makes it", path)
+	}
+	return s, nil
+}
+
+// LoadLedgerPublicKey reads the key that checkpoints are checked with.
+func LoadLedgerPublicKey(path string) (note.Verifier, error) {
+	b, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	v, err := note.NewVerifier(strings.TrimSpace(string(b)))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a ledger's public key: it must be a line of the form NAME+HASH+KEY, as `remint init` makes it", path)
+	}
+	return v, nil
+}
+
+// LoadPublicKey reads a PKIX PEM public key.
+func LoadPublicKey(path string) (crypto.PublicKey, error) {
+	b, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ParsePublicKey(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// ParsePublicKey reads a PKIX PEM public key, ECDSA P-256 or Ed25519.
+func ParsePublicKey(b []byte) (crypto.PublicKey, error) {
+	block, rest := pem.Decode(b)
+	if block == nil || block.Type != "PUBLIC KEY" || strings.TrimSpace(string(rest)) != "" {
+		return nil, errors.New("not a public key: it must be one PEM block that begins with -----BEGIN PUBLIC KEY-----")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("the public key is damaged")
+	}
+	if !supported(key) {
+		return nil, errors.New("this kind of public key is not supported: use ECDSA P-256 or Ed25519")
+	}
+	return key, nil
+}
+
+func supported(key crypto.PublicKey) bool {
+	switch k := key.(type) {
+	case ed25519.PublicKey:
+		return true
+	case *ecdsa.PublicKey:
+		return k.Curve == elliptic.P256()
+	}
+	return false
+}
+
+// parsePrivateKey reads a PKCS#8 PEM key. Errors say nothing of the content.
+func parsePrivateKey(b []byte) (crypto.Signer, error) {
+	block, rest := pem.Decode(b)
+	switch {
+	case block == nil:
+		return nil, errors.New("not a private key: it must be a PEM block that begins with -----BEGIN PRIVATE KEY-----")
+	case block.Type == "ENCRYPTED PRIVATE KEY", block.Type == "ENCRYPTED SIGSTORE PRIVATE KEY", block.Type == "ENCRYPTED COSIGN PRIVATE KEY", block.Headers["DEK-Info"] != "":
+		return nil, errors.New("the private key is encrypted, which is not supported: decrypt it (openssl pkcs8 -topk8 -nocrypt) and keep it readable by its owner only")
+	case block.Type != "PRIVATE KEY":
+		return nil, fmt.Errorf("the private key is not PKCS#8 but %q: convert it (openssl pkcs8 -topk8 -nocrypt)", block.Type)
+	case strings.TrimSpace(string(rest)) != "":
+		return nil, errors.New("there is more than one private key in the file")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("the private key is damaged")
+	}
+	s, ok := key.(crypto.Signer)
+	if !ok || !supported(s.Public()) {
+		return nil, errors.New("this kind of private key is not supported: use ECDSA P-256 or Ed25519")
+	}
+	return s, nil
+}

@@ -1,0 +1,38 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// leaf is what the ledger keeps of a bundle, in RFC 8785 order.
+type leaf struct {
+	// Record is the ID of the bundle's record.
+	Record string `json:"record"`
+	Run    string `json:"run"`
+	// Seq counts the ledger's leaves from 0: a leaf's own place, signed into it.
+	Seq uint64 `json:"seq"`
+	// SHA256 is the digest of the bundle's line.
+	SHA256 string `json:"sha256"`
+}
+
+func (l leaf) encode() ([]byte, error) { return plan.Canonical(l) }
+
+// parseLeaf reads what encode writes, and nothing else.
+func parseLeaf(b []byte) (leaf, error) {
+	var l leaf
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&l); err != nil || dec.More() {
+		return leaf{}, errors.New("the leaf is not what remint writes")
+	}
+	if sum, err := hex.DecodeString(l.SHA256); err != nil || len(sum) != 32 || strings.ToLower(l.SHA256) != l.SHA256 {
+		return leaf{}, errors.New("the leaf has no sha256")
+	}
+	return l, nil
+}

@@ -1,0 +1,260 @@
+package evidence
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/transparency-dev/formats/log"
+	"github.com/transparency-dev/tessera"
+	"github.com/transparency-dev/tessera/api/layout"
+	"github.com/transparency-dev/tessera/storage/posix"
+	"golang.org/x/mod/sumdb/note"
+	"k8s.io/klog/v2"
+
+	"github.com/remint-dev/remint/engine/journal"
+)
+
+const (
+	// interval is how often the log publishes a head at most; the least it takes.
+	interval = 100 * time.Millisecond
+	// patience is how long publishing may take before it counts as failed.
+	patience = 30 * time.Second
+)
+
+// ledger is the Merkle log of bundles. Its caller holds the evidence
+// directory's lock.
+type ledger struct {
+	dir string
+	key note.Signer
+}
+
+// openLedger checks that the log in dir, if there is one, can be gone on with.
+func openLedger(dir string, key note.Signer) (*ledger, error) {
+	if err := silence(); err != nil {
+		return nil, err
+	}
+	l := &ledger{dir: dir, key: key}
+	_, err := l.size()
+	return l, err
+}
+
+// silence keeps the log's library from writing to the terminal: its failures
+// show in what it leaves undone.
+func silence() error {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	return errors.Join(flags.Set("logtostderr", "false"), flags.Set("alsologtostderr", "false"),
+		flags.Set("stderrthreshold", "FATAL"), flags.Set("log_file", os.DevNull))
+}
+
+// head is the published checkpoint, the zero value if there is none.
+func (l *ledger) head() (log.Checkpoint, error) {
+	var cp log.Checkpoint
+	raw, err := readSmall(filepath.Join(l.dir, layout.CheckpointPath))
+	if errors.Is(err, fs.ErrNotExist) {
+		return cp, nil
+	}
+	if err != nil {
+		return cp, err
+	}
+	if _, err := cp.Unmarshal(raw); err != nil {
+		return cp, fmt.Errorf("the ledger's checkpoint in %s is damaged: put back an undamaged copy of the ledger", l.dir)
+	}
+	if !signedBy(raw, l.key) {
+		return cp, fmt.Errorf("the ledger in %s was begun with another key: use the key that it was begun with (%s), or begin a new evidence directory", l.dir, cp.Origin)
+	}
+	return cp, nil
+}
+
+// signedBy reports whether a note names key as its signer. That the signature is
+// right is for verification to say.
+func signedBy(raw []byte, key note.Signer) bool {
+	_, err := note.Open(raw, note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	if !errors.As(err, &unverified) {
+		return false
+	}
+	for _, s := range unverified.Note.UnverifiedSigs {
+		if s.Name == key.Name() && s.Hash == key.KeyHash() {
+			return true
+		}
+	}
+	return false
+}
+
+// size is the number of leaves in the log, published or not.
+func (l *ledger) size() (uint64, error) {
+	head, err := l.head()
+	if err != nil {
+		return 0, err
+	}
+	var state struct {
+		Size uint64 `json:"size"`
+	}
+	raw, err := readSmall(filepath.Join(l.dir, ".state", "treeState"))
+	if errors.Is(err, fs.ErrNotExist) && head.Size == 0 {
+		return 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &state)
+	}
+	if err != nil || state.Size < head.Size {
+		return 0, fmt.Errorf("the ledger in %s has a head over %d leaves but no state (.state/treeState) to go on from: put back an undamaged copy of the ledger", l.dir, head.Size)
+	}
+	return state.Size, nil
+}
+
+// missing gives those of the bundles that are not in the log. It reads
+// backwards: what was filed shortly before a crash is at the end.
+func (l *ledger) missing(bundles []journal.Bundle) ([]journal.Bundle, error) {
+	wanted := make(map[string]bool, len(bundles))
+	for _, b := range bundles {
+		wanted[LineDigest(b.Line)] = true
+	}
+	size, err := l.size()
+	if err != nil {
+		return nil, err
+	}
+	for end := size; end > 0 && len(wanted) > 0; {
+		index := (end - 1) / layout.EntryBundleWidth
+		entries, err := readEntries(l.dir, index, int(end-index*layout.EntryBundleWidth))
+		if err != nil {
+			return nil, err
+		}
+		for _, raw := range entries {
+			leaf, err := parseLeaf(raw)
+			if err != nil {
+				return nil, fmt.Errorf("the ledger in %s is damaged: put back an undamaged copy of it", l.dir)
+			}
+			delete(wanted, leaf.SHA256)
+		}
+		end = index * layout.EntryBundleWidth
+	}
+	var out []journal.Bundle
+	for _, b := range bundles {
+		if wanted[LineDigest(b.Line)] {
+			out = append(out, b)
+		}
+	}
+	return out, nil
+}
+
+// append adds a leaf for each bundle, in order and all at once, and returns when
+// a published checkpoint covers them, and whatever was in the log before.
+func (l *ledger) append(ctx context.Context, bundles []journal.Bundle) error {
+	size, err := l.size()
+	if err != nil {
+		return err
+	}
+	entries, err := l.entries(bundles, size)
+	if err != nil {
+		return err
+	}
+	want := size + uint64(len(entries))
+	if head, err := l.head(); err != nil || head.Size == want {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	driver, err := posix.New(ctx, posix.Config{Path: l.dir})
+	if err != nil {
+		return fmt.Errorf("the ledger cannot be opened: %w", err)
+	}
+	// A batch exactly as large as what is added is written by the last Add: at
+	// once, in order, as a whole or not at all.
+	appender, _, _, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
+		WithCheckpointSigner(l.key).
+		WithBatching(uint(max(len(entries), 1)), time.Hour).
+		WithCheckpointInterval(interval).
+		WithGarbageCollectionInterval(0))
+	if err != nil {
+		return fmt.Errorf("the ledger cannot be opened: %w", err)
+	}
+	for i, f := range addAll(ctx, appender, entries) {
+		index, err := f()
+		if err != nil {
+			return fmt.Errorf("the ledger took no more leaves: %w", err)
+		}
+		if index.Index != size+uint64(i) {
+			return fmt.Errorf("the ledger in %s is written to by a program that does not take its lock", l.dir)
+		}
+	}
+	if err := l.await(ctx, want); err != nil {
+		return err
+	}
+	return l.prune(size, want)
+}
+
+func addAll(ctx context.Context, appender *tessera.Appender, entries []*tessera.Entry) []tessera.IndexFuture {
+	futures := make([]tessera.IndexFuture, len(entries))
+	for i, e := range entries {
+		futures[i] = appender.Add(ctx, e)
+	}
+	return futures
+}
+
+// entries are the leaves of bundles, numbered from size; a bundle given twice
+// has one.
+func (l *ledger) entries(bundles []journal.Bundle, size uint64) ([]*tessera.Entry, error) {
+	var entries []*tessera.Entry
+	had := make(map[string]bool, len(bundles))
+	for _, b := range bundles {
+		digest := LineDigest(b.Line)
+		if had[digest] {
+			continue
+		}
+		had[digest] = true
+		data, err := leaf{Record: b.ID, Run: b.Run, Seq: size + uint64(len(entries)), SHA256: digest}.encode()
+		if err != nil {
+			return nil, err
+		}
+		if len(data) > tessera.DefaultEntrySizeLimit {
+			return nil, fmt.Errorf("the name of record %.80s… is too long for the ledger", b.ID)
+		}
+		entries = append(entries, tessera.NewEntry(data))
+	}
+	return entries, nil
+}
+
+// await waits for a published checkpoint over size leaves.
+func (l *ledger) await(ctx context.Context, size uint64) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		head, err := l.head()
+		if err != nil || head.Size >= size {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the ledger's checkpoint over %d leaves was not published: look for a full disk or missing rights in %s (%w)", size, l.dir, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// prune removes partial tiles and entry bundles that full ones have replaced.
+func (l *ledger) prune(from, to uint64) error {
+	var errs []error
+	remove := func(path string) {
+		errs = append(errs, os.RemoveAll(filepath.Join(l.dir, filepath.FromSlash(path)+".p")))
+	}
+	from, to = from/layout.TileWidth, to/layout.TileWidth
+	for i := from; i < to; i++ {
+		remove(layout.EntriesPath(i, 0))
+	}
+	for level := uint64(0); from < to; level++ {
+		for i := from; i < to; i++ {
+			remove(layout.TilePath(level, i, 0))
+		}
+		from, to = from/layout.TileWidth, to/layout.TileWidth
+	}
+	return errors.Join(errs...)
+}

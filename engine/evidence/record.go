@@ -1,0 +1,114 @@
+package evidence
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// RunFile is the name of the file of a run's own records, in the run's folder.
+const RunFile = "run" + fileSuffix
+
+const (
+	fileSuffix    = ".sigstore.jsonl"
+	statementType = "https://in-toto.io/Statement/v1"
+	payloadType   = "application/vnd.in-toto+json"
+)
+
+// Record is a predicate that stands in an evidence file: Run, Step or Reset.
+type Record interface {
+	// Name is the name of the statement's second subject: run/address/step. It
+	// says what the record is about and recurs when a step ran again.
+	Name() string
+	common() *Common
+	predicateType() string
+}
+
+// Name is run/run/event.
+func (r Run) Name() string { return r.Common.Run + "/run/" + r.Event }
+
+// Name is run/address/step.
+func (s Step) Name() string { return s.Run + "/" + s.Address + "/" + s.Step }
+
+// Name is run/address/reset.
+func (r Reset) Name() string { return r.Run + "/" + r.Address + "/reset" }
+
+func (r Run) common() *Common   { return &r.Common }
+func (s Step) common() *Common  { return &s.Common }
+func (r Reset) common() *Common { return &r.Common }
+
+func (Run) predicateType() string   { return RunType }
+func (Step) predicateType() string  { return StepType }
+func (Reset) predicateType() string { return ResetType }
+
+// ID is a name for the record that never recurs: its name and its sequence
+// number. It is what the journal and the ledger know the bundle by.
+func ID(r Record) string { return r.Name() + "#" + strconv.Itoa(r.common().Sequence) }
+
+// LineDigest is the sha256, in hex, of a bundle's line without its newline: what
+// links and ledger leaves carry.
+func LineDigest(line []byte) string {
+	sum := sha256.Sum256(line)
+	return hex.EncodeToString(sum[:])
+}
+
+// statement is the in-toto Statement v1 around a predicate; its fields are in
+// the order of RFC 8785, so that a marshalled one is canonical.
+type statement struct {
+	Type          string          `json:"_type"`
+	Predicate     json.RawMessage `json:"predicate"`
+	PredicateType string          `json:"predicateType"`
+	Subject       []subject       `json:"subject"`
+}
+
+type subject struct {
+	Digest map[string]string `json:"digest"`
+	Name   string            `json:"name"`
+}
+
+// newStatement is the canonical statement of a predicate about a plan.
+func newStatement(predicateType, planDigest, record string, predicate any) ([]byte, error) {
+	hexDigest, err := planHex(planDigest)
+	if err != nil {
+		return nil, err
+	}
+	body, err := plan.Canonical(predicate)
+	if err != nil {
+		return nil, fmt.Errorf("the record %s cannot be written as JSON: %w", record, err)
+	}
+	return wrap(predicateType, hexDigest, record, body)
+}
+
+// wrap is the canonical statement around a predicate that is canonical already:
+// to canonicalize it again within the statement would cost more than to sign it.
+func wrap(predicateType, planHex, record string, predicate []byte) ([]byte, error) {
+	outer, err := plan.Canonical(statement{
+		Type: statementType, Predicate: json.RawMessage("0"), PredicateType: predicateType,
+		Subject: []subject{
+			{Name: "plan", Digest: map[string]string{"sha256": planHex}},
+			{Name: record, Digest: map[string]string{"sha256": LineDigest(predicate)}},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	const at = len(`{"_type":"` + statementType + `","predicate":`)
+	out := make([]byte, 0, len(outer)+len(predicate))
+	out = append(out, outer[:at]...)
+	out = append(out, predicate...)
+	return append(out, outer[at+1:]...), nil
+}
+
+// planHex is the hex of a plan digest, without "sha256:".
+func planHex(digest string) (string, error) {
+	h, ok := strings.CutPrefix(digest, "sha256:")
+	if b, err := hex.DecodeString(h); !ok || err != nil || len(b) != sha256.Size || h != strings.ToLower(h) {
+		return "", fmt.Errorf("%q is not a plan digest: it must be sha256: and 64 small hexadecimal digits", digest)
+	}
+	return h, nil
+}
