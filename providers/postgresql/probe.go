@@ -1,0 +1,140 @@
+package postgresql
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/secret"
+)
+
+// Probe logs in once at every place, by SCRAM on a fresh connection that calls
+// itself remint-probe, and logs out. Accepted at one place is accepted; it is
+// refused only where every place refuses it as a wrong password.
+func (p *instance) Probe(ctx context.Context, c provider.Credential, m secret.Material) (provider.Probe, error) {
+	pw := m.Field("value").RevealString()
+	if pw == "" {
+		return provider.Probe{}, provider.Errorf(provider.Permanent, "there is no password to try: the material's field `value` is empty")
+	}
+	return p.everywhere(ctx, func(cfg *pgconn.Config) {
+		cfg.User, cfg.Password, cfg.RequireAuth = c.Attrs.String("role"), pw, "scram-sha-256"
+		if db := c.Attrs.String("database"); db != "" {
+			cfg.Database = db
+		}
+		cfg.RuntimeParams = map[string]string{"application_name": "remint-probe"}
+	}, func(a, b provider.Verdict) bool { return rank(a) > rank(b) })
+}
+
+// Control logs in at every place as the provider itself. It is accepted only
+// where every place accepts it: one that lets nobody in proves nothing.
+func (p *instance) Control(ctx context.Context, _ provider.Credential) (provider.Probe, error) {
+	return p.everywhere(ctx, func(*pgconn.Config) {}, func(a, b provider.Verdict) bool { return rank(a) < rank(b) })
+}
+
+// rank orders verdicts by how much they say that a password is alive.
+func rank(v provider.Verdict) int {
+	switch v {
+	case provider.Accepted:
+		return 3
+	case provider.Unclear:
+		return 2
+	case provider.Disabled:
+		return 1
+	}
+	return 0
+}
+
+// everywhere tries the login that set describes at each place. The verdict
+// that beats the others is the answer.
+func (p *instance) everywhere(ctx context.Context, set func(*pgconn.Config), beats func(a, b provider.Verdict) bool) (provider.Probe, error) {
+	select {
+	case p.probes <- struct{}{}:
+		defer func() { <-p.probes }()
+	case <-ctx.Done():
+		return provider.Probe{}, provider.Errorf(provider.Transient, "no login was tried: cancelled, or timed out while waiting for earlier ones")
+	}
+	out := provider.Probe{Basis: lifecycle.Tested}
+	var where, details []string
+	for i, at := range p.places {
+		cfg := at.config.Copy()
+		set(cfg)
+		verdict, detail := login(ctx, cfg)
+		if i == 0 || beats(verdict, out.Verdict) {
+			out.Verdict = verdict
+		}
+		where = append(where, at.address)
+		details = append(details, at.address+" "+string(verdict)+": "+detail)
+		if len(p.places) == 1 {
+			details[0] = detail
+		}
+	}
+	out.Endpoint, out.Detail = strings.Join(where, ", "), strings.Join(details, "; ")
+	return out, nil
+}
+
+var errAsked = errors.New("the server has asked already")
+
+// login makes one attempt to log in: once a server has asked for a password,
+// pgx's fall-backs (TLS or none, one more IP address) are cut off.
+func login(ctx context.Context, cfg *pgconn.Config) (provider.Verdict, string) {
+	note, dial := &authRequest{}, cfg.DialFunc
+	cfg.BuildFrontend = note.frontend(nil)
+	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if note.code() != authNotYet {
+			return nil, errAsked
+		}
+		return dial(ctx, network, addr)
+	}
+	// The connect timeout holds for each address: bound the whole as well.
+	ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout*time.Duration(1+len(cfg.Fallbacks)))
+	defer cancel()
+	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	if err == nil {
+		logout(ctx, conn)
+		return provider.Accepted, "logged in"
+	}
+	return judge(ctx, err, note.code())
+}
+
+// judge tells a wrong password from everything else that ends a login.
+func judge(ctx context.Context, err error, asked authCode) (provider.Verdict, string) {
+	code := state(err)
+	switch {
+	case asked == authSASL && code == "28P01":
+		return provider.Refused, code
+	case code == "28000":
+		return provider.Disabled, code
+	case code != "":
+		return provider.Unclear, code
+	case asked == authOK:
+		return provider.Unclear, "the server lets this login in without a password (trust, peer or cert in pg_hba.conf), so that a password proves nothing there"
+	case asked == authCleartext, asked == authMD5:
+		return provider.Unclear, "the server asks for " + asked.String() + ", which is not answered"
+	case asked == authSASL && ctx.Err() == nil && !pgconn.Timeout(err):
+		return provider.Unclear, "the SCRAM exchange broke off, or the server could not prove that it knows the password"
+	}
+	return provider.Unclear, reason(ctx, err)
+}
+
+// logout ends the session and waits until the server has let go of it, so that
+// it neither counts against the role's connection limit nor shows any more.
+func logout(ctx context.Context, conn *pgconn.PgConn) {
+	h, err := conn.Hijack()
+	if err != nil {
+		_ = conn.Close(ctx)
+		return
+	}
+	defer func() { _ = h.Conn.Close() }()
+	_ = h.Conn.SetDeadline(time.Now().Add(2 * time.Second))
+	h.Frontend.Send(&pgproto3.Terminate{})
+	if h.Frontend.Flush() == nil {
+		_, _ = io.Copy(io.Discard, h.Conn)
+	}
+}
