@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // document is an authorized_keys file, line by line, each with its own ending,
@@ -35,7 +37,7 @@ type line struct {
 
 // Bounds on what is taken into memory, far beyond what sshd is used with.
 const (
-	maxSize  = 32 << 20
+	maxSize  = atomicfile.MaxSize
 	maxLines = 300_000
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // Probe logs in with the private key where there is a server to log in to, and
@@ -101,7 +101,7 @@ func (p *controlled) Control(ctx context.Context, _ provider.Credential) (provid
 }
 
 func (p *Provider) controlKey() (ssh.Signer, error) {
-	pem, err := atomicfile.Read(p.control.Absolute)
+	pem, err := atomicfile.Load(p.control)
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // New declares the provider `ssh` with the type `ssh_authorized_key`.
@@ -90,7 +90,7 @@ func (p *Provider) Identity(context.Context) (string, error) {
 	if p.probe != nil {
 		return "ssh:" + p.probe.pin.fingerprint, nil
 	}
-	real, err := atomicfile.Resolve(p.file.Absolute)
+	real, err := atomicfile.Resolve(p.file)
 	if err != nil {
 		return "", err
 	}
@@ -114,11 +114,7 @@ func (p *Provider) read(ctx context.Context) (document, bool, error) {
 	if err := cancelled(ctx); err != nil {
 		return document{}, false, err
 	}
-	real, err := atomicfile.Resolve(p.file.Absolute)
-	if err != nil {
-		return document{}, false, err
-	}
-	data, err := atomicfile.Read(real)
+	data, err := atomicfile.Load(p.file)
 	if err != nil {
 		return document{}, false, err
 	}
@@ -131,11 +127,11 @@ func (p *Provider) edit(ctx context.Context, change func(*document) error) error
 	if err := cancelled(ctx); err != nil {
 		return err
 	}
-	real, err := atomicfile.Resolve(p.file.Absolute)
+	real, err := atomicfile.Resolve(p.file)
 	if err != nil {
 		return err
 	}
-	return atomicfile.Edit(ctx, real, 0o600, func(old []byte) ([]byte, error) {
+	return atomicfile.Classed(p.file, atomicfile.Edit(ctx, real, atomicfile.Options{Mode: 0o600}, func(old []byte) ([]byte, error) {
 		doc, err := parse(old)
 		if err != nil {
 			return nil, p.wrap(err)
@@ -147,7 +143,7 @@ func (p *Provider) edit(ctx context.Context, change func(*document) error) error
 			return old, nil
 		}
 		return doc.bytes(), nil
-	})
+	}))
 }
 
 func cancelled(ctx context.Context) error {

@@ -283,7 +283,7 @@ func TestNUL(t *testing.T) {
 
 func TestHugeFiles(t *testing.T) {
 	for name, text := range map[string]string{
-		"lines": strings.Repeat("\n", 40<<20>>1), "bytes": strings.Repeat("x", 33<<20), "one long line": strings.Repeat("x", 31<<20),
+		"lines": strings.Repeat("\n", 15<<20), "bytes": strings.Repeat("x", 17<<20), "one long line": strings.Repeat("x", 15<<20),
 	} {
 		p, file := fileOnly(t)
 		write(t, file, text)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // authority is the certificate of the authority; chain is it and what stands
@@ -83,7 +83,7 @@ func (p *Provider) signer(ca authority) (crypto.Signer, error) {
 }
 
 func (p *Provider) file(path provider.Path, what string) ([]byte, error) {
-	raw, err := atomicfile.Read(path.Absolute)
+	raw, err := atomicfile.Load(path)
 	if err == nil && raw == nil {
 		// Not NotFound: that would say that the credential is not there.
 		err = provider.Errorf(provider.Permanent, "the authority's %s %s does not exist", what, path.Written)

@@ -3,12 +3,13 @@ package x509
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // TestRevocationsAtOnce: none is lost, whether it led a batch or joined one,
@@ -44,7 +45,7 @@ func TestRevocationsAtOnce(t *testing.T) {
 func TestRevocationsJoin(t *testing.T) {
 	p := opened(t, authorityFiles(t, t.TempDir()))
 	api := provider.Credential{Attrs: provider.NewAttrs(map[string]any{"common_name": "api"})}
-	unlock, err := atomicfile.Lock(t.Context(), p.crl.Absolute)
+	unlock, err := atomicfile.Lock(t.Context(), filepath.Dir(p.crl.Absolute))
 	if err != nil {
 		t.Fatal(err)
 	}

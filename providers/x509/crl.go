@@ -2,6 +2,7 @@ package x509
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/x509"
@@ -14,7 +15,7 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // crlPerm lets everybody read the list: that is what it is for.
@@ -31,27 +32,24 @@ type revocations struct {
 // list reads the revocation list and checks that the authority signed it. Nil
 // if there is none.
 func (p *Provider) list(ca authority) (*revocations, error) {
-	crl, err := p.lists.get(p.crl.Absolute, func(raw []byte) (*revocations, error) { return parseCRL(raw, ca.cert) })
+	crl, err := p.lists.get(p.crl, func(raw []byte) (*revocations, error) { return p.parseCRL(raw, ca.cert) })
 	if crl != nil && err == nil && !bytes.Equal(crl.by, ca.cert.Raw) {
-		err = verifyCRL(crl.RevocationList, ca.cert)
+		err = p.verifyCRL(crl.RevocationList, ca.cert)
 	}
-	if err != nil {
-		return nil, provider.Errorf(provider.ClassOf(err, provider.Permanent), "%s: %v", p.crl.Written, err)
-	}
-	return crl, nil
+	return crl, err
 }
 
 // parseCRL reads PEM or DER and verifies the signature.
-func parseCRL(raw []byte, ca *x509.Certificate) (*revocations, error) {
+func (p *Provider) parseCRL(raw []byte, ca *x509.Certificate) (*revocations, error) {
 	der := raw
 	if block, _ := pem.Decode(raw); block != nil {
 		der = block.Bytes
 	}
 	list, err := x509.ParseRevocationList(der)
 	if err != nil {
-		return nil, provider.Errorf(provider.Permanent, "it is not a revocation list of X.509 version 2 that can be read; put the right one there")
+		return nil, provider.Errorf(provider.Permanent, "%s is not a revocation list of X.509 version 2 that can be read; put the right one there", p.crl.Written)
 	}
-	if err := verifyCRL(list, ca); err != nil {
+	if err := p.verifyCRL(list, ca); err != nil {
 		return nil, err
 	}
 	out := &revocations{RevocationList: list, at: make(map[string]time.Time, len(list.RevokedCertificateEntries)), by: ca.Raw}
@@ -61,9 +59,9 @@ func parseCRL(raw []byte, ca *x509.Certificate) (*revocations, error) {
 	return out, nil
 }
 
-func verifyCRL(list *x509.RevocationList, ca *x509.Certificate) error {
+func (p *Provider) verifyCRL(list *x509.RevocationList, ca *x509.Certificate) error {
 	if list.CheckSignatureFrom(ca) != nil || !bytes.Equal(list.RawIssuer, ca.RawSubject) {
-		return provider.Errorf(provider.Permanent, "the list was not signed by this authority: it is another's, or it was altered; put the right one there")
+		return provider.Errorf(provider.Permanent, "%s was not signed by this authority: it is another's list, or it was altered; put the right one there", p.crl.Written)
 	}
 	return nil
 }
@@ -88,35 +86,43 @@ func (p *Provider) ripe(crl *revocations, now time.Time) bool {
 	return crl == nil || !crl.NextUpdate.IsZero() && now.After(crl.NextUpdate.Add(-p.crlLifetime/2))
 }
 
-// sign puts a new list in place that has the entries of old and the added
-// serial numbers. The caller holds the lock.
-func (p *Provider) sign(path string, ca authority, added []*big.Int) error {
-	now := p.now()
-	if err := p.signs(ca, x509.KeyUsageCRLSign, now); err != nil {
+// renew puts a new list in place, if pick has serial numbers to add to the old
+// one or the old one is ripe.
+func (p *Provider) renew(ctx context.Context, ca authority, pick func(old *revocations) []*big.Int) error {
+	path, err := atomicfile.Resolve(p.crl)
+	if err != nil {
 		return err
+	}
+	return atomicfile.Classed(p.crl, atomicfile.Edit(ctx, path, atomicfile.Options{Mode: crlPerm}, func(raw []byte) ([]byte, error) {
+		old, err := p.list(ca)
+		if err != nil {
+			return nil, err
+		}
+		added := pick(old)
+		if len(added) == 0 && !p.ripe(old, p.now()) {
+			return raw, nil
+		}
+		der, err := p.sign(ca, p.successor(old, added, p.now()))
+		if err != nil || raw != nil && !bytes.Contains(raw, []byte("-----BEGIN")) {
+			return der, err // what was DER stays DER
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), nil
+	}))
+}
+
+func (p *Provider) sign(ca authority, list *x509.RevocationList) ([]byte, error) {
+	if err := p.signs(ca, x509.KeyUsageCRLSign, p.now()); err != nil {
+		return nil, err
 	}
 	key, err := p.signer(ca)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	raw, err := atomicfile.Read(path)
+	der, err := x509.CreateRevocationList(rand.Reader, list, issuer(ca.cert), key)
 	if err != nil {
-		return err
+		return nil, provider.Errorf(provider.Permanent, "the revocation list could not be signed with %s", p.key.Written)
 	}
-	old, err := p.list(ca)
-	if err != nil {
-		return err
-	}
-	next := p.successor(old, added, now)
-	der, err := x509.CreateRevocationList(rand.Reader, next, issuer(ca.cert), key)
-	if err != nil {
-		return provider.Errorf(provider.Permanent, "the revocation list could not be signed with %s", p.key.Written)
-	}
-	out := der
-	if old == nil || bytes.Contains(raw, []byte("-----BEGIN")) {
-		out = pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
-	}
-	return atomicfile.Replace(path, raw, out, crlPerm)
+	return der, nil
 }
 
 // successor is the list after old. Entries of others, and extensions that this
@@ -178,15 +184,15 @@ type cached[T any] struct {
 }
 
 // get gives the parsed file, the zero T if there is none.
-func (c *cached[T]) get(path string, parse func([]byte) (T, error)) (T, error) {
+func (c *cached[T]) get(path provider.Path, parse func([]byte) (T, error)) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var zero T
-	info, err := os.Stat(path)
+	info, err := os.Stat(path.Absolute)
 	if err == nil && c.info != nil && os.SameFile(info, c.info) && info.Size() == c.info.Size() && info.ModTime().Equal(c.info.ModTime()) {
 		return c.value, nil
 	}
-	raw, rerr := atomicfile.Read(path)
+	raw, rerr := atomicfile.Load(path)
 	if rerr != nil || raw == nil {
 		return zero, rerr
 	}

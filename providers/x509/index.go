@@ -9,13 +9,13 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
 )
 
 // record is one issued certificate, a line of the index. A record without a
@@ -164,10 +164,18 @@ func appendRecord(path string, r record) error {
 		}
 		return f.Sync()
 	}()
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(err, f.Close(), syncDir(filepath.Dir(path))); err != nil {
 		return provider.Errorf(provider.Ambiguous, "the index beside the revocation list could not be written to disk")
 	}
-	return atomicfile.SyncDir(path)
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // tail finds where the next record goes: after the last line, or in place of a

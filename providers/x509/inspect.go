@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // Inspect lists the certificates of the common name that the index has and that
@@ -20,7 +20,7 @@ func (p *Provider) Inspect(ctx context.Context, c provider.Credential) (provider
 	if err != nil {
 		return provider.Observation{}, err
 	}
-	path, err := atomicfile.Resolve(p.crl.Absolute)
+	path, err := atomicfile.Resolve(p.crl)
 	if err != nil {
 		return provider.Observation{}, err
 	}
@@ -95,7 +95,7 @@ func (p *Provider) List(ctx context.Context, _ string) ([]string, error) {
 	if err := cancelled(ctx); err != nil {
 		return nil, err
 	}
-	path, err := atomicfile.Resolve(p.crl.Absolute)
+	path, err := atomicfile.Resolve(p.crl)
 	if err != nil {
 		return nil, err
 	}

@@ -10,11 +10,12 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // Mint makes a new key and a certificate for it, records the certificate, and
@@ -41,24 +42,25 @@ func (p *Provider) Mint(ctx context.Context, m provider.Mutation, args provider.
 
 // record sees to the list and writes the certificate into the index.
 func (p *Provider) record(ctx context.Context, ca authority, cert *x509.Certificate, label string) error {
-	unlock, path, err := p.lock(ctx)
+	if err := cancelled(ctx); err != nil {
+		return err
+	}
+	if err := p.renew(ctx, ca, func(*revocations) []*big.Int { return nil }); err != nil {
+		return err
+	}
+	path, err := atomicfile.Resolve(p.crl)
 	if err != nil {
 		return err
+	}
+	unlock, err := atomicfile.Lock(ctx, filepath.Dir(path))
+	if err != nil {
+		return atomicfile.Classed(p.crl, err)
 	}
 	defer unlock()
-	crl, err := p.list(ca)
-	if err != nil {
-		return err
-	}
 	// The index must be readable before it grows: a record in a damaged index
 	// would never be found.
 	if _, err := p.index.of(indexPath(path), p.indexName(), ""); err != nil {
 		return err
-	}
-	if p.ripe(crl, p.now()) {
-		if err := p.sign(path, ca, nil); err != nil {
-			return err
-		}
 	}
 	return appendRecord(indexPath(path), record{
 		Serial: serialID(cert.SerialNumber), CommonName: cert.Subject.CommonName, Label: label, Issued: p.now(), NotAfter: cert.NotAfter,
@@ -162,19 +164,6 @@ func newSerial() (*big.Int, error) {
 		return nil, provider.Errorf(provider.Permanent, "the system gives no random numbers")
 	}
 	return n.Add(n, top), nil
-}
-
-// lock excludes other changes of the list and the index; path is the list's
-// real one.
-func (p *Provider) lock(ctx context.Context) (unlock func(), path string, err error) {
-	if err := cancelled(ctx); err != nil {
-		return nil, "", err
-	}
-	if path, err = atomicfile.Resolve(p.crl.Absolute); err != nil {
-		return nil, "", err
-	}
-	unlock, err = atomicfile.Lock(ctx, path)
-	return unlock, path, err
 }
 
 func indexPath(crl string) string { return crl + ".index.jsonl" }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/provider/atomicfile"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // Revoke puts serial numbers on the revocation list, also of certificates that
@@ -22,7 +22,7 @@ func (p *Provider) Revoke(ctx context.Context, m provider.Mutation, versions []s
 	if err != nil {
 		return provider.Applied{}, err
 	}
-	path, err := atomicfile.Resolve(p.crl.Absolute)
+	path, err := atomicfile.Resolve(p.crl)
 	if err != nil {
 		return provider.Applied{}, err
 	}
@@ -56,29 +56,18 @@ func (p *Provider) Revoke(ctx context.Context, m provider.Mutation, versions []s
 	}, nil
 }
 
-// enter signs a list with the serial numbers of one batch, if one of them is
-// new or the list should be renewed anyway.
+// enter signs a list with the serial numbers of one batch.
 func (p *Provider) enter(ctx context.Context, ca authority) func(func() map[string]*big.Int) error {
 	return func(begin func() map[string]*big.Int) error {
-		unlock, path, err := p.lock(ctx)
-		if err != nil {
-			return err
-		}
-		defer unlock()
-		crl, err := p.list(ca)
-		if err != nil {
-			return err
-		}
-		var added []*big.Int
-		for id, serial := range begin() {
-			if _, already := crl.revoked(id); !already {
-				added = append(added, serial)
+		return p.renew(ctx, ca, func(old *revocations) []*big.Int {
+			var added []*big.Int
+			for id, serial := range begin() {
+				if _, already := old.revoked(id); !already {
+					added = append(added, serial)
+				}
 			}
-		}
-		if len(added) == 0 && !p.ripe(crl, p.now()) {
-			return nil
-		}
-		return p.sign(path, ca, added)
+			return added
+		})
 	}
 }
 
