@@ -38,7 +38,7 @@ func storeSchema() provider.Schema {
 		{Name: "format", Type: provider.String, Default: "raw", OneOf: []string{"raw", "dotenv", "json"},
 			Description: "`raw`: the file is the secret, byte for byte, with nothing added. " +
 				"`dotenv`: the secret is one `KEY=value` line; order, comments, `export`, spacing and line endings of the file stay, and a repeated key is replaced everywhere. " +
-				"Values with special characters are put in single quotes, also across lines; those that contain a single quote, in double quotes with backslashes as a shell wants them (the dotenv package of Node.js does not undo those). " +
+				"Values with special characters are put in single quotes, also across lines; those that contain a single quote, in double quotes with backslashes as a shell wants them (of which Python's and Node.js's dotenv packages undo only some). " +
 				"`json`: the secret is one string in a JSON document whose formatting stays."},
 		{Name: "key", Type: provider.String,
 			Description: "The key to replace, or to add if it is not there; for dotenv and json only. In JSON a dotted path such as `database.password`, through arrays by number; a backslash makes a dot part of a name."},
