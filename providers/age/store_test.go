@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/pem"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -127,7 +128,7 @@ func TestPutTwiceIsOnceAndHoldsSaysOnlyWhatIsKnown(t *testing.T) {
 	s, v, other := open(t, d, path, true, recipient), secret.FromString("one"), secret.FromString("two")
 	holds := func(s provider.Store, v secret.Value, want bool, wantErr error) {
 		t.Helper()
-		if got, err := s.Holds(t.Context(), v); got != want || err != wantErr {
+		if got, err := s.Holds(t.Context(), v); got != want || !errors.Is(err, wantErr) {
 			t.Errorf("holds: %v, %v; want %v, %v", got, err, want, wantErr)
 		}
 	}
@@ -160,7 +161,7 @@ func TestPutTwiceIsOnceAndHoldsSaysOnlyWhatIsKnown(t *testing.T) {
 	if decrypt(t, path, true, id) != "two" {
 		t.Error("somebody else's file was not replaced")
 	}
-	if _, err := s.Get(t.Context()); err != provider.ErrWriteOnly {
+	if _, err := s.Get(t.Context()); !errors.Is(err, provider.ErrWriteOnly) {
 		t.Errorf("Get: %v", err)
 	}
 	for range 2 {

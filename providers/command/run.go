@@ -70,13 +70,15 @@ func (c *consumer) Reload(ctx context.Context, _ string) error {
 
 func (c *consumer) unstartable(err error) error {
 	name, why := addrs.Visible(c.command[0]), "check its path and its mode"
-	if _, e := os.Stat(c.dir); e != nil {
+	_, dirErr := os.Stat(c.dir)
+	switch {
+	case dirErr != nil:
 		why = "the folder " + addrs.Visible(c.dir) + " cannot be entered"
-	} else if errors.Is(err, fs.ErrNotExist) {
+	case errors.Is(err, fs.ErrNotExist):
 		why = "there is no such program on this machine, or its interpreter is missing"
-	} else if errors.Is(err, syscall.ENOEXEC) {
+	case errors.Is(err, syscall.ENOEXEC):
 		why = "it is no program: a script must begin with #! and its interpreter"
-	} else if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM) {
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
 		return provider.Errorf(provider.Transient, "%s was not started: the system is out of processes or memory", name)
 	}
 	return provider.Errorf(provider.Permanent, "%s was not started: %s", name, why)
