@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,20 @@ func (s *Server) Stop() error {
 		return err
 	}
 	return os.RemoveAll(s.dir)
+}
+
+// Crash ends the server at once, as a power cut would but for what the disk
+// has yet to write, and starts it again on another port.
+func (s *Server) Crash(ctx context.Context) error {
+	if err := s.process.Process.Signal(syscall.SIGQUIT); err != nil {
+		return err
+	}
+	select {
+	case <-s.exited:
+		return s.launch(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // end asks for a fast shutdown, then for an immediate one, then kills.

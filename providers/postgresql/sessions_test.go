@@ -1,0 +1,125 @@
+package postgresql_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+func end(t testing.TB, p provider.Provider, role string, cutoff time.Time) provider.Ended {
+	t.Helper()
+	e, err := p.(provider.SessionEnder).EndSessions(context.Background(), mutation(role, 9), cutoff)
+	if err != nil {
+		t.Fatalf("EndSessions: %v", err)
+	}
+	return e
+}
+
+func TestEndSessions(t *testing.T) {
+	p := open(t, server.SuperURL(), nil)
+	name, other := role(t, "busy", "old", "REPLICATION"), role(t, "other", "other", "")
+	group := role(t, "group", "x", "")
+	super(t, fmt.Sprintf("GRANT %q TO %q", group, name), fmt.Sprintf("GRANT %q TO %q", name, other))
+	exec := func(c *pgx.Conn, sql string) *pgx.Conn {
+		if _, err := c.Exec(context.Background(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		return c
+	}
+	old := map[string]*pgx.Conn{
+		"idle":             connect(t, server.URL(name, "old")),
+		"in a transaction": exec(connect(t, server.URL(name, "old")), "BEGIN; CREATE TEMP TABLE x()"),
+		"failed":           connect(t, server.URL(name, "old")),
+		"as another":       exec(connect(t, server.URL(name, "old")), fmt.Sprintf("SET ROLE %q", group)),
+	}
+	_, _ = old["failed"].Exec(context.Background(), "BEGIN; SELECT 1/0")
+	walsender, err := pgconn.Connect(context.Background(), server.URL(name, "old")+"&replication=database")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sleeper := connect(t, server.URL(name, "old"))
+	slept := make(chan error)
+	go func() { _, err := sleeper.Exec(context.Background(), "SELECT pg_sleep(300)"); slept <- err }()
+
+	foreign := exec(connect(t, server.URL(other, "other")), fmt.Sprintf("SET ROLE %q", name))
+	if o := inspect(t, p, name); o.Sessions != 6 {
+		t.Errorf("Inspect counts %d sessions, want 6", o.Sessions)
+	}
+	a := set(t, p, mutation(name, 1), "new")
+	young := connect(t, server.URL(name, "new"))
+	for what, c := range old { // neither a new password nor NOLOGIN ends anything
+		if what != "failed" && !alive(c) {
+			t.Errorf("the session %q ended by itself", what)
+		}
+	}
+
+	e := end(t, p, name, a.At)
+	if e.Count != 6 || e.Now.Before(a.At) {
+		t.Errorf("EndSessions gives %+v, want 6 ended after %v", e, a.At)
+	}
+	if left := ask(t, fmt.Sprintf("SELECT count(*)::text FROM pg_stat_activity WHERE usename = '%s'", name)); left != "1" {
+		t.Errorf("the server lists %s sessions of the role, want the new one alone", left)
+	}
+	for what, c := range old {
+		if alive(c) {
+			t.Errorf("the old session %q lives", what)
+		}
+	}
+	if _, err := walsender.Exec(context.Background(), "IDENTIFY_SYSTEM").ReadAll(); err == nil {
+		t.Error("the old replication session lives")
+	}
+	if err := <-slept; err == nil {
+		t.Error("the running query was not cut off")
+	}
+	if !alive(young) || !alive(foreign) {
+		t.Error("a session of the new password, or of another role, was ended")
+	}
+	if e := end(t, p, name, a.At); e.Count != 0 || !alive(young) {
+		t.Errorf("again: %+v", e)
+	}
+	if e := end(t, p, "no such role", a.At); e.Count != 0 {
+		t.Errorf("no such role: %+v", e)
+	}
+}
+
+func TestEndSessionsNamesTheGrant(t *testing.T) {
+	name := role(t, "busy", "old", "")
+	for what, c := range map[string]struct {
+		grants []string
+		says   string
+	}{
+		"nothing granted":    {nil, "pg_read_all_stats"},
+		"may only see":       {[]string{"GRANT pg_read_all_stats TO %q"}, "pg_signal_backend"},
+		"may only signal":    {[]string{"GRANT pg_signal_backend TO %q"}, "pg_read_all_stats"},
+		"both":               {[]string{"GRANT pg_read_all_stats, pg_signal_backend TO %q"}, ""},
+		"member of the role": {[]string{"GRANT " + name + " TO %q"}, ""},
+	} {
+		p := open(t, admin(t, c.grants...), nil)
+		if e, err := p.(provider.SessionEnder).EndSessions(context.Background(), mutation(name, 1), time.Now()); err != nil || e.Count != 0 {
+			t.Errorf("%s: without sessions: %+v, %v", what, e, err)
+		}
+		session := connect(t, server.URL(name, "old"))
+		notes := strings.Join(inspect(t, p, name).Notes, "\n")
+		a := inspect(t, p, name)
+		_, err := p.(provider.SessionEnder).EndSessions(context.Background(), mutation(name, 1), a.Now)
+		if c.says == "" {
+			if err != nil || alive(session) || strings.Contains(notes, "see or end") {
+				t.Errorf("%s: %v, alive %t, notes: %s", what, err, alive(session), notes)
+			}
+			continue
+		}
+		if provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), c.says) || !alive(session) {
+			t.Errorf("%s: %v, want a Permanent error that says %s", what, err, c.says)
+		}
+		if !strings.Contains(notes, c.says) {
+			t.Errorf("%s: Inspect does not warn of it: %s", what, notes)
+		}
+		_ = session.Close(context.Background())
+	}
+}
