@@ -29,6 +29,10 @@ var ErrUnsynced = errors.New("the folder could not be written to disk")
 // a symbolic link, has further hard links, or is no regular file.
 var ErrUnsafe = errors.New("not a plain file")
 
+// ErrChanged means that a program that takes no lock changed the file while
+// Edit was at work: nothing was written, so that its change is not undone.
+var ErrChanged = errors.New("another program changed the file meanwhile")
+
 // Options say how to replace.
 type Options struct {
 	// Mode is for a file that does not exist yet, 0600 if zero. An existing
@@ -83,9 +87,21 @@ func Edit(ctx context.Context, path string, o Options, edit func(old []byte) ([]
 	if string(content) == string(old) && (info != nil || content == nil) {
 		return d.sweep()
 	}
-	return d.replace(info, o.Mode, func(w io.Writer) error {
+	write := func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
+	}
+	return d.replace(info, o.Mode, write, func() error {
+		now, err := d.read()
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && info == nil:
+			return nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		case err != nil || info == nil || string(now) != string(old):
+			return ErrChanged
+		}
+		return nil
 	})
 }
 
@@ -104,7 +120,7 @@ func Replace(ctx context.Context, path string, o Options, write func(io.Writer) 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return d.replace(info, o.Mode, write)
+	return d.replace(info, o.Mode, write, func() error { return nil })
 }
 
 // Check finds out whether Replace could, by making the temporary file and
@@ -163,7 +179,7 @@ func flock(ctx context.Context, f *os.File) error {
 		}
 		return nil
 	case <-ctx.Done():
-		go func() { <-got; _ = f.Close() }()
+		go func() { _, _ = <-got, f.Close() }()
 		return ctx.Err()
 	}
 }

@@ -54,6 +54,8 @@ func Classed(p provider.Path, err error) error {
 		return provider.Errorf(provider.Transient, "%s was not changed: the wait for other writers in its folder was cut short", name)
 	case errors.Is(err, ErrUnsynced):
 		return provider.Errorf(provider.Ambiguous, "%s was written, but the disk did not confirm it: check the file system", name)
+	case errors.Is(err, ErrChanged):
+		return provider.Errorf(provider.Conflict, "%s was changed by another program at the same time: nothing was written; try again", name)
 	case errors.Is(err, ErrUnsafe):
 		return provider.Errorf(provider.Permanent, "%s cannot be replaced safely: %s; name the file itself", name, addrs.Visible(err.Error()))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):

@@ -106,7 +106,8 @@ func (d *folder) create() (*os.File, error) {
 	return d.root.OpenFile(d.temp(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-func (d *folder) replace(info fs.FileInfo, mode fs.FileMode, write func(io.Writer) error) error {
+// replace asks last, just before the new file takes the name.
+func (d *folder) replace(info fs.FileInfo, mode fs.FileMode, write func(io.Writer) error, last func() error) error {
 	f, err := d.create()
 	if err != nil {
 		return err
@@ -120,6 +121,9 @@ func (d *folder) replace(info fs.FileInfo, mode fs.FileMode, write func(io.Write
 	}
 	if e := f.Close(); err == nil {
 		err = e
+	}
+	if err == nil {
+		err = last()
 	}
 	if err == nil {
 		err = d.root.Rename(d.temp(), d.name)

@@ -1,6 +1,7 @@
 package atomicfile_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,4 +43,28 @@ func TestLoad(t *testing.T) {
 			t.Errorf("%s: %s, %v", name, got, err)
 		}
 	}
+}
+
+// TestEditDoesNotUndoOthers: editors and ssh-copy-id take no lock.
+func TestEditDoesNotUndoOthers(t *testing.T) {
+	dir := t.TempDir()
+	p := provider.Path{Written: "f", Absolute: filepath.Join(dir, "f")}
+	write(t, p.Absolute, "old", 0o600)
+	err := atomicfile.Edit(t.Context(), p.Absolute, atomicfile.Options{}, func(old []byte) ([]byte, error) {
+		return append(old, ", ours"...), os.WriteFile(p.Absolute, []byte("old, theirs"), 0o600)
+	})
+	if got, _ := os.ReadFile(p.Absolute); !errors.Is(err, atomicfile.ErrChanged) || string(got) != "old, theirs" {
+		t.Errorf("changed: %v, file %q", err, got)
+	}
+	if class := provider.ClassOf(atomicfile.Classed(p, err), ""); class != provider.Conflict {
+		t.Errorf("class %s", class)
+	}
+	made := filepath.Join(dir, "made")
+	err = atomicfile.Edit(t.Context(), made, atomicfile.Options{}, func([]byte) ([]byte, error) {
+		return []byte("ours"), os.WriteFile(made, []byte("theirs"), 0o600)
+	})
+	if got, _ := os.ReadFile(made); !errors.Is(err, atomicfile.ErrChanged) || string(got) != "theirs" {
+		t.Errorf("made: %v, file %q", err, got)
+	}
+	onlyHas(t, dir, "f", "made")
 }
