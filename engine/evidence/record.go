@@ -81,12 +81,26 @@ func newStatement(predicateType, planDigest, record string, predicate any) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("the record %s cannot be written as JSON: %w", record, err)
 	}
-	return wrap(predicateType, hexDigest, record, body)
+	tail, err := statementTail(predicateType, hexDigest, record, body)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, len(statementHead)+len(body)+len(tail))
+	out = append(out, statementHead...)
+	out = append(out, body...)
+	return append(out, tail...), nil
 }
 
-// wrap is the canonical statement around a predicate that is canonical already:
-// to canonicalize it again within the statement would cost more than to sign it.
-func wrap(predicateType, planHex, record string, predicate []byte) ([]byte, error) {
+// statementHead is how a statement begins, up to its predicate.
+const statementHead = `{"_type":"` + statementType + `","predicate":`
+
+// maxTail bounds what comes after a statement's predicate, in bytes.
+const maxTail = 64 << 10
+
+// statementTail is the rest of a statement after a canonical predicate. To
+// canonicalize the predicate again as a part of the whole would cost more than
+// to sign it.
+func statementTail(predicateType, planHex, record string, predicate []byte) ([]byte, error) {
 	outer, err := plan.Canonical(statement{
 		Type: statementType, Predicate: json.RawMessage("0"), PredicateType: predicateType,
 		Subject: []subject{
@@ -97,11 +111,10 @@ func wrap(predicateType, planHex, record string, predicate []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	const at = len(`{"_type":"` + statementType + `","predicate":`)
-	out := make([]byte, 0, len(outer)+len(predicate))
-	out = append(out, outer[:at]...)
-	out = append(out, predicate...)
-	return append(out, outer[at+1:]...), nil
+	if len(outer) > maxTail {
+		return nil, fmt.Errorf("the name of record %.80s… is too long", record)
+	}
+	return outer[len(statementHead)+1:], nil
 }
 
 // planHex is the hex of a plan digest, without "sha256:".

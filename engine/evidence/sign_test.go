@@ -40,7 +40,7 @@ func testStep(run, address, step string, seq int) Step {
 	return Step{
 		Common: testCommon(run, seq), Address: address, CredentialType: "htpasswd_user", Target: "file:/srv/site.htpasswd",
 		Step: step, Phase: step[:strings.IndexByte(step, '.')], Outcome: "done", Attempts: 1, StartedAt: testTime, FinishedAt: testTime,
-		Facts: map[string]string{"version": "v2", "sessions_ended": "0"},
+		Facts:  map[string]string{"version": "v2", "sessions_ended": "0"},
 		Probes: []Probe{{Subject: "old", Verdict: "refused", Basis: "password", Endpoint: "file", At: testTime}},
 	}
 }

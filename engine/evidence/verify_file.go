@@ -1,0 +1,187 @@
+package evidence
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+
+	"github.com/remint-dev/remint/engine/addrs"
+)
+
+// recordFile is one file of a run, and what its lines said.
+type recordFile struct {
+	run, name string
+
+	lines   int
+	found   int // findings in this file
+	planID  string
+	digest  string // of the plan
+	address string
+	// links are to the lines so far, as a Reset must give them.
+	links []RecordLink
+	// last is the line digest of the reset's record, if that is the last line;
+	// lastOutcome is its outcome.
+	last, lastOutcome string
+	// opened and closed are the run's own records.
+	opened, closed *Run
+	denied         bool
+}
+
+func (f *recordFile) path() string { return f.run + "/" + f.name }
+
+// file checks the lines of a file, each by itself and against those before it.
+func (v *verification) file(ctx context.Context, f *recordFile) error {
+	file, err := openRegular(filepath.Join(v.Dir, f.run, f.name))
+	if err != nil {
+		v.find(CodeFile, f.path(), 0, "the file cannot be read: %v", reason(err))
+		return nil
+	}
+	defer func() { _ = file.Close() }()
+	r := bufio.NewReaderSize(file, 64<<10)
+	for f.found < maxFileFindings {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		line, err := readLine(r)
+		switch {
+		case errors.Is(err, io.EOF) && len(line) == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			v.bad(f, f.lines+1, CodeFormat, "the last line is cut")
+			return nil
+		case err != nil:
+			v.bad(f, f.lines+1, CodeFormat, "%v: the rest of the file was not read", reason(err))
+			return nil
+		}
+		f.lines++
+		v.line(f, line)
+	}
+	v.bad(f, f.lines, CodeFormat, "too much is wrong: the rest of the file was not read")
+	return nil
+}
+
+func (v *verification) bad(f *recordFile, line int, code Code, format string, args ...any) {
+	f.found++
+	v.find(code, f.path(), line, format, args...)
+}
+
+// line checks the line that f.lines counts last.
+func (v *verification) line(f *recordFile, line []byte) {
+	digest := LineDigest(line)
+	f.last = ""
+	link := RecordLink{Sequence: f.lines, Record: digest}
+	defer func() { f.links = append(f.links, link) }()
+
+	ledgered := v.claim(digest)
+	r, code, err := v.ring.open(line)
+	if err != nil {
+		v.bad(f, f.lines, code, "%v", err)
+		return
+	}
+	if !ledgered {
+		v.bad(f, f.lines, CodeUnledgered, "record %s is not in the ledger: the ledger was cut or is an older copy, or the record was signed again", ID(r))
+	}
+	c := r.common()
+	if c.Run != f.run {
+		v.bad(f, f.lines, CodePlace, "this is a record of run %s", c.Run)
+		return
+	}
+	if f.digest == "" {
+		f.digest, f.planID = c.PlanDigest, c.PlanID
+	} else if f.digest != c.PlanDigest || f.planID != c.PlanID {
+		v.bad(f, f.lines, CodeSubject, "this record is about another plan than the first one of the file")
+	}
+	if c.Sequence != f.lines {
+		v.bad(f, f.lines, CodeSequence, "this is record %d of the file, but its line is number %d: records were removed, repeated or moved", c.Sequence, f.lines)
+	}
+	switch r := r.(type) {
+	case *Run:
+		v.runRecord(f, r)
+	case *Step:
+		link.Step, link.Outcome = r.Step, r.Outcome
+		v.place(f, r.Address)
+	case *Reset:
+		link.Step, link.Outcome = "reset", r.Outcome
+		if v.place(f, r.Address) {
+			v.chain(f, r)
+			f.last, f.lastOutcome = digest, r.Outcome
+		}
+	}
+}
+
+// open parses a line and checks its signature and subjects.
+func (ring keyring) open(line []byte) (Record, Code, error) {
+	e, err := parseEnvelope(line)
+	if err != nil {
+		return nil, CodeFormat, err
+	}
+	if err := ring.verify(e); err != nil {
+		if errors.Is(err, errUnknownKey) {
+			return nil, CodeKey, err
+		}
+		return nil, CodeSignature, err
+	}
+	s, err := parseStatement(e.payload)
+	if err != nil {
+		return nil, CodeSubject, err
+	}
+	r, err := s.parseRecord()
+	if err != nil {
+		return nil, CodeSubject, err
+	}
+	return r, "", nil
+}
+
+// place checks that a credential's record lies in the credential's file.
+func (v *verification) place(f *recordFile, address string) bool {
+	c, err := addrs.ParseCredential(address)
+	if err != nil || c.FileName()+fileSuffix != f.name {
+		v.bad(f, f.lines, CodePlace, "this is a record of %s, which has another file", address)
+		return false
+	}
+	f.address = address
+	return true
+}
+
+// chain checks a reset's links to all lines before it.
+func (v *verification) chain(f *recordFile, r *Reset) {
+	if r.Total != f.lines {
+		v.bad(f, f.lines, CodeTotal, "the reset's record speaks of %d records, but there are %d up to it", r.Total, f.lines)
+	}
+	if len(r.Records) != len(f.links) {
+		v.bad(f, f.lines, CodeChain, "the reset's record links to %d records, but %d stand before it", len(r.Records), len(f.links))
+		return
+	}
+	for i, l := range r.Records {
+		got := f.links[i]
+		if l.Sequence != got.Sequence || l.Record != got.Record {
+			v.bad(f, i+1, CodeChain, "this is not the record that the reset's record (line %d) links to: it was edited, signed again or exchanged", f.lines)
+		} else if got.Step != "" && (l.Step != got.Step || l.Outcome != got.Outcome) {
+			v.bad(f, f.lines, CodeChain, "the reset's record says %s of step %s, whose own record (line %d) says otherwise", l.Outcome, l.Step, i+1)
+		}
+	}
+}
+
+// runRecord checks a record of the run itself.
+func (v *verification) runRecord(f *recordFile, r *Run) {
+	if f.name != RunFile {
+		v.bad(f, f.lines, CodePlace, "this is a record of the run itself, which has a file of its own")
+		return
+	}
+	if f.closed != nil {
+		v.bad(f, f.lines, CodeSequence, "a record after the one that closed the run")
+	}
+	switch r.Event {
+	case "opened":
+		f.opened = r
+	case "denied":
+		f.denied = true
+	case "closed":
+		f.closed = r
+		if r.Total != f.lines {
+			v.bad(f, f.lines, CodeTotal, "the closing record speaks of %d records, but there are %d", r.Total, f.lines)
+		}
+	}
+}
