@@ -179,7 +179,7 @@ func flock(ctx context.Context, f *os.File) error {
 		}
 		return nil
 	case <-ctx.Done():
-		go func() { _, _ = <-got, f.Close() }()
+		go func() { _ = errors.Join(<-got, f.Close()) }()
 		return ctx.Err()
 	}
 }
