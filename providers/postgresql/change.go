@@ -154,6 +154,10 @@ func (p *instance) commit(ctx context.Context, pg *pgconn.PgConn, role string, s
 		fmt.Fprintf(&sql, "ALTER ROLE %s SET %s TO '%s'; ", ident(role), ident(fenceSetting), next)
 	}
 	sql.WriteString("COMMIT; " + clockSQL)
+	if err := ctx.Err(); err != nil { // pgconn.SafeToRetry tells too little: it is true of broken reads
+		p.rollback(ctx, pg)
+		return time.Time{}, p.alterError(ctx, err, role, major(pg))
+	}
 	results, err := pg.Exec(ctx, sql.String()).ReadAll()
 	var server *pgconn.PgError
 	committed := false
@@ -163,8 +167,6 @@ func (p *instance) commit(ctx context.Context, pg *pgconn.PgConn, role string, s
 	switch row := lastRow(results); {
 	case err == nil && committed && len(row) == 1:
 		return microseconds(string(row[0])), nil
-	case committed: // only the clock is missing; a later reading ends more sessions, not fewer
-		return p.now(context.WithoutCancel(ctx))
 	case errors.As(err, &server) && server.Severity == "ERROR":
 		p.rollback(ctx, pg)
 		return time.Time{}, p.alterError(ctx, err, role, major(pg))
