@@ -82,7 +82,7 @@ func newKeyring(keys []crypto.PublicKey) (keyring, error) {
 		if !supported(k) {
 			return nil, errors.New("this kind of public key is not supported: use ECDSA P-256 or Ed25519")
 		}
-		hint, err := keyHint(k)
+		hint, err := KeyID(k)
 		if err != nil {
 			return nil, err
 		}
@@ -91,16 +91,19 @@ func newKeyring(keys []crypto.PublicKey) (keyring, error) {
 	return ring, nil
 }
 
+// What can be wrong with a signature; told apart with errors.Is.
 var (
-	errUnknownKey = errors.New("signed with a key that is not among the trusted ones")
-	errSignature  = errors.New("the signature is wrong: the record was edited or forged")
+	// ErrKey: another key than any of the trusted ones is named as the signer.
+	ErrKey = errors.New("signed with a key that is not trusted for it")
+	// ErrSignature: the key is trusted, but did not sign this.
+	ErrSignature = errors.New("the signature is wrong: this was edited or forged")
 )
 
 // verify checks the signature.
 func (ring keyring) verify(e *envelope) error {
 	key, ok := ring[e.hint]
 	if !ok {
-		return errUnknownKey
+		return ErrKey
 	}
 	// DSSE's pre-authentication encoding is what is signed.
 	head := fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(payloadType), payloadType, len(e.payload))
@@ -116,7 +119,7 @@ func (ring keyring) verify(e *envelope) error {
 		ok = false
 	}
 	if !ok {
-		return errSignature
+		return ErrSignature
 	}
 	return nil
 }

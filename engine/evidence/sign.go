@@ -32,7 +32,7 @@ func LoadSigner(path string) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	hint, err := keyHint(key.Public())
+	hint, err := KeyID(key.Public())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -42,8 +42,7 @@ func LoadSigner(path string) (*Signer, error) {
 // Public is the public half of the key.
 func (s *Signer) Public() crypto.PublicKey { return s.pair.key.Public() }
 
-// KeyID is the hint that bundles carry: base64 of the sha256 of the public key's
-// PKIX form.
+// KeyID is the hint that bundles carry.
 func (s *Signer) KeyID() string { return s.pair.hint }
 
 // Sign makes the signed bundle of a record, as one line of JSON without the
@@ -74,8 +73,8 @@ func (s *Signer) sign(predicateType, planDigest, name string, predicate any) ([]
 	return line.Bytes(), nil
 }
 
-// keyHint names a public key.
-func keyHint(key crypto.PublicKey) (string, error) {
+// KeyID names a public key: base64 of the sha256 of its PKIX form.
+func KeyID(key crypto.PublicKey) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return "", errors.New("the public key cannot be encoded")

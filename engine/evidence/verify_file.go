@@ -118,7 +118,7 @@ func (ring keyring) open(line []byte) (Record, Code, error) {
 		return nil, CodeFormat, err
 	}
 	if err := ring.verify(e); err != nil {
-		if errors.Is(err, errUnknownKey) {
+		if errors.Is(err, ErrKey) {
 			return nil, CodeKey, err
 		}
 		return nil, CodeSignature, err

@@ -1,0 +1,133 @@
+package evidence
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/addrs"
+)
+
+// Extras gives what else belongs to a run's evidence: the canonical plan, the
+// policies, the approvals, by the names that they are exported under. nil for
+// nothing.
+type Extras func(run string) (fs.FS, error)
+
+// Export writes every bundle in dir as a file of its own, for cosign and others:
+// out/RUN/CREDENTIAL/NNNN-PHASE-NAME.sigstore.json, and the run's own records in
+// out/RUN/run. out must be empty or absent; nothing is ever overwritten. It
+// verifies nothing.
+func Export(ctx context.Context, dir, out string, extras Extras) error {
+	runs, err := Runs(dir)
+	if err != nil {
+		return err
+	}
+	if err := emptyDir(out); err != nil {
+		return err
+	}
+	for _, run := range runs {
+		for e, err := range Show(dir, run) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return err
+			}
+			if err := e.export(out); err != nil {
+				return err
+			}
+		}
+		if extras == nil {
+			continue
+		}
+		files, err := extras(run)
+		if err != nil {
+			return fmt.Errorf("what else belongs to run %s cannot be exported: %w", run, err)
+		}
+		if files != nil {
+			if err := exportFiles(files, filepath.Join(out, run)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// emptyDir makes the folder, or sees that there is nothing in it.
+func emptyDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("%s is not empty: export writes into a new or empty folder only", dir)
+	}
+	return err
+}
+
+// export writes the entry's bundle into its file.
+func (e *Entry) export(out string) error {
+	credential := strings.TrimSuffix(filepath.Base(e.File), fileSuffix)
+	folder := filepath.Join(out, e.Run, credential)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%04d-%s.sigstore.json", e.Line, stepFile(e.Record))
+	return createFile(filepath.Join(folder, name), append(e.raw, '\n'), 0o644)
+}
+
+// stepFile is PHASE-NAME for a record, safe as a part of a file's name.
+func stepFile(r Record) string {
+	phase, name, nth := "run", "", 0
+	var key *string
+	switch r := r.(type) {
+	case *Run:
+		name = r.Event
+	case *Reset:
+		phase, name = "reset", r.Outcome
+	case *Step:
+		if s, err := addrs.ParseStep(r.Step); err == nil {
+			phase, name, nth = s.Phase, s.Name, s.Nth
+			if s.HasKey {
+				key = &s.Key
+			}
+		}
+	}
+	if !addrs.Identifier(phase) || !addrs.Identifier(name) {
+		return "record"
+	}
+	c := addrs.Credential{Type: phase, Name: name, HasKey: key != nil}
+	if key != nil {
+		c.Key = *key
+	}
+	out := strings.Replace(c.FileName(), ".", "-", 1)
+	if nth > 1 {
+		out += "-" + strconv.Itoa(nth)
+	}
+	return out
+}
+
+// exportFiles copies all regular files of an fs.FS.
+func exportFiles(files fs.FS, dir string) error {
+	return fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%s is not a regular file and is not exported", name)
+		}
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		return createFile(to, data, 0o644)
+	})
+}

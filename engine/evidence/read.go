@@ -1,0 +1,172 @@
+package evidence
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Entry is one record as it lies in the evidence directory, not verified.
+type Entry struct {
+	Run string `json:"run"`
+	// File is relative to the evidence directory, Line counts from 1.
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	SHA256 string `json:"sha256"`
+	KeyID  string `json:"key_id"`
+	Type   string `json:"predicate_type"`
+	Record Record `json:"record"`
+
+	raw []byte
+}
+
+// Runs lists the runs in an evidence directory, oldest name first.
+func Runs(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no evidence directory %s", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var runs []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != ledgerDir && safeName(e.Name()) {
+			runs = append(runs, e.Name())
+		}
+	}
+	return runs, nil
+}
+
+// Show iterates over a run's records without verifying them: first the run's
+// own, then each credential's. It ends with the first error.
+func Show(dir, run string) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		if !safeName(run) || run == ledgerDir {
+			yield(nil, fmt.Errorf("%q is not the name of a run", run))
+			return
+		}
+		files, err := os.ReadDir(filepath.Join(dir, run))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("there is no evidence of run %s in %s", run, dir)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		names := []string{RunFile}
+		for _, f := range files {
+			if strings.HasSuffix(f.Name(), fileSuffix) && f.Name() != RunFile {
+				names = append(names, f.Name())
+			}
+		}
+		for _, n := range names {
+			for e, err := range showFile(dir, run, n) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func showFile(dir, run, name string) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		f, err := openRegular(filepath.Join(dir, run, name))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer func() { _ = f.Close() }()
+		r := bufio.NewReaderSize(f, 64<<10)
+		for n := 1; ; n++ {
+			line, err := readLine(r)
+			if errors.Is(err, io.EOF) && len(line) == 0 {
+				return
+			}
+			var e *Entry
+			if err == nil {
+				e, err = parseEntry(line)
+			}
+			if err != nil {
+				yield(nil, fmt.Errorf("%s/%s, line %d: %w; `remint evidence verify` tells what is wrong", run, name, n, err))
+				return
+			}
+			e.Run, e.File, e.Line = run, run+"/"+name, n
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func parseEntry(line []byte) (*Entry, error) {
+	env, err := parseEnvelope(line)
+	if err != nil {
+		return nil, err
+	}
+	s, err := parseStatement(env.payload)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.parseRecord()
+	if err != nil {
+		return nil, err
+	}
+	return &Entry{SHA256: LineDigest(line), KeyID: env.hint, Type: s.typ, Record: r, raw: line}, nil
+}
+
+// Summary is a run at a glance, as its own records tell it, not verified.
+type Summary struct {
+	Run       string    `json:"run"`
+	PlanID    string    `json:"plan_id"`
+	OpenedAt  time.Time `json:"opened_at"`
+	Operator  string    `json:"operator"`
+	Requester string    `json:"requester"`
+	Reason    string    `json:"reason"`
+	Mode      string    `json:"mode"`
+	// Outcome is empty while the run is open.
+	Outcome  string    `json:"outcome"`
+	ClosedAt time.Time `json:"closed_at,omitzero"`
+	Resets   int       `json:"resets"`
+}
+
+// List sums up every run in an evidence directory. It reads only the runs' own
+// files and verifies nothing.
+func List(dir string) ([]Summary, error) {
+	runs, err := Runs(dir)
+	if err != nil {
+		return nil, err
+	}
+	out := []Summary{}
+	for _, run := range runs {
+		s := Summary{Run: run}
+		for e, err := range showFile(dir, run, RunFile) {
+			if err != nil {
+				return nil, err
+			}
+			if r, ok := e.Record.(*Run); ok {
+				s.take(r)
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (s *Summary) take(r *Run) {
+	switch r.Event {
+	case "opened":
+		s.PlanID, s.OpenedAt, s.Operator, s.Requester = r.PlanID, r.Recorded, r.Operator, r.Requester
+		s.Reason, s.Mode, s.Resets = r.Reason, r.Mode, len(r.Addresses)
+	case "closed":
+		s.Outcome, s.ClosedAt = r.Outcome, r.Recorded
+	}
+}
