@@ -1,0 +1,38 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// sourceDigest is what Digest covers of one source.
+type sourceDigest struct {
+	Name        string   `json:"name"`
+	Enforcement string   `json:"enforcement"`
+	Modules     []string `json:"modules"`
+}
+
+// digest hashes the content of each module; a comment counts, because its
+// METADATA can be read by rules and by people who decide about exceptions.
+func (f *folder) digest() sourceDigest {
+	d := sourceDigest{Name: f.source.Name, Enforcement: f.source.Enforcement, Modules: []string{}}
+	for _, m := range f.modules {
+		sum := sha256.Sum256(m.text)
+		d.Modules = append(d.Modules, hex.EncodeToString(sum[:]))
+	}
+	slices.Sort(d.Modules)
+	return d
+}
+
+func uniteDigests(all []sourceDigest) string {
+	slices.SortFunc(all, func(a, b sourceDigest) int { return strings.Compare(a.Name, b.Name) })
+	b, err := json.Marshal(all)
+	if err != nil {
+		return "" // strings only: it cannot fail
+	}
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

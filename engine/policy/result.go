@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// What a result may hold at most.
+const (
+	maxID        = 128
+	maxMessage   = 4096
+	maxApprovals = 100
+)
+
+// members are the members of one result object. Reading one takes it out; what
+// is left at the end is unknown.
+type members map[string]ast.Value
+
+func membersOf(t *ast.Term) (members, error) {
+	o, ok := t.Value.(ast.Object)
+	if !ok {
+		return nil, fmt.Errorf("a result is %s, and must be an object", ast.ValueName(t.Value))
+	}
+	m := members{}
+	var err error
+	o.Foreach(func(k, v *ast.Term) {
+		if s, ok := k.Value.(ast.String); ok {
+			m[string(s)] = v.Value
+			return
+		}
+		err = fmt.Errorf("a result has the member %v, whose name is no string", k)
+	})
+	return m, err
+}
+
+// text takes a non-empty string out; "" and no error where it is absent and may be.
+func (m members) text(name string, required bool, most int) (string, error) {
+	v, ok := m[name]
+	delete(m, name)
+	switch {
+	case !ok && required:
+		return "", fmt.Errorf("a result has no %s", name)
+	case !ok:
+		return "", nil
+	}
+	s, ok := v.(ast.String)
+	if !ok || len(s) > most || strings.TrimSpace(string(s)) == "" {
+		return "", fmt.Errorf("%s is %s; it must be a string of 1 to %d bytes", name, clip(v), most)
+	}
+	return string(s), nil
+}
+
+func (m members) done() error {
+	if len(m) == 0 {
+		return nil
+	}
+	var names []string
+	for k := range m {
+		names = append(names, k)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("a result has the unknown member %q", names[0])
+}
+
+func clip(v ast.Value) string {
+	s := v.String()
+	if len(s) > 100 {
+		s = strings.ToValidUTF8(s[:100], "") + "…"
+	}
+	return s
+}
+
+// decision reads a member of deny or warn.
+func decision(t *ast.Term) (plan.Decision, error) {
+	m, err := membersOf(t)
+	if err != nil {
+		return plan.Decision{}, err
+	}
+	var d plan.Decision
+	var errs [4]error
+	d.Rule, errs[0] = m.text("id", true, maxID)
+	d.Message, errs[1] = m.text("msg", true, maxMessage)
+	d.Address, errs[2] = m.text("address", false, maxMessage)
+	d.Controls, errs[3] = m.texts("controls")
+	if err := errors.Join(errs[:]...); err != nil {
+		return d, err
+	}
+	return d, m.done()
+}
+
+// texts takes an array or set of strings out, sorted.
+func (m members) texts(name string) ([]string, error) {
+	v, ok := m[name]
+	delete(m, name)
+	if !ok {
+		return []string{}, nil
+	}
+	bad := fmt.Errorf("%s is %s; it must be an array or set of strings", name, clip(v))
+	out := []string{}
+	visit := func(t *ast.Term) error {
+		s, ok := t.Value.(ast.String)
+		if !ok || s == "" || len(s) > maxID {
+			return bad
+		}
+		out = append(out, string(s))
+		return nil
+	}
+	var err error
+	switch v := v.(type) {
+	case *ast.Array:
+		err = v.Iter(visit)
+	case ast.Set:
+		err = v.Iter(visit)
+	default:
+		err = bad
+	}
+	slices.Sort(out)
+	return slices.Compact(out), err
+}
+
+// requirement is one member of require. Either approvals is positive or
+// strength is set.
+type requirement struct {
+	approvals int
+	group     string
+	strength  lifecycle.Strength
+	address   string
+}
+
+func requirementOf(t *ast.Term) (requirement, error) {
+	m, err := membersOf(t)
+	if err != nil {
+		return requirement{}, err
+	}
+	var r requirement
+	if r.address, err = m.text("address", false, maxMessage); err != nil {
+		return r, err
+	}
+	approvals, hasApprovals := m["approvals"]
+	strength, hasStrength := m["strength"]
+	delete(m, "approvals")
+	delete(m, "strength")
+	if hasApprovals == hasStrength {
+		return r, errors.New(`a requirement must have either "approvals" or "strength"`)
+	}
+	if hasStrength {
+		s, ok := strength.(ast.String)
+		if r.strength = lifecycle.Strength(s); !ok || !r.strength.Valid() {
+			return r, fmt.Errorf("strength is %s; it must be one of %q", clip(strength), lifecycle.Strengths())
+		}
+		return r, m.done()
+	}
+	n, ok := approvals.(ast.Number)
+	if ok {
+		r.approvals, ok = n.Int()
+	}
+	if !ok || r.approvals < 1 || r.approvals > maxApprovals {
+		return r, fmt.Errorf("approvals is %s; it must be an integer from 1 to %d", clip(approvals), maxApprovals)
+	}
+	if g, has := m["group"]; has {
+		s, ok := g.(ast.String)
+		if !ok {
+			return r, fmt.Errorf("group is %s; it must be a string", clip(g))
+		}
+		r.group = string(s)
+		delete(m, "group")
+	}
+	return r, m.done()
+}
