@@ -1,0 +1,180 @@
+# METADATA
+# title: Before anything
+# description: What a plan must be like, and what it needs, before it may be applied.
+package remint.plan
+
+import data.finding
+
+# METADATA
+# title: Production needs a second person
+# description: >-
+#   A reset in production is approved by somebody other than its requester and
+#   operator, for whom an approval never counts. A stolen session could
+#   otherwise reset its way into everything.
+# custom:
+#   id: production_needs_approval
+#   severity: high
+#   remedy: Have somebody else approve the plan with `remint approve`.
+#   controls: []
+require contains {"approvals": 1, "group": "", "address": reset.address} if {
+	some reset in input.resets
+	reset.production
+}
+
+# METADATA
+# title: A runbook proves
+# description: A reset without a `prove` step cannot say that the old credential is dead.
+# custom:
+#   id: runbook_must_prove
+#   severity: critical
+#   remedy: Add a `prove` step to the runbook.
+#   controls: []
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	some reset in input.resets
+	not "prove" in reset.phases
+	what := sprintf("Runbook %q has no prove step, so nobody would know whether the old credential is dead.", [reset.runbook.name])
+}
+
+# METADATA
+# title: A runbook ends sessions
+# description: A session begun with the old credential outlives it unless it is ended.
+# custom:
+#   id: runbook_must_end_sessions
+#   severity: high
+#   remedy: Add a `terminate` step to the runbook.
+#   controls: []
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	some reset in input.resets
+	reset.has_sessions
+	not "terminate" in reset.phases
+	what := sprintf("Runbook %q ends no sessions, and this type of credential has them: whoever is logged in stays so.", [reset.runbook.name])
+}
+
+# METADATA
+# title: A runbook notifies
+# description: >-
+#   The owner hears of every reset: a change that she did not expect is how
+#   misuse is noticed.
+# custom:
+#   id: runbook_must_notify
+#   severity: medium
+#   remedy: Add a `notify` step to the runbook.
+#   controls: []
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	some reset in input.resets
+	not "notify" in reset.phases
+	what := sprintf("Runbook %q notifies nobody.", [reset.runbook.name])
+}
+
+# METADATA
+# title: Somebody owns it
+# description: Without an owner there is nobody to tell, and nobody who knows what depends on it.
+# custom:
+#   id: owner_must_be_named
+#   severity: medium
+#   remedy: Give the credential an `owner`.
+#   controls: []
+deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody owns this credential.") if {
+	some reset in input.resets
+	reset.owner == ""
+}
+
+# METADATA
+# title: New secrets cannot be guessed
+# description: >-
+#   A secret that a machine uses costs nothing to make long. With 128 bits an
+#   attacker who has its hash cannot find it, however fast the hash is; less
+#   depends on how the target stores it, which a plan does not know.
+# custom:
+#   id: secret_entropy
+#   severity: high
+#   remedy: Raise `length`, or widen `charset`, in the runbook's issue step.
+#   controls: []
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	some reset in input.resets
+	reset.entropy_bits > 0
+	reset.entropy_bits < 128
+	not reset.person
+	what := sprintf("The new secret would have %v bits of entropy; a machine's needs 128.", [floor(reset.entropy_bits)])
+}
+
+# METADATA
+# title: People's passwords do not expire
+# description: >-
+#   NIST SP 800-63B-4, 3.1.1.2: verifiers SHALL NOT require subscribers to
+#   change passwords periodically, and SHALL force a change when there is
+#   evidence of compromise. Forced changes make people choose weaker ones.
+# custom:
+#   id: no_periodic_change_for_people
+#   severity: medium
+#   remedy: Reset it for a reason (`forgotten`, `compromised`, `offboarding`), and take `max_age` off.
+#   controls: ["NIST SP 800-63B-4 3.1.1.2"]
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	input.reason in {"scheduled", "expiring"}
+	some reset in input.resets
+	reset.person
+	what := sprintf("This is a person's password, and the reason is %q.", [input.reason])
+}
+
+# METADATA
+# title: remint does not saw off its branch
+# description: >-
+#   A reset that kills the credential remint itself logs in with cannot be
+#   finished, proven or undone by remint.
+# custom:
+#   id: own_login_in_use
+#   severity: critical
+#   remedy: Give the provider block another login for this reset.
+#   controls: []
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	some reset in input.resets
+	reset.in_use_by != ""
+	what := sprintf("Provider %s logs in with this very credential.", [reset.in_use_by])
+}
+
+# METADATA
+# title: The workspace judges itself
+# description: >-
+#   Whoever may change the workspace may change who approves it. For
+#   production, take the judges from a protected branch.
+# custom:
+#   id: self_asserted_in_production
+#   severity: medium
+#   remedy: Use `-trust=DIR` with a checkout of the protected branch, and pin it with REMINT_TRUST.
+#   controls: []
+warn contains object.remove(found, {"address"}) if {
+	input.trust == "self-asserted"
+	some reset in input.resets
+	reset.production
+	found := finding.of(rego.metadata.rule(), "", "Approvers and policies come from the workspace that they judge, and it resets in production.")
+}
+
+# METADATA
+# title: Nobody gets the new secret
+# description: Without a store, the new secret stays sealed in the journal until somebody fetches it.
+# custom:
+#   id: no_store
+#   severity: low
+#   remedy: Declare a `store` where its consumers read it.
+#   controls: []
+warn contains finding.of(rego.metadata.rule(), reset.address, "The new secret goes into no store: it stays sealed in the journal.") if {
+	input.mode != "retire"
+	some reset in input.resets
+	reset.stores == []
+}
+
+# METADATA
+# title: A stale runner is not refused
+# description: >-
+#   The target checks no fencing token: a runner that was stopped and wakes
+#   later could still change it.
+# custom:
+#   id: unfenced_in_production
+#   severity: low
+#   remedy: Make sure that one runner at a time works on this target.
+#   controls: []
+warn contains finding.of(rego.metadata.rule(), reset.address, "The target cannot tell a stale runner from this one.") if {
+	some reset in input.resets
+	reset.production
+	not reset.observed.fenced
+}
