@@ -60,7 +60,7 @@ func (a *Archive) write(bundles []journal.Bundle) (fresh, seen []journal.Bundle,
 			return nil, nil, err
 		}
 		if err := syncDir(filepath.Join(a.dir, run)); err != nil {
-			return nil, nil, fmt.Errorf("the evidence of run %s could not be synced to disk: %w", run, err)
+			return nil, nil, &syncError{filepath.Join(a.dir, run), err}
 		}
 	}
 	for i, b := range bundles {
@@ -122,7 +122,7 @@ func (a *Archive) appendFile(name string, bundles []journal.Bundle, indexes []in
 		return err
 	}
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("evidence in %s could not be synced to disk: %w", path, err)
+		return &syncError{path, err}
 	}
 	return nil
 }

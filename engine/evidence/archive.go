@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,6 +23,9 @@ const ledgerDir = "ledger"
 type Archive struct {
 	dir    string
 	ledger *ledger
+	// failed is the first failure to sync, after which nothing can be known to be
+	// durable: the system forgets what it could not write.
+	failed atomic.Pointer[syncError]
 	// fault is called before every durable write; tests fail it to play a crash.
 	fault func(point string) error
 }
@@ -54,7 +58,8 @@ func OpenArchive(dir string, key note.Signer) (*Archive, error) {
 // and returns when all of that is durable and a signed checkpoint covers it.
 // Bundles that are filed already are left as they are, so that after a crash or
 // an error the same bundles can be filed again. The cost is about 0.1 s a call,
-// however many the bundles: file many at once.
+// however many the bundles: file many at once. After a failure to sync the
+// archive takes no more.
 func (a *Archive) File(ctx context.Context, bundles []journal.Bundle) error {
 	if len(bundles) == 0 {
 		return nil
@@ -69,8 +74,15 @@ func (a *Archive) File(ctx context.Context, bundles []journal.Bundle) error {
 		return err
 	}
 	defer unlock()
+	if failed := a.failed.Load(); failed != nil {
+		return failed
+	}
 	fresh, seen, err := a.write(bundles)
 	if err != nil {
+		var failed *syncError
+		if errors.As(err, &failed) {
+			a.failed.Store(failed)
+		}
 		return err
 	}
 	// The files come first: what was in no file before is in no ledger either,
@@ -88,6 +100,17 @@ func (a *Archive) File(ctx context.Context, bundles []journal.Bundle) error {
 // Close lets go of the archive. It has nothing left to write: File is durable
 // when it returns.
 func (a *Archive) Close() error { return nil }
+
+// syncError says that evidence was written, but may not survive a power cut.
+type syncError struct {
+	path  string
+	cause error
+}
+
+// Error says what to do.
+func (e *syncError) Error() string {
+	return fmt.Sprintf("evidence in %s could not be synced to disk (%v): check the disk, then resume", e.path, e.cause)
+}
 
 // checkBundle refuses what could not be read back, or would leave the directory.
 func checkBundle(b journal.Bundle) error {

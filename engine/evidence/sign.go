@@ -57,18 +57,30 @@ func (s *Signer) sign(predicateType, planDigest, name string, predicate any) ([]
 	if err != nil {
 		return nil, err
 	}
+	line, err := s.envelop(payload)
+	if err != nil {
+		return nil, fmt.Errorf("the record %s could not be signed: %w", name, err)
+	}
+	if len(line) > maxLine {
+		return nil, fmt.Errorf("the record %s is larger than %d MiB: nothing that large is evidence", name, maxLine>>20)
+	}
+	return line, nil
+}
+
+// envelop signs a payload into a bundle on one line.
+func (s *Signer) envelop(payload []byte) ([]byte, error) {
 	b, err := sign.Bundle(&sign.DSSEData{Data: payload, PayloadType: payloadType}, s.pair, sign.BundleOptions{})
 	if err != nil {
-		return nil, errors.New("the record could not be signed with the evidence key")
+		return nil, errors.New("the key refused to sign")
 	}
 	raw, err := protojson.Marshal(b)
 	if err != nil {
-		return nil, fmt.Errorf("the bundle of %s cannot be written as JSON", name)
+		return nil, errors.New("the bundle cannot be written as JSON")
 	}
 	// protojson varies its spaces from build to build; evidence does not.
 	var line bytes.Buffer
 	if err := json.Compact(&line, raw); err != nil {
-		return nil, fmt.Errorf("the bundle of %s cannot be written as JSON", name)
+		return nil, errors.New("the bundle cannot be written as JSON")
 	}
 	return line.Bytes(), nil
 }
