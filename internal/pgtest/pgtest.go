@@ -28,6 +28,8 @@ type Options struct {
 	Settings map[string]string
 	// HBA are lines of pg_hba.conf that are asked before "SCRAM for everybody".
 	HBA []string
+	// TLS turns TLS on, with a certificate for the name localhost.
+	TLS bool
 }
 
 // Server is a running server.
@@ -39,6 +41,8 @@ type Server struct {
 	SocketDir string
 	// SuperPassword is the password of Superuser.
 	SuperPassword string
+	// CAFile verifies the server's certificate; "" without Options.TLS.
+	CAFile string
 
 	dir, bin string
 	process  *exec.Cmd
@@ -94,6 +98,11 @@ func (s *Server) initialize(ctx context.Context, o Options) error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
+	if o.TLS {
+		if err := s.certify(who); err != nil {
+			return err
+		}
+	}
 	hba := strings.Join(append(o.HBA,
 		"local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", "host replication all 127.0.0.1/32 scram-sha-256"), "\n")
 	return errors.Join(
@@ -105,6 +114,9 @@ func settings(o Options) string {
 	all := map[string]string{
 		"log_statement": "all", "log_connections": "on", "log_line_prefix": "%m [%p] %q%u@%d %a ",
 		"fsync": "off", "max_prepared_transactions": "10", "max_connections": "60", "shared_buffers": "32MB",
+	}
+	if o.TLS {
+		all["ssl"] = "on"
 	}
 	for k, v := range o.Settings {
 		all[k] = v

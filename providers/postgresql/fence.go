@@ -43,7 +43,7 @@ func parseMark(text string) (m mark, ok bool) {
 // plainLabel is label where it can stand in a mark as it is, else "".
 func plainLabel(label string) string {
 	for i := range len(label) {
-		if c := label[i]; c <= ' ' || c > '~' || c == '\'' || c == '\\' {
+		if c := label[i]; c < ' ' || c > '~' || c == '\'' || c == '\\' {
 			return ""
 		}
 	}
