@@ -35,3 +35,16 @@ deny contains finding.of(rego.metadata.rule(), reset.address, "The target has no
 	not reset.result.final
 	not reset.result.new_accepted
 }
+
+# METADATA
+# title: Something was observed
+# description: Without an observation nothing is known, and what is not known denies.
+# custom:
+#   id: result_must_be_observed
+#   severity: critical
+#   remedy: Run `remint resume`.
+#   controls: []
+deny contains finding.of(rego.metadata.rule(), reset.address, "Nothing was observed about this reset.") if {
+	some reset in input.resets
+	not reset.result
+}

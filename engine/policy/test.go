@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/remint-dev/remint/engine/diag"
+)
+
+// TestReport is what the Rego tests of some sources say.
+type TestReport struct {
+	Tests []TestResult   `json:"tests"`
+	Rules []RuleCoverage `json:"rules"`
+	// Coverage is the percentage of lines of Rego, tests aside, that tests evaluated.
+	Coverage float64 `json:"coverage"`
+}
+
+// TestResult is one test rule's outcome.
+type TestResult struct {
+	Source  string `json:"source"`
+	Package string `json:"package"`
+	Name    string `json:"name"`
+	// Outcome is pass, fail, error or skip (a rule todo_test_…).
+	Outcome string      `json:"outcome"`
+	Detail  string      `json:"detail,omitempty"`
+	Range   *diag.Range `json:"range,omitempty"`
+}
+
+// RuleCoverage says whether any test made a rule hold.
+type RuleCoverage struct {
+	Source  string `json:"source"`
+	Package string `json:"package"`
+	Name    string `json:"name"`
+	Title   string `json:"title"`
+	Covered bool   `json:"covered"`
+	// Missed are the lines in it that no test evaluated.
+	Missed []int       `json:"missed,omitempty"`
+	Range  *diag.Range `json:"range,omitempty"`
+}
+
+// Passed reports whether no test failed.
+func (r *TestReport) Passed() bool {
+	return !slices.ContainsFunc(r.Tests, func(t TestResult) bool { return t.Outcome == "fail" || t.Outcome == "error" })
+}
+
+// Test compiles the sources as Compile does, and runs the rules test_… of their
+// files NAME_test.rego, each source alone. Tests may mock with `with` and print;
+// beyond that they can do no more than policies. A failed test is no fault.
+func Test(ctx context.Context, sources []Source, o Options) (*TestReport, diag.Diagnostics) {
+	if _, diags := o.Compile(ctx, sources); diags.HasErrors() {
+		return nil, diags
+	}
+	report := &TestReport{Tests: []TestResult{}, Rules: []RuleCoverage{}}
+	covered, missed := 0, 0
+	for _, src := range sources {
+		f, diags := load(src)
+		if diags.HasErrors() {
+			return nil, diags
+		}
+		lines, diags := f.test(ctx, o.Limits.orDefaults(), report)
+		if diags.HasErrors() {
+			return nil, diags
+		}
+		covered, missed = covered+lines.CoveredLines, missed+lines.NotCoveredLines
+	}
+	if covered+missed > 0 {
+		report.Coverage = 100 * float64(covered) / float64(covered+missed)
+	}
+	return report, nil
+}
+
+// test runs one source's tests, and returns its lines' coverage.
+func (f *folder) test(ctx context.Context, limits Limits, report *TestReport) (cover.Report, diag.Diagnostics) {
+	caps := capabilities("print", "internal.print", "internal.test_case")
+	modules, diags := f.parse(f.modules, caps)
+	tests, more := f.parse(f.tests, caps)
+	if diags = append(diags, more...); diags.HasErrors() {
+		return cover.Report{}, diags
+	}
+	all := maps.Clone(modules)
+	maps.Copy(all, tests)
+	tracer := cover.New()
+	b := bound{time: limits.Compile + limits.Time, memory: limits.Memory}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results, err := bounded(ctx, b, cancel, func() ([]*tester.Result, error) {
+		ch, err := tester.NewRunner().
+			SetCompiler(newCompiler(caps).WithEnablePrintStatements(true)).
+			SetCoverageQueryTracer(tracer).SetCoverageRuns(nil).
+			CapturePrintOutput(true).RaiseBuiltinErrors(true).
+			SetTimeout(limits.Time).SetModules(all).
+			RunTests(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		var out []*tester.Result
+		for r := range ch {
+			out = append(out, r)
+		}
+		return out, nil
+	})
+	if err != nil {
+		return cover.Report{}, f.texts.fromOPA(f.source.Name, "Policy tests could not be run", err)
+	}
+	for _, r := range results {
+		report.Tests = append(report.Tests, f.outcome(r))
+	}
+	slices.SortFunc(report.Tests, func(a, b TestResult) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Name, b.Name))
+	})
+	lines := tracer.Report(modules)
+	f.coverage(modules, lines, report)
+	return linesOf(modules, lines), nil
+}
+
+func (f *folder) outcome(r *tester.Result) TestResult {
+	out := TestResult{
+		Source: f.source.Name, Package: strings.TrimPrefix(r.Package, "data."), Name: r.Name,
+		Outcome: "pass", Detail: strings.TrimSpace(string(r.Output)),
+	}
+	out.Range, _ = f.texts.place(r.Location)
+	switch {
+	case r.Skip:
+		out.Outcome = "skip"
+	case r.Error != nil:
+		out.Outcome, out.Detail = "error", strings.TrimSpace(out.Detail+"\n"+r.Error.Error())
+	case r.Fail:
+		out.Outcome = "fail"
+	}
+	return out
+}
+
+// coverage tells of each rule whether it held in any test.
+func (f *folder) coverage(modules map[string]*ast.Module, lines cover.Report, report *TestReport) {
+	for _, name := range slices.Sorted(maps.Keys(modules)) {
+		for _, rule := range modules[name].Rules {
+			c := RuleCoverage{
+				Source: f.source.Name, Package: packageName(modules[name]), Name: rule.Head.Ref().String(), Title: title(rule),
+				Covered: lines.IsCovered(name, rule.Head.Location.Row),
+			}
+			c.Range, _ = f.texts.place(rule.Head.Location)
+			last := rule.Location.Row + strings.Count(string(rule.Location.Text), "\n")
+			for row := rule.Location.Row; row <= last; row++ {
+				if lines.Files[name].IsNotCovered(row) {
+					c.Missed = append(c.Missed, row)
+				}
+			}
+			report.Rules = append(report.Rules, c)
+		}
+	}
+}
+
+// linesOf leaves test files out of the sums.
+func linesOf(modules map[string]*ast.Module, all cover.Report) cover.Report {
+	var out cover.Report
+	for name := range modules {
+		if fr := all.Files[name]; fr != nil {
+			out.CoveredLines += fr.CoveredLines
+			out.NotCoveredLines += fr.NotCoveredLines
+		}
+	}
+	return out
+}
+
+// String is the outcome as one line.
+func (t TestResult) String() string {
+	return fmt.Sprintf("%s %s.%s.%s %s", t.Outcome, t.Source, t.Package, t.Name, t.Detail)
+}
