@@ -27,7 +27,9 @@ func TestConformance(t *testing.T) {
 			return providertest.Fixture{
 				Block: block("site", path), Unreachable: block("down", filepath.Join(filepath.Dir(path), "nowhere", "f")),
 				Credential: user("bob"), Absent: user("nobody"), Current: password("the-first-password"),
-				Login: func(t *testing.T, m secret.Material) bool { return verifies(t, path, "bob", m.Field("value").RevealString()) },
+				Login: func(t *testing.T, m secret.Material) bool {
+					return verifies(t, path, "bob", m.Field("value").RevealString())
+				},
 				Others: func(t *testing.T) string {
 					var kept []byte
 					for l := range bytes.Lines([]byte(content(t, path))) {
