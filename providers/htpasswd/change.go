@@ -30,7 +30,7 @@ func (s *site) Set(ctx context.Context, m provider.Mutation, material secret.Mat
 		case len(found) == 1:
 			detail = "replaced"
 		}
-		return put(data, user, hash), s.parse(hash).version(), detail
+		return put(data, found, user, hash), s.parse(hash).version(), detail
 	})
 }
 
@@ -60,7 +60,7 @@ func (s *site) Revoke(ctx context.Context, m provider.Mutation, _ []string) (pro
 		case len(found) == 1 && s.parse(found[0].hash).locked():
 			return nil, "", "locked before"
 		}
-		return put(data, user, lock()), "", "locked"
+		return put(data, found, user, lock()), "", "locked"
 	})
 }
 

@@ -80,8 +80,8 @@ func apply(data []byte, splices []splice) []byte {
 // put makes user's only line one with hash: in the place of the first that
 // there is, or at the end. Later lines of the user go: each is a password that
 // would come alive with the removal of the one before it.
-func put(data []byte, user, hash string) []splice {
-	found := find(data, user)
+// found is what find gives for user.
+func put(data []byte, found []line, user, hash string) []splice {
 	if len(found) == 0 {
 		return []splice{{len(data), len(data), user + ":" + hash}}
 	}

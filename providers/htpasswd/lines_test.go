@@ -43,7 +43,7 @@ func TestPut(t *testing.T) {
 // edited puts bob:NEW, the way the queue does.
 func edited(before, name string) string {
 	data := []byte(before)
-	s := put(data, name, "NEW")
+	s := put(data, find(data, name), name, "NEW")
 	finish(data, s)
 	return string(apply(data, s))
 }
@@ -51,9 +51,9 @@ func edited(before, name string) string {
 func TestManyChangesInOnePass(t *testing.T) {
 	data := []byte("a:1\nb:2\nc:3")
 	var all []splice
-	all = append(all, put(data, "y", "N")...)
-	all = append(all, put(data, "c", "N")...)
-	all = append(all, put(data, "z", "N")...)
+	all = append(all, put(data, find(data, "y"), "y", "N")...)
+	all = append(all, put(data, find(data, "c"), "c", "N")...)
+	all = append(all, put(data, find(data, "z"), "z", "N")...)
 	all = append(all, drop(find(data, "b"))...)
 	finish(data, all)
 	if diff := cmp.Diff("a:1\nc:N\ny:N\nz:N\n", string(apply(data, all))); diff != "" {
