@@ -8,3 +8,6 @@ of(rule, address, what) := {
 	"address": address,
 	"controls": rule.custom.controls,
 }
+
+# general is a finding about the plan as a whole.
+general(rule, what) := object.remove(of(rule, "", what), {"address"})

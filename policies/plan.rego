@@ -142,11 +142,10 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   severity: medium
 #   remedy: Use `-trust=DIR` with a checkout of the protected branch, and pin it with REMINT_TRUST.
 #   controls: []
-warn contains object.remove(found, {"address"}) if {
+warn contains finding.general(rego.metadata.rule(), "Approvers and policies come from the workspace that they judge, and it resets in production.") if {
 	input.trust == "self-asserted"
 	some reset in input.resets
 	reset.production
-	found := finding.of(rego.metadata.rule(), "", "Approvers and policies come from the workspace that they judge, and it resets in production.")
 }
 
 # METADATA
@@ -157,10 +156,10 @@ warn contains object.remove(found, {"address"}) if {
 #   severity: low
 #   remedy: Declare a `store` where its consumers read it.
 #   controls: []
-warn contains finding.of(rego.metadata.rule(), reset.address, "The new secret goes into no store: it stays sealed in the journal.") if {
+warn contains finding.general(rego.metadata.rule(), what) if {
 	input.mode != "retire"
-	some reset in input.resets
-	reset.stores == []
+	some provider in {reset.provider | some reset in input.resets; reset.stores == []}
+	what := sprintf("New secrets of provider %s go into no store: they stay sealed in the journal.", [provider])
 }
 
 # METADATA
@@ -173,8 +172,7 @@ warn contains finding.of(rego.metadata.rule(), reset.address, "The new secret go
 #   severity: low
 #   remedy: Make sure that one runner at a time works on this target.
 #   controls: []
-warn contains finding.of(rego.metadata.rule(), reset.address, "The target cannot tell a stale runner from this one.") if {
-	some reset in input.resets
-	reset.production
-	not reset.observed.fenced
+warn contains finding.general(rego.metadata.rule(), what) if {
+	some provider in {reset.provider | some reset in input.resets; reset.production; not reset.observed.fenced}
+	what := sprintf("The target of provider %s is unfenced: it cannot tell a stale runner from this one.", [provider])
 }

@@ -47,7 +47,6 @@ var takenAway = map[string]string{
 	"numbers.range":        "a large range cannot be stopped when the time is up; iterate over the input instead",
 	"numbers.range_step":   "a large range cannot be stopped when the time is up; iterate over the input instead",
 	"glob.match":           "a hostile pattern overflows the stack; use regex.match",
-	"print":                "policies print in tests only; read `remint policy eval` for a trace",
 	"io.jwt.decode":        "no token ever reaches a policy",
 	"io.jwt.decode_verify": "no token ever reaches a policy",
 }
