@@ -15,7 +15,7 @@ import data.finding
 #   id: production_needs_approval
 #   severity: high
 #   remedy: Have somebody else approve the plan with `remint approve`.
-#   controls: []
+#   controls: ["NIST CSF 2.0 PR.AA-05"]
 require contains {"approvals": 1, "group": "", "address": reset.address} if {
 	some reset in input.resets
 	reset.production
@@ -28,7 +28,7 @@ require contains {"approvals": 1, "group": "", "address": reset.address} if {
 #   id: runbook_must_prove
 #   severity: critical
 #   remedy: Add a `prove` step to the runbook.
-#   controls: []
+#   controls: ["NIST CSF 2.0 PR.AA-01"]
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	some reset in input.resets
 	not "prove" in reset.phases
@@ -89,7 +89,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody owns this 
 #   id: secret_entropy
 #   severity: high
 #   remedy: Raise `length`, or widen `charset`, in the runbook's issue step.
-#   controls: []
+#   controls: ["PCI DSS 4.0.1 8.6.3"]
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	some reset in input.resets
 	reset.entropy_bits > 0

@@ -14,7 +14,7 @@ import data.finding
 #   id: proof_must_be_known
 #   severity: critical
 #   remedy: Find out why the probe gave no answer, then run `remint resume`.
-#   controls: []
+#   controls: ["NIST CSF 2.0 PR.AA-01"]
 deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody knows whether the old credential is dead.") if {
 	some reset in input.resets
 	reset.result.final
