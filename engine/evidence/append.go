@@ -15,9 +15,6 @@ import (
 	"github.com/remint-dev/remint/engine/journal"
 )
 
-// maxLine is the largest bundle that is written or read, in bytes.
-const maxLine = 64 << 20
-
 // syncers is how many files are synced at once: file systems commit what waits
 // together.
 const syncers = 16
@@ -132,11 +129,11 @@ func (a *Archive) appendFile(name string, bundles []journal.Bundle, indexes []in
 // after a torn one; it says whether the line is at hand to be written again. If
 // it is not, the file was damaged by something else and is left alone.
 func (a *Archive) settle(f *os.File, path string, mine func(line []byte, cut bool) bool) (int64, error) {
-	r := bufio.NewReaderSize(f, 64<<10)
+	r := &lineReader{r: bufio.NewReaderSize(f, 64<<10)}
 	var end, at int64
 	torn := false
 	for n := 1; ; n++ {
-		line, err := readLine(r)
+		line, err := r.next()
 		if errors.Is(err, io.EOF) && len(line) == 0 {
 			break
 		}
@@ -165,27 +162,4 @@ func (a *Archive) settle(f *os.File, path string, mine func(line []byte, cut boo
 		return 0, fmt.Errorf("the torn end of %s cannot be cut off: %w", path, err)
 	}
 	return end, nil
-}
-
-// errLong is a line over maxLine.
-var errLong = fmt.Errorf("the line is longer than %d MiB", maxLine>>20)
-
-// readLine reads a line, without its newline, of at most maxLine bytes. io.EOF
-// comes with what stood after the last newline.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > maxLine+1 {
-			return nil, errLong
-		}
-		line = append(line, part...)
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if err == nil {
-			line = line[:len(line)-1]
-		}
-		return line, err
-	}
 }

@@ -136,33 +136,33 @@ type signed struct {
 func parseStatement(payload []byte) (*signed, error) {
 	rest, ok := bytes.CutPrefix(payload, []byte(statementHead))
 	// The marker cannot occur inside a string, where quotes are escaped.
-	marker := []byte(`,"predicateType":"`)
-	at := bytes.LastIndex(rest, marker)
+	at := bytes.LastIndex(rest, []byte(statementKind))
 	if !ok || at < 0 {
 		return nil, errors.New("the payload is not an in-toto statement v1 as remint writes it")
 	}
-	predicate, tail := rest[:at], rest[at:]
-	if len(tail) > maxTail {
-		return nil, errors.New("the statement has more subjects than two, or names beyond all measure")
+	predicate, rest := rest[:at], rest[at+len(statementKind):]
+	typ, rest, ok1 := bytes.Cut(rest, []byte(statementPlan))
+	planDigest, rest, ok2 := bytes.Cut(rest, []byte(statementRecord))
+	digest, rest, ok3 := bytes.Cut(rest, []byte(statementName))
+	name, ok4 := bytes.CutSuffix(rest, []byte(statementEnd))
+	if !ok1 || !ok2 || !ok3 || !ok4 || len(name) > maxName {
+		return nil, errors.New("the statement must have two subjects, the plan and the record")
 	}
-	var st statement
-	if err := strict(append([]byte{'{'}, tail[1:]...), &st); err != nil {
-		return nil, errors.New("the payload is not an in-toto statement v1 as remint writes it")
-	}
-	if len(st.Subject) != 2 || st.Subject[0].Name != "plan" {
-		return nil, fmt.Errorf("the statement has %d subjects: there must be two, the plan and the record", len(st.Subject))
-	}
-	s := &signed{planDigest: "sha256:" + st.Subject[0].Digest["sha256"], name: st.Subject[1].Name, typ: st.PredicateType, predicate: predicate}
-	hexDigest, err := planHex(s.planDigest)
-	if err != nil {
+	s := &signed{planDigest: "sha256:" + string(planDigest), typ: string(typ), predicate: predicate}
+	if _, err := planHex(s.planDigest); err != nil {
 		return nil, errors.New("the statement's first subject is not a plan's digest")
 	}
-	again, err := statementTail(s.typ, hexDigest, s.name, s.predicate)
-	if err != nil || !bytes.Equal(again, tail) {
-		return nil, errors.New("the statement's subjects do not fit its predicate")
+	if string(digest) != LineDigest(predicate) {
+		return nil, errors.New("the statement's second subject is not the digest of its predicate")
+	}
+	if err := json.Unmarshal(name, &s.name); err != nil {
+		return nil, errors.New("the statement's second subject has no name")
 	}
 	return s, nil
 }
+
+// maxName bounds the name of a record as JSON, in bytes; a ledger's leaf holds it.
+const maxName = 32 << 10
 
 // parseRecord reads the predicate of a statement about a record.
 func (s *signed) parseRecord() (Record, error) {

@@ -133,7 +133,7 @@ func TestStatementRefused(t *testing.T) {
 		"no subjects":        good[:strings.Index(good, `"subject":[`)] + `"subject":[]}`,
 		"subject twice":      strings.Replace(good, `,"subject":[`, `,"subject":[],"subject":[`, 1),
 		"100,000 subjects":   good[:strings.Index(good, `"subject":[`)] + `"subject":[` + strings.Repeat(`{"digest":{"sha256":"`+digest+`"},"name":"plan"},`, 100_000) + `{}]}`,
-		"deep":               `{"_type":"` + statementType + `","predicate":` + strings.Repeat("[", 200_000) + `,"predicateType":"x","subject":[]}`,
+		"deep":               statementHead + strings.Repeat("[", 200_000) + `,"predicateType":"x","subject":[]}`,
 		"predicate is a bit": strings.Replace(good, good[len(statementHead):strings.LastIndex(good, `,"predicateType"`)], "1", 1),
 	} {
 		if payload == good {

@@ -85,9 +85,9 @@ func showFile(dir, run, name string) iter.Seq2[*Entry, error] {
 			return
 		}
 		defer func() { _ = f.Close() }()
-		r := bufio.NewReaderSize(f, 64<<10)
+		r := &lineReader{r: bufio.NewReaderSize(f, 64<<10), head: []byte(lineHint)}
 		for n := 1; ; n++ {
-			line, err := readLine(r)
+			line, err := r.next()
 			if errors.Is(err, io.EOF) && len(line) == 0 {
 				return
 			}

@@ -1,9 +1,9 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,9 +15,8 @@ import (
 const RunFile = "run" + fileSuffix
 
 const (
-	fileSuffix    = ".sigstore.jsonl"
-	statementType = "https://in-toto.io/Statement/v1"
-	payloadType   = "application/vnd.in-toto+json"
+	fileSuffix  = ".sigstore.jsonl"
+	payloadType = "application/vnd.in-toto+json"
 )
 
 // Record is a predicate that stands in an evidence file: Run, Step or Reset.
@@ -57,20 +56,6 @@ func LineDigest(line []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// statement is the in-toto Statement v1 around a predicate; its fields are in
-// the order of RFC 8785, so that a marshalled one is canonical.
-type statement struct {
-	Type          string          `json:"_type"`
-	Predicate     json.RawMessage `json:"predicate"`
-	PredicateType string          `json:"predicateType"`
-	Subject       []subject       `json:"subject"`
-}
-
-type subject struct {
-	Digest map[string]string `json:"digest"`
-	Name   string            `json:"name"`
-}
-
 // newStatement is the canonical statement of a predicate about a plan.
 func newStatement(predicateType, planDigest, record string, predicate any) ([]byte, error) {
 	hexDigest, err := planHex(planDigest)
@@ -81,41 +66,35 @@ func newStatement(predicateType, planDigest, record string, predicate any) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("the record %s cannot be written as JSON: %w", record, err)
 	}
-	tail, err := statementTail(predicateType, hexDigest, record, body)
+	name, err := plan.Canonical([]string{record})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the name of record %.80q cannot be written as JSON", record)
 	}
-	out := make([]byte, 0, len(statementHead)+len(body)+len(tail))
-	out = append(out, statementHead...)
-	out = append(out, body...)
-	return append(out, tail...), nil
+	if len(name) > maxName {
+		return nil, fmt.Errorf("the name of record %.80q is too long", record)
+	}
+	var out bytes.Buffer
+	for _, part := range [][]byte{
+		[]byte(statementHead), body, []byte(statementKind + predicateType + statementPlan + hexDigest + statementRecord + LineDigest(body) + statementName),
+		name[1 : len(name)-1], []byte(statementEnd),
+	} {
+		out.Write(part)
+	}
+	return out.Bytes(), nil
 }
 
-// statementHead is how a statement begins, up to its predicate.
-const statementHead = `{"_type":"` + statementType + `","predicate":`
-
-// maxTail bounds what comes after a statement's predicate, in bytes.
-const maxTail = 64 << 10
-
-// statementTail is the rest of a statement after a canonical predicate. To
-// canonicalize the predicate again as a part of the whole would cost more than
-// to sign it.
-func statementTail(predicateType, planHex, record string, predicate []byte) ([]byte, error) {
-	outer, err := plan.Canonical(statement{
-		Type: statementType, Predicate: json.RawMessage("0"), PredicateType: predicateType,
-		Subject: []subject{
-			{Name: "plan", Digest: map[string]string{"sha256": planHex}},
-			{Name: record, Digest: map[string]string{"sha256": LineDigest(predicate)}},
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(outer) > maxTail {
-		return nil, fmt.Errorf("the name of record %.80s… is too long", record)
-	}
-	return outer[len(statementHead)+1:], nil
-}
+// A statement is these pieces around predicate, predicate type, the plan's
+// digest, the record's and its name: an in-toto Statement v1 in RFC 8785 form,
+// given that the predicate is. To canonicalize the predicate again as a part of
+// the whole would cost more than to sign it.
+const (
+	statementHead   = `{"_type":"https://in-toto.io/Statement/v1","predicate":`
+	statementKind   = `,"predicateType":"`
+	statementPlan   = `","subject":[{"digest":{"sha256":"`
+	statementRecord = `"},"name":"plan"},{"digest":{"sha256":"`
+	statementName   = `"},"name":`
+	statementEnd    = `}]}`
+)
 
 // planHex is the hex of a plan digest, without "sha256:".
 func planHex(digest string) (string, error) {

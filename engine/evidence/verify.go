@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/errgroup"
 
@@ -36,7 +39,8 @@ type VerifyOptions struct {
 // Verify checks everything in an evidence directory: signatures, subjects, order,
 // links, that nothing is missing from a run and no run is open, that the ledger
 // holds exactly what is there, and that a head kept earlier still holds. It reads
-// files only, and holds no more of them in memory than a line for each processor.
+// files only, and holds no more of them in memory than a line for each processor,
+// and some 100 bytes for each bundle.
 // The error is for what kept it from checking; what is wrong is in the report.
 func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	ring, err := newKeyring(o.PublicKeys)
@@ -53,7 +57,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), report: &Report{Level: L0, Findings: []Finding{}}}
+	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), large: make(chan struct{}, 1), report: &Report{Level: L0, Findings: []Finding{}}}
 	if err := v.readLedger(ctx); err != nil {
 		return nil, err
 	}
@@ -87,17 +91,15 @@ type verification struct {
 	ring keyring
 	// busy bounds the files that are read at once.
 	busy chan struct{}
+	// large lets one large line at a time be in memory.
+	large chan struct{}
 
 	mu     sync.Mutex
 	report *Report
-	// leaves are the ledger's, by line digest; nil when it could not be read.
-	leaves map[string]*claim
-}
-
-// claim is a leaf, and whether its bundle was found.
-type claim struct {
-	run, record string
-	found       bool
+	// leaves are the places of the ledger's leaves by line digest, nil when it
+	// could not be read; found says of each whether its bundle was there.
+	leaves map[[sha256.Size]byte]uint64
+	found  []bool
 }
 
 func (v *verification) find(code Code, file string, line int, format string, args ...any) {
@@ -111,30 +113,44 @@ func (v *verification) find(code Code, file string, line int, format string, arg
 }
 
 // claim marks the leaf of a line as found. It reports whether there is one.
-func (v *verification) claim(digest string) bool {
+func (v *verification) claim(digest [sha256.Size]byte) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.report.Bundles++
 	if v.leaves == nil {
 		return true // said once already
 	}
-	l := v.leaves[digest]
-	if l != nil {
-		l.found = true
+	at, ok := v.leaves[digest]
+	if ok {
+		v.found[at] = true
 	}
-	return l != nil
+	return ok
 }
 
 // unclaimed names the leaves whose bundles were not found.
 func (v *verification) unclaimed(runs map[string]bool) {
 	gone := map[string]int{}
-	for _, l := range v.leaves {
+	last, entries := uint64(math.MaxUint64), [][]byte(nil)
+	for at := range uint64(len(v.found)) {
+		if v.leaves == nil || v.found[at] {
+			continue
+		}
+		if index := at / layout.EntryBundleWidth; index != last {
+			var err error
+			n := min(uint64(len(v.found))-index*layout.EntryBundleWidth, layout.EntryBundleWidth)
+			if entries, err = readEntries(filepath.Join(v.Dir, ledgerDir), index, int(n)); err != nil {
+				v.find(CodeLedger, ledgerDir, 0, "the ledger changed while it was read")
+				return
+			}
+			last = index
+		}
+		l, err := parseLeaf(entries[at%layout.EntryBundleWidth])
 		switch {
-		case l.found:
-		case runs[l.run]:
-			v.find(CodeMissing, l.run, 0, "record %s is in the ledger, but its bundle is gone or was edited", l.record)
+		case err != nil: // said already
+		case runs[l.Run]:
+			v.find(CodeMissing, l.Run, 0, "record %s is in the ledger, but its bundle is gone or was edited", l.Record)
 		default:
-			gone[l.run]++
+			gone[l.Run]++
 		}
 	}
 	for run, n := range gone {

@@ -3,6 +3,8 @@ package evidence
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"path/filepath"
@@ -39,15 +41,23 @@ func (v *verification) file(ctx context.Context, f *recordFile) error {
 		return nil
 	}
 	defer func() { _ = file.Close() }()
-	r := bufio.NewReaderSize(file, 64<<10)
+	r := &lineReader{r: bufio.NewReaderSize(file, 64<<10), head: []byte(lineHint), large: v.large}
+	defer r.done()
+	defer func() { f.links = nil }()
 	for f.found < maxFileFindings {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		line, err := readLine(r)
+		line, err := r.next()
 		switch {
 		case errors.Is(err, io.EOF) && len(line) == 0:
 			return nil
+		case errors.Is(err, errForeign):
+			f.lines++
+			f.links = append(f.links, RecordLink{Sequence: f.lines})
+			f.last = ""
+			v.bad(f, f.lines, CodeFormat, "%v", err)
+			continue
 		case errors.Is(err, io.EOF):
 			v.bad(f, f.lines+1, CodeFormat, "the last line is cut")
 			return nil
@@ -69,12 +79,13 @@ func (v *verification) bad(f *recordFile, line int, code Code, format string, ar
 
 // line checks the line that f.lines counts last.
 func (v *verification) line(f *recordFile, line []byte) {
-	digest := LineDigest(line)
+	sum := sha256.Sum256(line)
+	digest := hex.EncodeToString(sum[:])
 	f.last = ""
 	link := RecordLink{Sequence: f.lines, Record: digest}
 	defer func() { f.links = append(f.links, link) }()
 
-	ledgered := v.claim(digest)
+	ledgered := v.claim(sum)
 	r, code, err := v.ring.open(line)
 	if err != nil {
 		v.bad(f, f.lines, code, "%v", err)

@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
 
@@ -33,7 +34,7 @@ func (v *verification) readLedger(ctx context.Context) error {
 			kept = nil
 		}
 	}
-	v.leaves = map[string]*claim{}
+	v.leaves = map[[sha256.Size]byte]uint64{}
 	tree := &treeCheck{v: v, rows: &compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}}
 	tree.whole = tree.rows.NewEmptyRange(0)
 	for at := uint64(0); ; {
@@ -88,6 +89,7 @@ func (v *verification) head(raw []byte, file string) *log.Checkpoint {
 
 // leaf takes a leaf, which must say its own place and name a bundle once.
 func (v *verification) leaf(index uint64, raw []byte) {
+	v.found = append(v.found, false)
 	l, err := parseLeaf(raw)
 	if err != nil {
 		v.find(CodeLedger, ledgerDir, 0, "leaf %d: %v", index, err)
@@ -96,11 +98,16 @@ func (v *verification) leaf(index uint64, raw []byte) {
 	if l.Seq != index {
 		v.find(CodeLedgerSeq, ledgerDir, 0, "leaf %d has the sequence number %d", index, l.Seq)
 	}
-	if v.leaves[l.SHA256] != nil {
-		v.find(CodeLedgerSeq, ledgerDir, 0, "leaf %d names record %s, which has a leaf already", index, l.Record)
+	var digest [sha256.Size]byte
+	if _, err := hex.Decode(digest[:], []byte(l.SHA256)); err != nil {
 		return
 	}
-	v.leaves[l.SHA256] = &claim{run: l.Run, record: l.Record}
+	if _, twice := v.leaves[digest]; twice {
+		v.find(CodeLedgerSeq, ledgerDir, 0, "leaf %d names record %s, which has a leaf already", index, l.Record)
+		v.found[index] = true
+		return
+	}
+	v.leaves[digest] = index
 }
 
 // treeCheck computes a tree's root and tiles as leaves are added.

@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/journal"
 )
 
 // world is an evidence directory with two sound runs, and what verifies it.
@@ -74,15 +79,13 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func codes(r *Report) []Code {
-	var out []Code
-	for _, f := range r.Findings {
-		if !slices.Contains(out, f.Code) {
-			out = append(out, f.Code)
-		}
-	}
-	slices.Sort(out)
-	return out
+// clone is a copy of the world that may be changed.
+func (w *world) clone(t testing.TB) *world {
+	t.Helper()
+	c := *w
+	c.dir = filepath.Join(t.TempDir(), "evidence")
+	must(t, os.CopyFS(c.dir, os.DirFS(w.dir)))
+	return &c
 }
 
 func TestVerifySound(t *testing.T) {
@@ -96,6 +99,7 @@ func TestVerifySound(t *testing.T) {
 const fileA = "r1/htpasswd_user.a.sigstore.jsonl"
 
 func TestVerifyTampered(t *testing.T) {
+	sound := newWorld(t)
 	for name, tc := range map[string]struct {
 		tamper func(t *testing.T, w *world)
 		want   Code
@@ -122,7 +126,7 @@ func TestVerifyTampered(t *testing.T) {
 			w.put(t, fileA, l...)
 		}, CodeSignature, "edited or forged"},
 		"line cut": {func(t *testing.T, w *world) {
-			must(t, os.Truncate(w.path(fileA), 100))
+			must(t, os.Truncate(w.path(fileA), 1000))
 		}, CodeFormat, "cut"},
 		"files exchanged": {func(t *testing.T, w *world) {
 			b := "r1/htpasswd_user.b.sigstore.jsonl"
@@ -161,13 +165,154 @@ func TestVerifyTampered(t *testing.T) {
 		"other signer":     {func(t *testing.T, w *world) { w.signer = testSigner(t, Ed25519) }, CodeKey, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := sound.clone(t)
 			tc.tamper(t, w)
 			r := w.verify(t)
 			i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Code == tc.want && strings.Contains(f.Message, tc.says) })
 			if i < 0 {
 				t.Fatalf("want %s %q, got %v", tc.want, tc.says, r.Findings)
 			}
+		})
+	}
+}
+
+// TestVerifyResumed: after a reset that halted, the file goes on.
+func TestVerifyResumed(t *testing.T) {
+	w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: testSigner(t, ECDSAP256)}
+	w.key, w.ledger = testLedgerKey(t)
+	a, err := OpenArchive(w.dir, w.key)
+	must(t, err)
+	const address = `credential.htpasswd_user.team["Bob Ä"]`
+	var bundles []journal.Bundle
+	var links []RecordLink
+	add := func(file, step, outcome string, r Record) string {
+		line, err := w.signer.Sign(r)
+		must(t, err)
+		bundles = append(bundles, journal.Bundle{ID: ID(r), Run: "r1", File: "r1/" + file, Line: line})
+		links = append(links, RecordLink{Sequence: len(links) + 1, Step: step, Outcome: outcome, Record: LineDigest(line)})
+		return LineDigest(line)
+	}
+	c, err := addrs.ParseCredential(address)
+	must(t, err)
+	file := c.FileName() + ".sigstore.jsonl"
+	add(RunFile, "", "", Run{Common: testCommon("r1", 1), Event: "opened", Addresses: []string{address, "credential.htpasswd_user.never"}})
+	links = nil
+	add(file, "install.user", "done", testStep("r1", address, "install.user", 1))
+	add(file, "reset", "halted", Reset{Common: testCommon("r1", 2), Address: address, Outcome: "halted", Records: slices.Clone(links), Total: 2})
+	add(file, "install.user", "done", testStep("r1", address, "install.user", 3))
+	last := add(file, "reset", "finished", Reset{Common: testCommon("r1", 4), Address: address, Outcome: "finished", Records: slices.Clone(links), Total: 4})
+	add(RunFile, "", "", Run{Common: testCommon("r1", 2), Event: "interrupted"})
+	add(RunFile, "", "", Run{Common: testCommon("r1", 3), Event: "resumed"})
+	add(RunFile, "", "", Run{Common: testCommon("r1", 4), Event: "closed", Total: 4, Resets: []ResetLink{
+		{Address: address, Outcome: "finished", Record: last}, {Address: "credential.htpasswd_user.never", Outcome: "not_begun"},
+	}})
+	must(t, a.File(context.Background(), bundles))
+	if r := w.verify(t); !r.Sound() {
+		t.Fatal(r.Findings)
+	}
+}
+
+// TestVerifyHostile: what is no evidence is named quickly and in little memory,
+// whatever it is.
+func TestVerifyHostile(t *testing.T) {
+	w := newWorld(t)
+	dir := w.path("r9")
+	must(t, os.Mkdir(dir, 0o755))
+	write := func(name string, parts ...string) {
+		must(t, os.WriteFile(filepath.Join(dir, name+".sigstore.jsonl"), []byte(strings.Join(parts, "")), 0o644))
+	}
+	write("empty")
+	write("nul", "\x00\x00\n\x00")
+	write("json", "{\n{}\nnull\n[]\n")
+	write("deep", strings.Repeat("[", 1<<20), "\n")
+	write("long", lineHint, strings.Repeat("A", 64<<20), "\n")
+	write("payload", lineHint, strings.Repeat("A", 44), linePay, strings.Repeat("AAAA", 9<<20), lineSig, "AAAA", lineEnd, "\n")
+	write("many", strings.Repeat("{}\n", 1<<20))
+	huge, err := os.Create(filepath.Join(dir, "huge.sigstore.jsonl"))
+	must(t, err)
+	must(t, errors.Join(huge.Truncate(1<<30), huge.Close()))
+	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe.sigstore.jsonl"), 0o644))
+	must(t, os.Mkdir(filepath.Join(dir, "dir.sigstore.jsonl"), 0o755))
+	r := w.verify(t)
+	named := map[string]bool{}
+	for _, f := range r.Findings {
+		if !strings.HasPrefix(f.File, "r9/") {
+			t.Errorf("sound evidence is blamed: %v", f)
+		}
+		named[strings.TrimSuffix(strings.TrimPrefix(f.File, "r9/"), ".sigstore.jsonl")] = true
+	}
+	for _, name := range []string{"empty", "nul", "json", "deep", "long", "payload", "many", "huge", "pipe", "dir", "run"} {
+		if !named[name] {
+			t.Errorf("%s is not named", name)
+		}
+	}
+	if len(r.Findings) > 100 {
+		t.Errorf("%d findings are more than anybody reads", len(r.Findings))
+	}
+}
+
+// TestVerifyMany: a run whose closing record links to thousands of files.
+func TestVerifyMany(t *testing.T) {
+	w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: testSigner(t, Ed25519)}
+	w.key, w.ledger = testLedgerKey(t)
+	a, err := OpenArchive(w.dir, w.key)
+	must(t, err)
+	bundles := testRun(t, w.signer, "r1", manyNames(1000)...)
+	for part := range slices.Chunk(bundles, 900) {
+		must(t, a.File(context.Background(), part))
+	}
+	r := w.verify(t)
+	if !r.Sound() || r.Resets != 1000 || r.Bundles != 4002 {
+		t.Fatal(r.Bundles, r.Findings)
+	}
+	partial, err := filepath.Glob(w.path("ledger/tile/entries/*.p"))
+	must(t, err)
+	if len(partial) != 1 {
+		t.Errorf("partial tiles are left behind: %v", partial)
+	}
+}
+
+func FuzzVerifyLedger(f *testing.F) {
+	w := newWorld(f)
+	for _, name := range []string{"checkpoint", "tile/entries/000.p/20"} {
+		b, err := os.ReadFile(w.path("ledger", name))
+		must(f, err)
+		f.Add(name == "checkpoint", b)
+	}
+	f.Fuzz(func(t *testing.T, checkpoint bool, b []byte) {
+		now := w.clone(t)
+		now.kept = nil
+		name := "tile/entries/000.p/20"
+		if checkpoint {
+			name = "checkpoint"
+		}
+		path := now.path("ledger", name)
+		was, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, b, 0o644))
+		if now.verify(t).Sound() && !bytes.Equal(b, was) {
+			t.Fatalf("a changed ledger passes: %q", b)
+		}
+	})
+}
+
+func BenchmarkVerify(b *testing.B) {
+	for _, alg := range []Algorithm{ECDSAP256, Ed25519} {
+		b.Run(string(alg), func(b *testing.B) {
+			w := &world{dir: filepath.Join(b.TempDir(), "evidence"), signer: testSigner(b, alg)}
+			w.key, w.ledger = testLedgerKey(b)
+			a, err := OpenArchive(w.dir, w.key)
+			must(b, err)
+			must(b, a.File(context.Background(), testRun(b, w.signer, "r1", manyNames(5000)...)))
+			bundles := 0
+			for b.Loop() {
+				r := w.verify(b)
+				if !r.Sound() {
+					b.Fatal(r.Findings)
+				}
+				bundles += r.Bundles
+			}
+			b.ReportMetric(float64(bundles)/b.Elapsed().Seconds(), "bundles/s")
 		})
 	}
 }
