@@ -116,6 +116,28 @@ func (f *folder) checkWiths(m *ast.Module) diag.Diagnostics {
 
 // checkReached refuses rules that nobody asks, and references to nothing.
 func (f *folder) checkReached(c *ast.Compiler) diag.Diagnostics {
+	var diags diag.Diagnostics
+	reached := map[*ast.Rule]bool{}
+	names := slices.Sorted(maps.Keys(c.Modules))
+	for _, stage := range stages {
+		of := reachedFrom(c, stage)
+		maps.Copy(reached, of)
+		diags = append(diags, f.checkMembers(stage, of)...)
+	}
+	for _, name := range names {
+		m := c.Modules[name]
+		for _, rule := range m.Rules {
+			if !reached[rule] {
+				diags = append(diags, f.unreached(m, rule)...)
+			}
+		}
+		diags = append(diags, f.checkData(c, m)...)
+	}
+	return diags
+}
+
+// reachedFrom are the rules that the sets of stage depend on, and those sets.
+func reachedFrom(c *ast.Compiler, stage Stage) map[*ast.Rule]bool {
 	reached := map[*ast.Rule]bool{}
 	var visit func(rule *ast.Rule)
 	visit = func(rule *ast.Rule) {
@@ -128,24 +150,40 @@ func (f *folder) checkReached(c *ast.Compiler) diag.Diagnostics {
 			}
 		}
 	}
-	names := slices.Sorted(maps.Keys(c.Modules))
-	for _, name := range names {
-		for _, rule := range c.Modules[name].Rules {
-			if isStage(c.Modules[name]) && slices.Contains(sets, headName(rule)) {
+	for _, m := range c.Modules {
+		for _, rule := range m.Rules {
+			if isStage(m) && Stage(packageName(m)) == stage && slices.Contains(sets, headName(rule)) {
 				visit(rule)
 			}
 		}
 	}
+	return reached
+}
+
+// absent lists the members of input that a stage never has.
+var absent = map[Stage][]string{
+	StagePlan:   {"approvals", "now", "operator", "requirements", "unattended", "verification"},
+	StageResult: {"now"},
+}
+
+// checkMembers refuses rules about members of input that their stage does not
+// have: they would never hold.
+func (f *folder) checkMembers(stage Stage, rules map[*ast.Rule]bool) diag.Diagnostics {
 	var diags diag.Diagnostics
-	for _, name := range names {
-		m := c.Modules[name]
-		for _, rule := range m.Rules {
-			if !reached[rule] {
-				diags = append(diags, f.unreached(m, rule)...)
+	for rule := range rules {
+		ast.WalkRefs(rule, func(ref ast.Ref) bool {
+			if len(ref) < 2 || !ref[0].Equal(ast.InputRootDocument) {
+				return false
 			}
-		}
-		diags = append(diags, f.checkData(c, m)...)
+			if s, ok := ref[1].Value.(ast.String); ok && slices.Contains(absent[stage], string(s)) {
+				diags = append(diags, f.texts.at(rule.Head.Location, misspelt, "Policy %q: input.%s does not exist in %s, so that this rule would never hold.", f.source.Name, string(s), stage)...)
+			}
+			return false
+		})
 	}
+	slices.SortFunc(diags, func(a, b diag.Diagnostic) int {
+		return strings.Compare(fmt.Sprint(a.Range, a.Detail), fmt.Sprint(b.Range, b.Detail))
+	})
 	return diags
 }
 
@@ -176,7 +214,7 @@ func (f *folder) checkData(c *ast.Compiler, m *ast.Module) diag.Diagnostics {
 	var diags diag.Diagnostics
 	for _, rule := range m.Rules {
 		ast.WalkRefs(rule, func(ref ast.Ref) bool {
-			if len(ref) > 1 && ref[0].Equal(ast.DefaultRootDocument) && len(c.GetRulesDynamic(ref)) == 0 {
+			if len(ref) > 1 && ref[0].Equal(ast.DefaultRootDocument) && len(c.GetRulesDynamicWithOpts(ref, ast.RulesOptions{IncludeHiddenModules: true})) == 0 {
 				diags = append(diags, f.texts.at(rule.Head.Location, "Policy refers to nothing", "Policy %q: this rule uses %s, and no rule of this policy defines it. Policies share nothing with each other, and data files are not read.", f.source.Name, ref)...)
 			}
 			return false

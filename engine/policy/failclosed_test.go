@@ -68,6 +68,7 @@ func TestFailsClosedWhenCompiled(t *testing.T) {
 		"deny has a default":        {one("package remint.plan\ndefault deny := set()\n"), "a.rego"},
 		"unknown input":             {rule("input.tikcet == \"\""), "undefined ref: input.tikcet"},
 		"unknown member of a reset": {rule("some r in input.resets; r.prodction"), "undefined ref"},
+		"member of a later stage":   {rule("count(input.approvals) == 0"), "does not exist in remint.plan"},
 		"data of nobody":            {rule("data.allowed[input.ticket]"), "no rule of this policy defines it"},
 		"another source's rules":    {rule("data.remint.result.deny"), "no rule of this policy defines it"},
 		"mocking":                   {one(good + "warn contains {\"id\": \"b\", \"msg\": \"m\"} if count(deny) == 0 with input as {}\n"), "`with` is for tests"},
@@ -157,7 +158,7 @@ func TestFailsClosedWhenAsked(t *testing.T) {
 		"no msg":              {deny(`{"id": "a"}`), "has no msg"},
 		"empty msg":           {deny(`{"id": "a", "msg": " "}`), "msg is"},
 		"number as msg":       {deny(`{"id": "a", "msg": 1}`), "msg is 1"},
-		"unknown member":      {deny(`{"id": "a", "msg": "m", "adress": "x"}`), `unknown member "adress"`},
+		"unknown member":      {deny(`{"id": "a", "msg": "m", "addres": "x"}`), `unknown member "addres"`},
 		"number as member":    {deny(`{"id": "a", "msg": "m", 1: "x"}`), "no string"},
 		"foreign address":     {deny(`{"id": "a", "msg": "m", "address": "credential.t.z"}`), "none of the plan's"},
 		"empty address":       {deny(`{"id": "a", "msg": "m", "address": ""}`), "address is"},
@@ -189,5 +190,25 @@ func TestFailsClosedWhenAsked(t *testing.T) {
 				t.Errorf("exit %v, got %v\nwant %q in it", diags.Exit(), diags.Err(), tc.want)
 			}
 		})
+	}
+}
+
+// "Nobody approved" is sayable: the members of a stage are there when empty.
+func TestEmptyMembersAreThere(t *testing.T) {
+	text := `package remint.approval
+deny contains {"id": "a", "msg": "m"} if count(input.approvals) < 1
+deny contains {"id": "v", "msg": "m"} if input.verification.strength != "aal2"
+deny contains {"id": "o", "msg": "m"} if input.operator == ""
+deny contains {"id": "u", "msg": "m"} if input.unattended == false
+`
+	set, diags := Compile(context.Background(), []Source{source(one(text))})
+	if diags.HasErrors() {
+		t.Fatal(diags.Err())
+	}
+	in := anInput()
+	in.Stage = StageApproval
+	v, diags := set.Eval(context.Background(), in)
+	if diags.HasErrors() || len(v.Decisions) != 4 {
+		t.Error(v, diags.Err())
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -54,7 +55,7 @@ func load(src Source) (*folder, diag.Diagnostics) {
 		if entries++; entries > maxEntries {
 			return fmt.Errorf("it has more than %d entries", maxEntries)
 		}
-		what := classify(name, d)
+		what := classify(d)
 		switch what.kind {
 		case skip:
 			if d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
@@ -106,7 +107,7 @@ type class struct {
 }
 
 // classify says what an entry of a policy folder is.
-func classify(name string, d fs.DirEntry) class {
+func classify(d fs.DirEntry) class {
 	base := d.Name()
 	lower := strings.ToLower(base)
 	switch {
@@ -155,7 +156,8 @@ func read(fsys fs.FS, name string) ([]byte, error) {
 
 // cause strips the path off a file system's error; it is named already.
 func cause(err error) error {
-	if pe, ok := err.(*fs.PathError); ok {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
 		return pe.Err
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 )
 
@@ -20,7 +21,8 @@ type builder struct {
 	books   map[plan.Runbook]*ast.Term
 }
 
-// term is in as Rego sees it: exactly what its JSON form says.
+// term is in as Rego sees it: what its JSON form says, with empty lists for nil,
+// and with every member that its stage has.
 func term(in *Input) (*ast.Term, error) {
 	b := &builder{
 		strings: map[string]*ast.Term{}, steps: map[string]*ast.Term{},
@@ -43,21 +45,28 @@ func term(in *Input) (*ast.Term, error) {
 	if in.Requirements != nil {
 		o = append(o, member{"requirements", b.requirements(in.Requirements)})
 	}
-	if in.Operator != "" {
+	// From the approval stage on these are always there: a rule about an absent
+	// member would never hold, and "nobody approved" must be sayable.
+	later := in.Stage == StageApproval || in.Stage == StageResult
+	if in.Operator != "" || later {
 		o = append(o, member{"operator", b.str(in.Operator)})
 	}
-	if len(in.Approvals) > 0 {
-		var list []*ast.Term
-		for _, a := range in.Approvals {
-			list = append(list, object{{"approver", b.str(a.Approver)}, {"groups", list1(b, a.Groups)}}.term())
+	if len(in.Approvals) > 0 || later {
+		list := make([]*ast.Term, len(in.Approvals))
+		for i, a := range in.Approvals {
+			list[i] = object{{"approver", b.str(a.Approver)}, {"groups", list1(b, a.Groups)}}.term()
 		}
 		o = append(o, member{"approvals", ast.ArrayTerm(list...)})
 	}
-	if v := in.Verification; v != nil {
+	v := in.Verification
+	if v == nil && later {
+		v = &Verification{Strength: lifecycle.None}
+	}
+	if v != nil {
 		o = append(o, member{"verification", object{{"identity", b.str(v.Identity)}, {"strength", b.str(string(v.Strength))}}.term()})
 	}
-	if in.Unattended {
-		o = append(o, member{"unattended", ast.InternedTerm(true)})
+	if in.Unattended || later {
+		o = append(o, member{"unattended", ast.InternedTerm(in.Unattended)})
 	}
 	if in.Now != nil {
 		o = append(o, member{"now", b.str(in.Now.Format(time.RFC3339Nano))})
