@@ -158,7 +158,7 @@ func TestFailsClosedWhenAsked(t *testing.T) {
 		"no msg":              {deny(`{"id": "a"}`), "has no msg"},
 		"empty msg":           {deny(`{"id": "a", "msg": " "}`), "msg is"},
 		"number as msg":       {deny(`{"id": "a", "msg": 1}`), "msg is 1"},
-		"unknown member":      {deny(`{"id": "a", "msg": "m", "addres": "x"}`), `unknown member "addres"`},
+		"unknown member":      {deny(`{"id": "a", "msg": "m", "place": "x"}`), `unknown member "place"`},
 		"number as member":    {deny(`{"id": "a", "msg": "m", 1: "x"}`), "no string"},
 		"foreign address":     {deny(`{"id": "a", "msg": "m", "address": "credential.t.z"}`), "none of the plan's"},
 		"empty address":       {deny(`{"id": "a", "msg": "m", "address": ""}`), "address is"},
