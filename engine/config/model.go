@@ -3,6 +3,8 @@ package config
 import (
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/lifecycle"
@@ -125,6 +127,11 @@ type Runbook struct {
 	Range  diag.Range
 
 	steps []*step
+	typ   *provider.CredentialType
+	// What evaluating the steps needs after Load; none of it changes.
+	files diag.Sources
+	ctx   *hcl.EvalContext
+	dir   string
 }
 
 // Step is a runbook step evaluated for one credential: for_each expanded,

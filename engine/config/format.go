@@ -1,0 +1,30 @@
+package config
+
+import (
+	"bytes"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/remint-dev/remint/engine/diag"
+)
+
+// Format is src in the language's own layout. It changes nothing but white
+// space, refuses what cannot be parsed, and is idempotent.
+func Format(src []byte, filename string) ([]byte, diag.Diagnostics) {
+	files := diag.Sources{filename: &hcl.File{Bytes: src}}
+	if len(src) > maxFileSize {
+		return nil, diag.Diagnostics{fault("The file is too large", "Files of more than 4 MB are not read.", hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos}, nil)}
+	}
+	var tokens int
+	found := scan(src, filename, &tokens)
+	if !found.HasErrors() {
+		_, found = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	}
+	if found.HasErrors() {
+		return nil, diag.FromHCL(found, files)
+	}
+	out := hclwrite.Format(src)
+	return append(bytes.TrimRight(out, "\n"), '\n'), nil
+}

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// guarded is an expression whose every evaluation is charged to a budget: HCL
+// itself would go on for hours over three nested for expressions. It wraps a
+// ParenthesesExpr so that walks still see what is inside.
+type guarded struct {
+	*hclsyntax.ParenthesesExpr
+	budget *budget
+	// deep is set where a value is made or walked, not only handed on.
+	deep bool
+}
+
+// Value evaluates what is inside, charges it, and refuses what is too large.
+func (g *guarded) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if err := g.budget.spend(costEval); err != nil {
+		return cty.DynamicVal, g.refuse(err)
+	}
+	v, diags := g.Expression.Value(ctx)
+	if diags.HasErrors() {
+		return v, diags
+	}
+	if err := g.budget.value(v, g.deep); err != nil {
+		return cty.DynamicVal, append(diags, g.refuse(err)...)
+	}
+	return v, diags
+}
+
+func (g *guarded) refuse(err error) hcl.Diagnostics {
+	return hcl.Diagnostics{refusal("Too much to evaluate", sentence(err.Error()), g.SrcRange)}
+}
+
+// UnwrapExpression lets HCL find names and traversals inside.
+func (g *guarded) UnwrapExpression() hcl.Expression { return g.Expression }
+
+// guard puts every expression of a body under the load's budget.
+func (l *loader) guard(body *hclsyntax.Body) {
+	for _, a := range body.Attributes {
+		a.Expr = l.guardExpr(a.Expr)
+	}
+	for _, b := range body.Blocks {
+		l.guard(b.Body)
+	}
+}
+
+func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
+	all := func(list []hclsyntax.Expression) {
+		for i := range list {
+			list[i] = l.guardExpr(list[i])
+		}
+	}
+	deep := false
+	switch e := e.(type) {
+	case nil:
+		return nil
+	case *hclsyntax.LiteralValueExpr, *hclsyntax.AnonSymbolExpr:
+		return e
+	case *hclsyntax.ObjectConsKeyExpr:
+		if hcl.ExprAsKeyword(e.Wrapped) == "" {
+			e.Wrapped = l.guardExpr(e.Wrapped)
+		}
+		return e
+	case *hclsyntax.TemplateExpr:
+		if e.IsStringLiteral() {
+			return e
+		}
+		all(e.Parts)
+	case *hclsyntax.TemplateWrapExpr:
+		e.Wrapped = l.guardExpr(e.Wrapped)
+	case *hclsyntax.TemplateJoinExpr:
+		deep = true
+		e.Tuple = l.guardExpr(e.Tuple)
+	case *hclsyntax.ParenthesesExpr:
+		e.Expression = l.guardExpr(e.Expression)
+		return e
+	case *hclsyntax.RelativeTraversalExpr:
+		e.Source = l.guardExpr(e.Source)
+	case *hclsyntax.FunctionCallExpr:
+		deep = true
+		all(e.Args)
+	case *hclsyntax.ConditionalExpr:
+		deep = true
+		e.Condition, e.TrueResult, e.FalseResult = l.guardExpr(e.Condition), l.guardExpr(e.TrueResult), l.guardExpr(e.FalseResult)
+	case *hclsyntax.IndexExpr:
+		e.Collection, e.Key = l.guardExpr(e.Collection), l.guardExpr(e.Key)
+	case *hclsyntax.TupleConsExpr:
+		deep = true
+		all(e.Exprs)
+	case *hclsyntax.ObjectConsExpr:
+		deep = true
+		for i := range e.Items {
+			e.Items[i].KeyExpr, e.Items[i].ValueExpr = l.guardExpr(e.Items[i].KeyExpr), l.guardExpr(e.Items[i].ValueExpr)
+		}
+	case *hclsyntax.ForExpr:
+		deep = true
+		e.CollExpr, e.KeyExpr, e.ValExpr, e.CondExpr = l.guardExpr(e.CollExpr), l.guardExpr(e.KeyExpr), l.guardExpr(e.ValExpr), l.guardExpr(e.CondExpr)
+	case *hclsyntax.SplatExpr:
+		deep = true
+		e.Source, e.Each = l.guardExpr(e.Source), l.guardExpr(e.Each)
+	case *hclsyntax.BinaryOpExpr:
+		deep = true
+		e.LHS, e.RHS = l.guardExpr(e.LHS), l.guardExpr(e.RHS)
+		if e.Op == hclsyntax.OpEqual || e.Op == hclsyntax.OpNotEqual { // they walk both
+			e.LHS, e.RHS = l.deepen(e.LHS), l.deepen(e.RHS)
+		}
+	case *hclsyntax.UnaryOpExpr:
+		deep = true
+		e.Val = l.guardExpr(e.Val)
+	}
+	return &guarded{ParenthesesExpr: &hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, budget: l.budget, deep: deep}
+}
+
+func (l *loader) deepen(e hclsyntax.Expression) hclsyntax.Expression {
+	if g, ok := e.(*guarded); ok {
+		g.deep = true
+	}
+	return e
+}
