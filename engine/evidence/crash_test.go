@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/remint-dev/remint/engine/journal"
@@ -23,7 +24,10 @@ func TestFileCrash(t *testing.T) {
 	for stop := 0; ; stop++ {
 		w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: signer, key: key, ledger: verifier}
 		n, point := 0, ""
+		var mu sync.Mutex // files are written at once
 		fault := func(p string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if n++; n == stop+1 {
 				point = p
 			}

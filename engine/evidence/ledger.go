@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,13 +46,14 @@ func openLedger(dir string, key note.Signer) (*ledger, error) {
 	return l, err
 }
 
-// silence keeps the log's library from writing to the terminal: its failures
-// show in what it leaves undone.
+// silence keeps the log's library from writing to the terminal, in all of the
+// program: its failures show in what it leaves undone.
 func silence() error {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	klog.InitFlags(flags)
-	return errors.Join(flags.Set("logtostderr", "false"), flags.Set("alsologtostderr", "false"),
-		flags.Set("stderrthreshold", "FATAL"), flags.Set("log_file", os.DevNull))
+	return flags.Set("stderrthreshold", "FATAL")
 }
 
 // head is the published checkpoint, the zero value if there is none.

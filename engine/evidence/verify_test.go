@@ -251,6 +251,33 @@ func TestVerifyHostile(t *testing.T) {
 	}
 }
 
+// TestVerifyCosigned: only a head that somebody else signed too is worth more.
+func TestVerifyCosigned(t *testing.T) {
+	w := newWorld(t)
+	witness, known := testLedgerKey(t)
+	verify := func(witnesses ...note.Verifier) Level {
+		r, err := Verify(context.Background(), VerifyOptions{Dir: w.dir, PublicKeys: []crypto.PublicKey{w.signer.Public()}, LedgerKey: w.ledger, Checkpoint: w.kept, Witnesses: witnesses})
+		must(t, err)
+		if !r.Sound() {
+			t.Fatal(r.Findings)
+		}
+		return r.Level
+	}
+	if got := verify(known); got != L0 {
+		t.Fatalf("%s before it was cosigned", got)
+	}
+	n, err := note.Open(w.kept, note.VerifierList(w.ledger))
+	must(t, err)
+	w.kept, err = note.Sign(n, witness)
+	must(t, err)
+	if got := verify(); got != L0 {
+		t.Fatalf("%s by an unknown witness", got)
+	}
+	if got := verify(known); got != L2 {
+		t.Fatalf("%s by a known witness", got)
+	}
+}
+
 // TestVerifyMany: a run whose closing record links to thousands of files.
 func TestVerifyMany(t *testing.T) {
 	w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: testSigner(t, Ed25519)}
