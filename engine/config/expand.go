@@ -155,7 +155,8 @@ func (x *expansion) when(s *step, each *Block) bool {
 // loader evaluates for this expansion alone.
 func (x *expansion) loader() *loader {
 	if x.l == nil {
-		x.l = &loader{files: x.r.files, ctx: x.r.ctx, paths: newPaths(x.r.dir)}
+		x.r.budget.grant(1)
+		x.l = &loader{files: x.r.files, ctx: x.r.ctx, paths: x.r.paths.fresh()}
 	}
 	return x.l
 }

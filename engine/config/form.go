@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -65,7 +66,7 @@ func (l *loader) form(body *hclsyntax.Body, at hcl.Range, what string, schema pr
 				f.ok = f.ok && ok
 			}
 		} else if a.Required {
-			l.fault(at, "A required attribute is missing", "%s needs %s%s", what, a.Name, described(a))
+			l.fault(at, "A required attribute is missing", "%s needs %s.%s", what, a.Name, described(a))
 			f.ok = false
 		}
 		f.slots = append(f.slots, sl)
@@ -112,7 +113,7 @@ func (l *loader) slotValue(sl *slot, ctx *hcl.EvalContext, address string) (any,
 			l.fault(sl.at, summaryFor(sl.attr), "%s", sentence2(sl.attr.Name+" "+err.Error())+described(sl.attr))
 			ok = false
 		case out == nil && sl.attr.Required && v.IsNull():
-			l.fault(sl.at, "A required attribute is null", "%s must have a value%s", sl.attr.Name, described(sl.attr))
+			l.fault(sl.at, "A required attribute is null", "%s must have a value.%s", sl.attr.Name, described(sl.attr))
 			ok = false
 		default:
 			return out, true
@@ -147,13 +148,10 @@ func (l *loader) defaultOf(a provider.Attribute) any {
 
 // described appends what an attribute is for.
 func described(a provider.Attribute) string {
-	switch {
-	case a.Description == "":
+	if a.Description == "" {
 		return ""
-	case a.Description[len(a.Description)-1] == '.':
-		return " (" + a.Name + ": " + a.Description[:len(a.Description)-1] + ")."
 	}
-	return " (" + a.Name + ": " + a.Description + ")."
+	return " " + a.Name + " is: " + strings.TrimSuffix(a.Description, ".") + "."
 }
 
 func sentence2(s string) string {

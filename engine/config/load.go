@@ -53,6 +53,9 @@ func Load(opts Options) (*Workspace, diag.Diagnostics) {
 		l.sort(bodies)
 		l.evaluate()
 	}
+	if l.diags.HasErrors() { // what Validate would add is wanted in the same list
+		l.diags = append(l.diags, l.ws.Validate()...)
+	}
 	diags := l.finish()
 	if diags.HasErrors() {
 		return nil, diags

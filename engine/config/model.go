@@ -131,7 +131,9 @@ type Runbook struct {
 	// What evaluating the steps needs after Load; none of it changes.
 	files diag.Sources
 	ctx   *hcl.EvalContext
-	dir   string
+	// budget bounds evaluation; paths resolves what an issue step names.
+	budget *budget
+	paths  *paths
 }
 
 // Step is a runbook step evaluated for one credential: for_each expanded,

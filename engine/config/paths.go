@@ -26,6 +26,11 @@ func newPaths(dir string) *paths {
 	return &paths{dir: dir, real: real, resolved: map[string]string{}, keep: map[string]string{}}
 }
 
+// fresh is p without what it has looked up, for another goroutine.
+func (p *paths) fresh() *paths {
+	return &paths{dir: p.dir, real: p.real, resolved: map[string]string{}, keep: p.keep}
+}
+
 // resolve makes a written path absolute. A relative one must stay inside the
 // workspace, by its letters and by where symbolic links lead.
 func (p *paths) resolve(written string) (provider.Path, error) {

@@ -84,7 +84,7 @@ func (l *loader) readRunbook(b *hclsyntax.Block, builtin bool) {
 	}
 	before := len(l.diags)
 	l.readSteps(k)
-	k.files, k.ctx, k.dir = l.files, l.ctx, l.dir
+	k.files, k.ctx, k.budget, k.paths = l.files, l.ctx, l.budget, l.paths
 	k.faulty = k.faulty || len(l.diags) > before
 	k.Digest = l.digest(b)
 }

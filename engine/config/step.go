@@ -116,7 +116,7 @@ func (l *loader) readStep(k *book, b *hclsyntax.Block) *step {
 	body := *b.Body
 	body.Attributes = l.forbidden(phase, b)
 	l.noBlocks(&body, "Step "+s.name(), "retry")
-	s.form = l.form(&body, b.DefRange(), "A "+b.Type+" step", provider.Schema{Attributes: attrs}, reserved, sc, varying...)
+	s.form = l.form(&body, b.DefRange(), aStep(b.Type), provider.Schema{Attributes: attrs}, reserved, sc, varying...)
 	s.static()
 	if phase == lifecycle.Issue && k.typ != nil {
 		issue := hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
@@ -148,7 +148,7 @@ func (l *loader) forbidden(phase lifecycle.Phase, b *hclsyntax.Block) hclsyntax.
 	out := hclsyntax.Attributes{}
 	for name, a := range b.Body.Attributes {
 		if phase.Unconditional() && (name == "when" || name == "target" || name == "on_failure") {
-			l.fault(a.NameRange, "A step that takes no conditions", "A %s step takes no %s: nobody configures it away. Remove the line.", phase, name)
+			l.fault(a.NameRange, "A step that takes no conditions", "%s takes no %s: nobody configures it away. Remove the line.", aStep(string(phase)), name)
 			continue
 		}
 		out[name] = a
@@ -192,7 +192,7 @@ func (l *loader) stepSecret(k *book, s *step, b *hclsyntax.Block) {
 	}
 	a := b.Body.Attributes["secret"]
 	if a == nil {
-		l.fault(b.DefRange(), "A required attribute is missing", "A %s step needs secret = issue.NAME, the name of the issue step that makes it.", s.base.Phase)
+		l.fault(b.DefRange(), "A required attribute is missing", "%s needs secret = issue.NAME, the name of the issue step that makes it.", aStep(b.Type))
 		return
 	}
 	t := traversal(a.Expr)

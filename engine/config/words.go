@@ -20,6 +20,9 @@ func suggest(name string, have []string) string {
 	if best := nearest(name, have); best != "" {
 		return fmt.Sprintf(" Did you mean %q?", best)
 	}
+	if len(have) == 1 {
+		return " There is only " + have[0] + "."
+	}
 	return " There are " + list(have) + "."
 }
 
@@ -59,6 +62,14 @@ func join(names []string, word string) string {
 }
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// aStep is "a verify step", "an issue step".
+func aStep(phase string) string {
+	if strings.ContainsRune("aeiou", rune(phase[0])) {
+		return "An " + phase + " step"
+	}
+	return "A " + phase + " step"
+}
 
 func quoted(name string) string { return addrs.Quote(name) }
 
