@@ -3,10 +3,11 @@ package evidence
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -75,20 +76,36 @@ func manyNames(n int) []string {
 	return out
 }
 
+// TestFile: a run filed in parts lies in its files in order, with a leaf for
+// each bundle in the same order.
 func TestFile(t *testing.T) {
-	signer := testSigner(t, ECDSAP256)
-	key, _ := testLedgerKey(t)
-	dir := filepath.Join(t.TempDir(), "evidence")
-	a, err := OpenArchive(dir, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 3 {
-		start := time.Now()
-		if err := a.File(context.Background(), testRun(t, signer, fmt.Sprintf("r%d", i), "a", "b")); err != nil {
-			t.Fatal(err)
+	w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: testSigner(t, ECDSAP256)}
+	w.key, w.ledger = testLedgerKey(t)
+	a, err := OpenArchive(w.dir, w.key)
+	must(t, err)
+	bundles := testRun(t, w.signer, "r1", "a", "b")
+	want := map[string]string{}
+	for i, b := range bundles {
+		want[b.File] += string(b.Line) + "\n"
+		if i%3 == 2 || i == len(bundles)-1 {
+			must(t, a.File(context.Background(), bundles[i-i%3:i+1]))
 		}
-		t.Log(time.Since(start))
+	}
+	for file, content := range want {
+		got, err := os.ReadFile(w.path(file))
+		must(t, err)
+		if diff := cmp.Diff(content, string(got)); diff != "" {
+			t.Error(file, diff)
+		}
+	}
+	leaves, err := readEntries(w.path("ledger"), 0, len(bundles))
+	must(t, err)
+	for i, raw := range leaves {
+		got, err := parseLeaf(raw)
+		must(t, err)
+		if diff := cmp.Diff(leaf{Record: bundles[i].ID, Run: "r1", Seq: uint64(i), SHA256: LineDigest(bundles[i].Line)}, got); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
