@@ -114,7 +114,7 @@ func (v *verification) line(f *recordFile, line []byte) {
 		link.Step, link.Outcome = r.Step, r.Outcome
 		v.place(f, r.Address)
 	case *Reset:
-		link.Step, link.Outcome = "reset", r.Outcome
+		link.Outcome = r.Outcome // and no step: it is about the reset as a whole
 		if v.place(f, r.Address) {
 			v.chain(f, r)
 			f.last, f.lastOutcome = digest, r.Outcome
@@ -169,8 +169,8 @@ func (v *verification) chain(f *recordFile, r *Reset) {
 		got := f.links[i]
 		if l.Sequence != got.Sequence || l.Record != got.Record {
 			v.bad(f, i+1, CodeChain, "this is not the record that the reset's record (line %d) links to: it was edited, signed again or exchanged", f.lines)
-		} else if got.Step != "" && (l.Step != got.Step || l.Outcome != got.Outcome) {
-			v.bad(f, f.lines, CodeChain, "the reset's record says %s of step %s, whose own record (line %d) says otherwise", l.Outcome, l.Step, i+1)
+		} else if got.Outcome != "" && (l.Step != got.Step || l.Outcome != got.Outcome) {
+			v.bad(f, f.lines, CodeChain, "the reset's record says %s of record %d (step %q), which itself says otherwise", l.Outcome, i+1, l.Step)
 		}
 	}
 }

@@ -198,9 +198,9 @@ func TestVerifyResumed(t *testing.T) {
 	add(RunFile, "", "", Run{Common: testCommon("r1", 1), Event: "opened", Addresses: []string{address, "credential.htpasswd_user.never"}})
 	links = nil
 	add(file, "install.user", "done", testStep("r1", address, "install.user", 1))
-	add(file, "reset", "halted", Reset{Common: testCommon("r1", 2), Address: address, Outcome: "halted", Records: slices.Clone(links), Total: 2})
+	add(file, "", "halted", Reset{Common: testCommon("r1", 2), Address: address, Outcome: "halted", Records: slices.Clone(links), Total: 2})
 	add(file, "install.user", "done", testStep("r1", address, "install.user", 3))
-	last := add(file, "reset", "finished", Reset{Common: testCommon("r1", 4), Address: address, Outcome: "finished", Records: slices.Clone(links), Total: 4})
+	last := add(file, "", "finished", Reset{Common: testCommon("r1", 4), Address: address, Outcome: "finished", Records: slices.Clone(links), Total: 4})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 2), Event: "interrupted"})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 3), Event: "resumed"})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 4), Event: "closed", Total: 4, Resets: []ResetLink{
