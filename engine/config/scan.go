@@ -80,15 +80,15 @@ func (s *scanner) token(tok hclsyntax.Token, afterDot bool) *hcl.Diagnostic {
 		hclsyntax.TokenLessThan, hclsyntax.TokenLessThanEq, hclsyntax.TokenGreaterThan, hclsyntax.TokenGreaterThanEq,
 		hclsyntax.TokenQuestion, hclsyntax.TokenDot:
 		s.operator()
-		if s.pending > maxOperators {
-			return refusal("Too many operators", fmt.Sprintf("This expression has more than %d operators. Split it with locals.", maxOperators), tok.Range)
-		}
 	case hclsyntax.TokenNumberLit:
 		if !afterDot && !reasonableNumber(tok.Bytes) {
 			return refusal("The number is out of range", fmt.Sprintf("Numbers have at most 100 digits and an exponent of at most %d.", maxExponent), tok.Range)
 		}
 	case hclsyntax.TokenIdent:
 		return asciiOnly(tok)
+	}
+	if s.pending > maxOperators {
+		return refusal("Too many operators", fmt.Sprintf("This expression has more than %d operators. Split it with locals.", maxOperators), tok.Range)
 	}
 	return nil
 }
