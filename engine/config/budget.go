@@ -12,7 +12,7 @@ import (
 // is refused on every machine or on none.
 const (
 	costEval   = 4        // of evaluating one expression
-	baseUnits  = 6 << 20 // for a whole workspace
+	baseUnits  = 6 << 20  // for a whole workspace
 	unitsEach  = 2000     // more for every credential
 	maxNodes   = 2 << 20  // of one value
 	maxBytes   = 16 << 20 // of all text in one value
