@@ -1,0 +1,243 @@
+// Package command holds the verbs of the command line, a file each. A verb
+// reads its flags, calls the engine, and hands what comes back to a view.
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/remint-dev/remint/cmd/remint/internal/terminal"
+	"github.com/remint-dev/remint/cmd/remint/internal/view"
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// Parts are what the commands are made of. Tests put other ones in.
+type Parts struct {
+	Version            string
+	Registry           *provider.Registry
+	Runbooks, Policies fs.FS
+	// WrapJournal, when set, stands between the engine and its journal.
+	WrapJournal func(journal.Journal) journal.Journal
+}
+
+// app is one invocation.
+type app struct {
+	parts Parts
+	dir   string
+	term  *terminal.Terminal
+	view  *view.View
+	json  bool
+	// common flags of verbs that load a workspace
+	vars     listFlag
+	varFiles listFlag
+	verb     *verb
+	// soft ends with the first interrupt, hard with the second.
+	soft, hard context.Context
+}
+
+// verb is one command.
+type verb struct {
+	name string
+	// args shows the positional arguments in usage; synopsis is one line for the
+	// list of commands, help the longer text.
+	args, synopsis, help string
+	// setup declares flags and gives the function to run.
+	setup func(a *app, fs *flag.FlagSet) func(ctx context.Context, args []string) diag.Exit
+}
+
+// verbs lists every command in the order in which help shows them.
+func verbs() []*verb {
+	return []*verb{
+		initVerb(), validateVerb(), fmtVerb(), planVerb(), showVerb(), approveVerb(), applyVerb(), resumeVerb(),
+		statusVerb(), runsVerb(), recoverVerb(), graphVerb(), evidenceVerb(), policyVerb(), providersVerb(), schemaVerb(), versionVerb(),
+	}
+}
+
+// Main runs the command line of this process and gives its exit code.
+func Main(parts Parts) int {
+	harden()
+	term := terminal.New(os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	a := &app{parts: parts, dir: ".", term: term, view: view.New(term)}
+	return int(a.main(os.Args[1:]))
+}
+
+func (a *app) main(args []string) diag.Exit {
+	args, ok := a.global(args)
+	if !ok {
+		return diag.ExitError
+	}
+	if len(args) == 0 || args[0] == "help" && len(args) == 1 || isHelp(args[0]) {
+		a.view.Text(usage(a.parts.Version))
+		return diag.ExitOK
+	}
+	if args[0] == "-version" || args[0] == "--version" {
+		args[0] = "version"
+	}
+	if args[0] == "help" {
+		args = []string{args[1], "-help"}
+	}
+	all := verbs()
+	for _, v := range all {
+		if v.name == args[0] {
+			return a.run(v, args[1:])
+		}
+	}
+	var names []string
+	for _, v := range all {
+		names = append(names, v.name)
+	}
+	a.fault("No such command", "remint has no command %q.%s `remint help` lists them all.", args[0], didYouMean(args[0], names))
+	return diag.ExitError
+}
+
+// global takes the flags that come before the verb.
+func (a *app) global(args []string) ([]string, bool) {
+	for len(args) > 0 {
+		name := strings.TrimPrefix(strings.TrimPrefix(args[0], "-"), "-")
+		dir, found := strings.CutPrefix(name, "chdir=")
+		if !strings.HasPrefix(args[0], "-") || !found && name != "chdir" {
+			return args, true
+		}
+		if !found {
+			if len(args) < 2 {
+				a.fault("A directory is missing", "Write -chdir=DIR before the command.")
+				return nil, false
+			}
+			dir, args = args[1], args[1:]
+		}
+		args = args[1:]
+		info, err := os.Stat(dir)
+		if err != nil || !info.IsDir() {
+			a.fault("No such directory", "-chdir names %q, which is not a directory.", dir)
+			return nil, false
+		}
+		a.dir = dir
+	}
+	return args, true
+}
+
+func (a *app) run(v *verb, args []string) diag.Exit {
+	flags := flag.NewFlagSet(v.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	a.verb = v
+	do := v.setup(a, flags)
+	positional, err := parse(flags, args)
+	if errors.Is(err, flag.ErrHelp) {
+		a.view.Text(verbUsage(v, flags))
+		return diag.ExitOK
+	}
+	if err != nil {
+		a.fault("The command line is not understood", "%s.%s `remint %s -help` shows what it takes.", upperFirst(err.Error()), flagHint(flags, err), v.name)
+		return diag.ExitError
+	}
+	a.view.JSON = a.json
+	stop := a.signals()
+	defer stop()
+	return do(a.soft, positional)
+}
+
+// parse takes flags and positional arguments in any order; "--" ends flags.
+func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	var positional []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := fs.Args()
+		if len(rest) == 0 {
+			return positional, nil
+		}
+		if used := len(args) - len(rest); used > 0 && args[used-1] == "--" {
+			return append(positional, rest...), nil
+		}
+		positional, args = append(positional, rest[0]), rest[1:]
+	}
+}
+
+func isHelp(s string) bool { return slices.Contains([]string{"-h", "-help", "--help"}, s) }
+
+// listFlag is a flag that may be given several times.
+type listFlag []string
+
+// String shows the values.
+func (l *listFlag) String() string { return strings.Join(*l, ", ") }
+
+// Set adds one.
+func (l *listFlag) Set(s string) error { *l = append(*l, s); return nil }
+
+// workspaceFlags declares what every verb that loads a workspace takes.
+func (a *app) workspaceFlags(fs *flag.FlagSet) {
+	fs.Var(&a.vars, "var", "`NAME=VALUE` sets a variable; may be repeated")
+	fs.Var(&a.varFiles, "var-file", "`FILE` sets variables; may be repeated")
+	a.jsonFlag(fs)
+}
+
+func (a *app) jsonFlag(fs *flag.FlagSet) {
+	fs.BoolVar(&a.json, "json", false, "write JSON for machines to stdout")
+}
+
+// engine makes the engine of this invocation.
+func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.Diagnostics) {
+	vars := map[string]string{}
+	var diags diag.Diagnostics
+	for _, v := range a.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			diags = diags.Errorf("A variable without a value", "-var=%s must look like -var=NAME=VALUE.", v)
+			continue
+		}
+		vars[name] = value
+	}
+	dir, err := filepath.Abs(a.dir)
+	if err != nil {
+		return nil, diags.Errorf("The workspace directory is gone", "The current directory cannot be read.")
+	}
+	var environ []string
+	for _, kv := range a.term.Environ {
+		if strings.HasPrefix(kv, "REMINT_VAR_") {
+			environ = append(environ, kv)
+		}
+	}
+	return engine.New(engine.Options{
+		Dir: dir, Registry: a.parts.Registry, Runbooks: a.parts.Runbooks, Policies: a.parts.Policies, Version: a.parts.Version,
+		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal,
+	}), diags
+}
+
+// fault shows one fault about the command line itself.
+func (a *app) fault(summary, format string, args ...any) {
+	a.view.Diagnostics(diag.Errored(diag.ExitError, summary, format, args...))
+}
+
+// done shows diagnostics and gives the exit code that they ask for.
+func (a *app) done(diags diag.Diagnostics) diag.Exit {
+	a.view.Diagnostics(diags)
+	return diags.Exit()
+}
+
+// noArgs refuses positional arguments.
+func (a *app) noArgs(args []string) bool {
+	if len(args) == 0 {
+		return true
+	}
+	a.fault("Too many arguments", "remint %s takes none, but was given %q.", a.verb.name, strings.Join(args, " "))
+	return false
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,0 +1,201 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
+)
+
+// applyFlags are the flags of apply.
+type applyFlags struct {
+	selection
+	auto      bool
+	approvals listFlag
+	parallel  int
+}
+
+func applyVerb() *verb {
+	return &verb{
+		name: "apply", args: "[PLAN | ADDRESS…]", synopsis: "carry out a plan: reset, prove, tell, evidence",
+		help: `
+Derives the plan again from workspace, policies and targets, refuses what
+differs from the given one, asks the gates, and carries it out. Each step is
+in the journal before it begins; evidence of each is signed.
+
+The argument is a saved plan, or what ` + "`remint plan`" + ` takes. Approvals that lie
+beside the plan (PLAN.*.approval.json) are found. The first interrupt lets the
+steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes on.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			var f applyFlags
+			f.selection.flags(fs)
+			fs.BoolVar(&f.auto, "auto-approve", false, "do not ask before beginning; skips nothing else")
+			fs.Var(&f.approvals, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
+			fs.IntVar(&f.parallel, "parallelism", 10, "work on `N` credentials at once")
+			a.workspaceFlags(fs)
+			return func(ctx context.Context, args []string) diag.Exit { return a.apply(ctx, fs, f, args) }
+		},
+	}
+}
+
+func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []string) diag.Exit {
+	sink, flush := a.view.Run()
+	defer flush()
+	e, diags := a.engine(sink, f.parallel)
+	req, faults := a.applyRequest(fs, f, args)
+	diags = append(diags, faults...)
+	if diags.HasErrors() {
+		return a.done(diags)
+	}
+	app, diags := e.Prepare(ctx, req)
+	if diags.HasErrors() {
+		return a.done(diags)
+	}
+	defer app.Close()
+	a.view.Diagnostics(diags)
+	if len(app.File.Plan.Resets) == 0 {
+		a.view.Nothing(app.File)
+		return diag.ExitOK
+	}
+	if !f.auto {
+		a.view.Plan(app.File, "")
+		if !a.ask(ctx, "Reset these credentials? Only \"yes\" goes on: ") {
+			a.fault("Not applied", "The answer was not \"yes\". Nothing was changed.")
+			return diag.ExitError
+		}
+	}
+	res, diags := app.Apply(a.hard, a.soft)
+	flush()
+	exit := a.done(diags)
+	if res == nil {
+		return exit
+	}
+	a.view.Results([]*executor.Result{res})
+	return max(exit, exitOf(res))
+}
+
+// applyRequest reads the positional arguments: a plan file, or addresses.
+func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engine.ApplyRequest, diag.Diagnostics) {
+	req := engine.ApplyRequest{Operator: a.operator(), Unattended: f.auto, Facts: a.facts()}
+	var diags diag.Diagnostics
+	plans := 0
+	for _, x := range args {
+		if !isAddress(x) {
+			plans++
+		}
+	}
+	switch {
+	case plans == 0:
+		var faults diag.Diagnostics
+		req.Request, faults = f.selection.request(a, args)
+		diags = append(diags, faults...)
+	case len(args) > 1:
+		return req, diags.Errorf("A plan and something else", "Give one plan file, or addresses, which begin with \"credential.\".")
+	default:
+		fs.Visit(func(fl *flag.Flag) {
+			switch fl.Name {
+			case "reason", "ticket", "requester", "where", "all":
+				diags = diags.Errorf("A plan says this already", "-%s goes with addresses, not with a saved plan.", fl.Name)
+			}
+		})
+		file, faults := engine.ReadPlan(args[0])
+		diags = append(diags, faults...)
+		req.File = file
+	}
+	var faults diag.Diagnostics
+	req.Approvals, faults = approvals(f.approvals, args, plans == 1)
+	return req, append(diags, faults...)
+}
+
+// approvals reads the named approval files, and those beside the plan.
+func approvals(named []string, args []string, beside bool) ([]gate.Document, diag.Diagnostics) {
+	paths := named
+	if beside {
+		found, _ := filepath.Glob(globEscape(args[0]) + ".*.approval.json") // the pattern is well-formed
+		paths = append(paths, found...)
+	}
+	var out []gate.Document
+	var diags diag.Diagnostics
+	seen := map[string]bool{}
+	for _, p := range paths {
+		if seen[filepath.Clean(p)] {
+			continue
+		}
+		seen[filepath.Clean(p)] = true
+		b, err := readLimited(p, 1<<20)
+		if err != nil {
+			diags = diags.Errorf("An approval cannot be read", "%s: %s.", p, err)
+			continue
+		}
+		out = append(out, gate.Document{Name: filepath.Base(p), Content: b})
+	}
+	return out, diags
+}
+
+// globEscape keeps a path's own characters from meaning anything in a pattern.
+func globEscape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+// ask puts a question on the terminal; anything but "yes" is no.
+func (a *app) ask(ctx context.Context, question string) bool {
+	a.view.Prompt(question)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.term.In).ReadString('\n')
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case s := <-answer:
+		return s == "yes"
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// facts are circumstances that evidence keeps.
+func (a *app) facts() map[string]string {
+	facts := map[string]string{"state": "local"}
+	if a.term.CI {
+		facts["ci"] = "true"
+	}
+	if host, err := os.Hostname(); err == nil {
+		facts["host"] = host
+	}
+	return facts
+}
+
+// exitOf is the exit code of a run: 0 only when everything asked for is dead
+// and evidenced; 6 as soon as something changed and not everything is.
+func exitOf(r *executor.Result) diag.Exit {
+	finished, changed, refused := 0, false, 0
+	for _, x := range r.Resets {
+		switch {
+		case x.Outcome == executor.Finished:
+			finished++
+			changed = true
+		case x.Outcome == executor.Refused:
+			refused++
+		}
+		changed = changed || x.Changed
+	}
+	switch {
+	case finished == len(r.Resets) && r.Filed && r.Closed:
+		return diag.ExitOK
+	case changed:
+		return diag.ExitUnfinished
+	case refused > 0:
+		return diag.ExitStale
+	}
+	return diag.ExitError
+}
+
+// isAddress tells an address from a plan file.
+func isAddress(s string) bool { return strings.HasPrefix(s, "credential.") }

@@ -1,0 +1,66 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"io"
+	"time"
+
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/internal/atomicfile"
+)
+
+func approveVerb() *verb {
+	return &verb{
+		name: "approve", args: "PLAN", synopsis: "sign that a plan may be applied",
+		help: `
+Shows the plan and writes a signed approval beside it, PLAN.NAME.approval.json.
+The approval is bound to this very plan, its policies, its trust base and its
+targets. NAME is that of the approver block with the key's public half.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			var r engine.ApproveRequest
+			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
+			fs.StringVar(&r.Comment, "comment", "", "say something, `C`, to those who read it")
+			fs.DurationVar(&r.Expires, "expires", 24*time.Hour, "how long it counts, `T`")
+			fs.BoolVar(&r.Reject, "reject", false, "say no instead: a rejection blocks the plan")
+			a.workspaceFlags(fs)
+			return func(ctx context.Context, args []string) diag.Exit {
+				path, ok := a.oneArg(args, "a plan file")
+				if !ok {
+					return diag.ExitError
+				}
+				return a.approve(ctx, r, path)
+			}
+		},
+	}
+}
+
+func (a *app) approve(_ context.Context, r engine.ApproveRequest, path string) diag.Exit {
+	file, diags := engine.ReadPlan(path)
+	if r.Key == "" {
+		diags = diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE.")
+	}
+	e, faults := a.engine(nil, 0)
+	diags = append(diags, faults...)
+	if diags.HasErrors() {
+		return a.done(diags)
+	}
+	if !a.json {
+		a.view.Plan(file, "")
+	}
+	signed, diags := e.Approve(file, r)
+	if diags.HasErrors() {
+		return a.done(diags)
+	}
+	out := path + "." + signed.Approver + ".approval.json"
+	err := atomicfile.Replace(context.Background(), out, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error {
+		_, err := w.Write(signed.Document)
+		return err
+	})
+	if err != nil {
+		return a.done(diag.Errored(0, "The approval cannot be saved", "%s: %s.", out, err))
+	}
+	a.view.Approved(signed, out)
+	return a.done(diags)
+}

@@ -1,0 +1,77 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/internal/atomicfile"
+)
+
+// maxSource is more than any file of a workspace may have.
+const maxSource = 16 << 20
+
+func fmtVerb() *verb {
+	return &verb{
+		name: "fmt", args: "[FILE…]", synopsis: "bring *.remint.hcl files into the usual layout",
+		help: `
+Rewrites the workspace's files, or those named, in the usual layout and names
+those that it changed. With -check it changes nothing and exits 1 if it would.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			check := fs.Bool("check", false, "change nothing; exit 1 if something would change")
+			return func(ctx context.Context, args []string) diag.Exit { return a.fmt(ctx, args, *check) }
+		},
+	}
+}
+
+func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
+	if len(files) == 0 {
+		files, _ = filepath.Glob(globEscape(filepath.Clean(a.dir)) + "/*.remint.hcl") // the pattern is well-formed
+		if len(files) == 0 {
+			a.fault("Nothing to format", "There are no *.remint.hcl files in %s.", a.dir)
+			return diag.ExitError
+		}
+	}
+	var diags diag.Diagnostics
+	changed := false
+	for _, path := range files {
+		src, err := readLimited(path, maxSource)
+		if err != nil {
+			diags = diags.Errorf("A file cannot be read", "%s: %s.", path, err)
+			continue
+		}
+		out, faults := config.Format(src, path)
+		diags = append(diags, faults...)
+		if faults.HasErrors() || bytes.Equal(src, out) {
+			continue
+		}
+		changed = true
+		a.view.Text(path + "\n")
+		if check {
+			continue
+		}
+		err = atomicfile.Replace(ctx, path, atomicfile.Options{Mode: 0o644, Follow: true}, func(w io.Writer) error {
+			_, err := w.Write(out)
+			return err
+		})
+		if err != nil {
+			diags = diags.Errorf("A file cannot be written", "%s: %s.", path, err)
+		}
+	}
+	exit := a.done(diags)
+	if exit == diag.ExitOK && check && changed {
+		return diag.ExitError
+	}
+	return exit
+}
+
+// exists reports whether something, even a dangling link, is at path.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

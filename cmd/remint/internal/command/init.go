@@ -1,0 +1,127 @@
+package command
+
+import (
+	"context"
+	"embed"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
+)
+
+// workspaceTemplate is what init lays down.
+//
+//go:embed all:template
+var workspaceTemplate embed.FS
+
+func initVerb() *verb {
+	return &verb{
+		name: "init", synopsis: "make a workspace that runs: example, keys, .gitignore",
+		help: `
+Lays an example workspace into the directory, makes the keys that sign evidence
+(keys/evidence.pem), the ledger (keys/ledger.key) and an example approver's, all
+of mode 0600. What is there already is left as it is.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			alg := fs.String("algorithm", string(evidence.ECDSAP256), "the evidence key's `A`: ecdsa-p256 or ed25519")
+			bare := fs.Bool("bare", false, "only keys and .gitignore, no example")
+			return func(_ context.Context, args []string) diag.Exit {
+				if !a.noArgs(args) {
+					return diag.ExitError
+				}
+				return a.init(evidence.Algorithm(*alg), *bare)
+			}
+		},
+	}
+}
+
+func (a *app) init(alg evidence.Algorithm, bare bool) diag.Exit {
+	if alg != evidence.ECDSAP256 && alg != evidence.Ed25519 {
+		a.fault("No such algorithm", "-algorithm=%s: it must be ecdsa-p256 or ed25519.", alg)
+		return diag.ExitError
+	}
+	made, diags := a.layDown(bare)
+	for _, k := range []struct {
+		path string
+		make func(string) error
+	}{
+		{"keys/evidence.pem", func(p string) error { return evidence.GenerateSigner(p, alg) }},
+		{"keys/ledger.key", evidence.GenerateLedgerKey},
+		{"keys/alice.pem", func(p string) error { return evidence.GenerateSigner(p, evidence.Ed25519) }},
+		{"keys/bob.pem", func(p string) error { return evidence.GenerateSigner(p, evidence.Ed25519) }},
+	} {
+		path := filepath.Join(a.dir, k.path)
+		if exists(path) || bare && k.path != "keys/evidence.pem" && k.path != "keys/ledger.key" {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			diags = diags.Errorf("A folder cannot be made", "%s: %s.", filepath.Dir(k.path), err)
+			continue
+		}
+		if err := k.make(path); err != nil {
+			diags = diags.Errorf("A key cannot be made", "%s: %s.", k.path, err)
+			continue
+		}
+		made = append(made, k.path)
+	}
+	for _, m := range made {
+		a.view.Note("made " + m)
+	}
+	if exit := a.done(diags); exit != diag.ExitOK {
+		return exit
+	}
+	if len(made) == 0 {
+		a.view.Note("Everything is there already; nothing was changed.")
+	} else if !bare {
+		a.view.Note("\nNow: remint plan -all -out=reset.plan, then look at it, approve it, apply it.")
+	}
+	return diag.ExitOK
+}
+
+// layDown writes the template's files that are not there yet.
+func (a *app) layDown(bare bool) ([]string, diag.Diagnostics) {
+	var made []string
+	var diags diag.Diagnostics
+	err := fs.WalkDir(workspaceTemplate, "template", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel("template", path)
+		if err != nil {
+			return err
+		}
+		if rel == "gitignore" {
+			rel = ".gitignore"
+		} else if bare {
+			return nil
+		}
+		target := filepath.Join(a.dir, rel)
+		if exists(target) {
+			return nil
+		}
+		data, err := workspaceTemplate.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return fmt.Errorf("the folder of %s cannot be made", rel)
+		}
+		f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return fmt.Errorf("%s cannot be made", rel)
+		}
+		defer f.Close()
+		if _, err := f.Write(data); err != nil {
+			return fmt.Errorf("%s cannot be written", rel)
+		}
+		made = append(made, rel)
+		return nil
+	})
+	if err != nil {
+		diags = diags.Errorf("The workspace cannot be laid down", "%s.", err)
+	}
+	return made, diags
+}

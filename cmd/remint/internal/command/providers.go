@@ -1,0 +1,50 @@
+package command
+
+import (
+	"context"
+	"flag"
+
+	"github.com/remint-dev/remint/engine/diag"
+)
+
+func providersVerb() *verb {
+	return &verb{
+		name: "providers", synopsis: "providers, credential types, stores, consumers, notifiers",
+		help: `Lists what a workspace may name, with what each credential type can do.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			a.jsonFlag(fs)
+			return func(_ context.Context, args []string) diag.Exit {
+				if !a.noArgs(args) {
+					return diag.ExitError
+				}
+				a.view.Providers(a.parts.Registry)
+				return diag.ExitOK
+			}
+		},
+	}
+}
+
+func schemaVerb() *verb {
+	return &verb{
+		name: "schema", args: "[NAME]", synopsis: "the attributes of every block",
+		help: `Shows the attributes of every provider block, credential type, store, consumer
+and notifier, or of those named NAME.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			a.jsonFlag(fs)
+			return func(_ context.Context, args []string) diag.Exit {
+				name := ""
+				if len(args) > 0 {
+					var ok bool
+					if name, ok = a.oneArg(args, "a name"); !ok {
+						return diag.ExitError
+					}
+				}
+				if !a.view.Schema(a.parts.Registry, name) {
+					a.fault("No such name", "Nothing is called %q. `remint providers` lists what there is.", name)
+					return diag.ExitError
+				}
+				return diag.ExitOK
+			}
+		},
+	}
+}

@@ -1,0 +1,59 @@
+package command
+
+import (
+	"context"
+	"flag"
+
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
+)
+
+func resumeVerb() *verb {
+	return &verb{
+		name: "resume", args: "[RUN]", synopsis: "finish what was interrupted",
+		help: `
+Finishes one run, or every open one, and files evidence that is not filed yet.
+What may have happened is looked into before anything is done again; resuming
+twice is the same as resuming once. With nothing open it exits 0.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			var named listFlag
+			fs.Var(&named, "approval", "an approval `FILE`, for steps that still need one; may be repeated")
+			parallel := parallelism(fs)
+			a.workspaceFlags(fs)
+			return func(_ context.Context, args []string) diag.Exit {
+				run := ""
+				if len(args) > 0 {
+					var ok bool
+					if run, ok = a.oneArg(args, "a run"); !ok {
+						return diag.ExitError
+					}
+				}
+				return a.resume(run, named, *parallel)
+			}
+		},
+	}
+}
+
+func (a *app) resume(run string, named []string, parallel int) diag.Exit {
+	sink, flush := a.view.Run()
+	defer flush()
+	e, diags := a.engine(sink, parallel)
+	documents, faults := approvals(named, nil, false)
+	diags = append(diags, faults...)
+	if diags.HasErrors() {
+		return a.done(diags)
+	}
+	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: documents, Operator: a.operator(), Unattended: true})
+	flush()
+	if len(results) == 0 && !diags.HasErrors() {
+		a.view.Note("Nothing is open.")
+	}
+	a.view.Results(results)
+	exit := a.done(diags)
+	for _, r := range results {
+		if e := exitOf(r); e != diag.ExitOK {
+			exit = diag.ExitUnfinished
+		}
+	}
+	return exit
+}

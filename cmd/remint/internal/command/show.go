@@ -1,0 +1,42 @@
+package command
+
+import (
+	"context"
+	"flag"
+
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
+)
+
+func showVerb() *verb {
+	return &verb{
+		name: "show", args: "PLAN", synopsis: "show a saved plan",
+		help: `
+Shows a plan as reviewers read it, after checking that it is exactly what was
+written. It starts no provider and needs no workspace.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			a.jsonFlag(fs)
+			return func(_ context.Context, args []string) diag.Exit {
+				path, ok := a.oneArg(args, "a plan file")
+				if !ok {
+					return diag.ExitError
+				}
+				file, diags := engine.ReadPlan(path)
+				if diags.HasErrors() {
+					return a.done(diags)
+				}
+				a.view.Plan(file, path)
+				return diag.ExitOK
+			}
+		},
+	}
+}
+
+// oneArg takes exactly one positional argument.
+func (a *app) oneArg(args []string, what string) (string, bool) {
+	if len(args) == 1 {
+		return args[0], true
+	}
+	a.fault("Wrong number of arguments", "remint %s takes one argument, %s; it was given %d.", a.verb.name, what, len(args))
+	return "", false
+}

@@ -1,0 +1,163 @@
+package view
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/policy"
+)
+
+// EvidenceList shows the runs that there is evidence of.
+func (v *View) EvidenceList(list []evidence.Summary) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "runs": list})
+		return
+	}
+	var rows [][]string
+	for _, s := range list {
+		outcome, opened := s.Outcome, "-"
+		if outcome == "" {
+			outcome = "open"
+		}
+		if !s.OpenedAt.IsZero() {
+			opened = s.OpenedAt.UTC().Format(time.RFC3339)
+		}
+		rows = append(rows, []string{s.Run, outcome, s.Reason, fmt.Sprint(s.Resets), opened, s.Operator})
+	}
+	v.table("RUN | OUTCOME | REASON | RESETS | OPENED | OPERATOR", rows)
+}
+
+// EvidenceReport shows what verification found.
+func (v *View) EvidenceReport(r *evidence.Report) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "sound": r.Sound(), "report": r})
+		return
+	}
+	st := v.out()
+	if r.Sound() {
+		v.Text(st.green("The evidence is sound: ") + fmt.Sprintf("%s in %s, %s.\n", plural(r.Bundles, "signed record"), plural(r.Runs, "run"), plural(r.Resets, "reset")))
+	} else {
+		v.Text(st.paint("1;31", fmt.Sprintf("The evidence is NOT sound: %s.\n", plural(len(r.Findings)+r.More, "finding"))))
+		for _, f := range r.Findings {
+			v.Text("  " + safe(f.String()) + "\n")
+		}
+		if r.More > 0 {
+			v.Text(fmt.Sprintf("  … and %d more\n", r.More))
+		}
+	}
+	if r.Head.Size > 0 {
+		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, r.Head.Root))
+	}
+	v.Text(fmt.Sprintf("Worth: %s, %s.\n", r.Level, r.Level.Meaning()))
+}
+
+// EvidenceRecords shows what records say.
+func (v *View) EvidenceRecords(list []*evidence.Entry) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "records": list})
+		return
+	}
+	for _, e := range list {
+		v.Text(fmt.Sprintf("%s:%d  %s\n", safe(e.File), e.Line, safe(e.Record.Name())))
+		switch r := e.Record.(type) {
+		case *evidence.Run:
+			v.Text(fmt.Sprintf("    %s by %s at %s\n", safe(r.Event), safe(r.Operator), r.Recorded.UTC().Format(time.RFC3339)))
+		case *evidence.Step:
+			v.step(r)
+		case *evidence.Reset:
+			v.Text(fmt.Sprintf("    %s, proof %s, of %s at %s\n", safe(r.Outcome), safe(r.Proof), safe(r.Address), r.Recorded.UTC().Format(time.RFC3339)))
+		}
+	}
+	v.Note("This shows what the records say. `remint evidence verify` tells whether they are genuine and complete.")
+}
+
+func (v *View) step(r *evidence.Step) {
+	line := fmt.Sprintf("    %s at %s", safe(r.Outcome), r.FinishedAt.UTC().Format(time.RFC3339))
+	if r.Error != "" {
+		line += ": " + safe(r.Error)
+	} else if d := r.Facts["detail"]; d != "" {
+		line += ": " + safe(d)
+	}
+	v.Text(line + "\n")
+	for _, p := range r.Probes {
+		v.Text(fmt.Sprintf("      %s %s at %s (%s) %s\n", safe(p.Subject), safe(p.Verdict), safe(p.Endpoint), safe(p.Basis), safe(p.Detail)))
+	}
+}
+
+// Exported says what export wrote.
+func (v *View) Exported(runs int, out string) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "runs": runs, "directory": out})
+		return
+	}
+	v.Text(fmt.Sprintf("Exported %s into %s.\n", plural(runs, "run"), safe(out)))
+}
+
+// Approved says what was signed.
+func (v *View) Approved(a *engine.SignedApproval, path string) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "file": path, "approval": a.Approval})
+		return
+	}
+	word := "approves"
+	if a.Approval.Decision == evidence.Reject {
+		word = "rejects"
+	}
+	v.Note(fmt.Sprintf("%s %s this plan until %s: %s", a.Approver, word, a.Approval.ExpiresAt.UTC().Format(time.RFC3339), path))
+}
+
+// PolicyEval shows a decision and the rules behind it.
+func (v *View) PolicyEval(x *policy.Explanation) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "denied": x.Verdict.Denied(), "decisions": x.Verdict.Decisions,
+			"requirements": x.Verdict.Requirements, "rules": x.Rules})
+		return
+	}
+	st := v.out()
+	for _, r := range x.Rules {
+		mark, held := st.dim("·"), "said nothing"
+		if r.Held > 0 {
+			mark, held = st.yellow("●"), fmt.Sprintf("held %d times", r.Held)
+		}
+		place := ""
+		if r.Range != nil {
+			place = " " + safe(r.Range.String())
+		}
+		v.Text(fmt.Sprintf("%s %s %s: %s (%s)%s\n", mark, safe(r.Source), r.Set, safe(r.Title), held, st.dim(place)))
+	}
+	for _, d := range x.Verdict.Decisions {
+		v.Text(fmt.Sprintf("%s %s/%s %s: %s\n", string(d.Level), safe(d.Source), safe(d.Rule), safe(d.Address), safe(d.Message)))
+	}
+	for _, a := range x.Verdict.Requirements.Approvals {
+		v.Text(fmt.Sprintf("require %s of group %q\n", plural(a.Count, "approval"), safe(a.Group)))
+	}
+}
+
+// PolicyTest shows the outcome of Rego tests.
+func (v *View) PolicyTest(r *policy.TestReport) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "passed": r.Passed(), "report": r})
+		return
+	}
+	st := v.out()
+	counts := map[string]int{}
+	for _, t := range r.Tests {
+		counts[t.Outcome]++
+		if t.Outcome == "pass" {
+			continue
+		}
+		place := ""
+		if t.Range != nil {
+			place = " at " + safe(t.Range.String())
+		}
+		v.Text(st.red(safe(t.Outcome)) + " " + safe(t.Package+"."+t.Name) + place + " " + safe(t.Detail) + "\n")
+	}
+	for _, rule := range r.Rules {
+		if !rule.Covered {
+			v.Text(st.yellow("not covered ") + safe(rule.Package+"."+rule.Name) + " " + safe(rule.Title) + "\n")
+		}
+	}
+	v.Text(fmt.Sprintf("%d passed, %d failed, %d skipped; %.0f %% of lines covered\n", counts["pass"], counts["fail"]+counts["error"], counts["skip"], r.Coverage))
+}

@@ -1,0 +1,163 @@
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/executor"
+)
+
+// EventFormat is the version of the event stream.
+const EventFormat = "1.0"
+
+// Run gives the sink for a run's events: JSON lines on stdout with -json, a
+// moving display on a terminal, plain lines elsewhere. flush ends it; it may be
+// called twice.
+func (v *View) Run() (sink event.Sink, flush func()) {
+	switch {
+	case v.JSON:
+		s := &jsonStream{w: v.term.Out}
+		s.Emit(event.Event{Type: event.Version, Level: event.Info, Message: "remint events " + EventFormat, Format: EventFormat, Timestamp: time.Now().UTC()})
+		v.stream = s
+		return s, func() {}
+	case v.term.ErrTTY:
+		p := newProgress(v.term.Err, v.err(), v.term.Width)
+		return p, p.stop
+	}
+	return &plainLines{view: v}, func() {}
+}
+
+// Planning gives the sink for what happens while a plan is made.
+func (v *View) Planning() event.Sink {
+	if v.JSON || !v.term.ErrTTY {
+		return event.Discard
+	}
+	return &planning{w: v.term.Err}
+}
+
+// jsonStream writes events as JSON lines.
+type jsonStream struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Emit writes e.
+func (s *jsonStream) Emit(e event.Event) {
+	if e.Timestamp.IsZero() {
+		e.Timestamp = time.Now().UTC()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	enc := json.NewEncoder(s.w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(e) // a closed pipe must not stop a run
+}
+
+// plainLines writes a line per event that matters in a log.
+type plainLines struct{ view *View }
+
+// Emit writes e.
+func (p *plainLines) Emit(e event.Event) {
+	if s := plain(e); s != "" {
+		p.view.Note(s)
+	}
+}
+
+// plain puts an event into a line, "" for those that are only for displays.
+func plain(e event.Event) string {
+	switch e.Type {
+	case event.RunOpened:
+		return fmt.Sprintf("run %s: %s", e.Run, plural(e.Total, "reset"))
+	case event.StepCompleted:
+		line := e.Address + ": " + e.Step
+		if e.Detail != "" {
+			line += ": " + e.Detail
+		}
+		return line
+	case event.StepWaiting:
+		if e.Until != nil {
+			return fmt.Sprintf("%s: %s: waiting until %s: %s", e.Address, e.Step, e.Until.UTC().Format("15:04:05 MST"), e.Message)
+		}
+	case event.StepFailed:
+		return e.Address + ": FAILED: " + e.Message
+	case event.ResetFinished:
+		if e.Proof != "" {
+			return fmt.Sprintf("%s: %s, the old one's death is %s", e.Address, e.Outcome, e.Proof)
+		}
+		return e.Message
+	case event.Diagnostic:
+		return "warning: " + e.Message
+	case event.Evidence, event.RunClosed:
+		return e.Message
+	}
+	return ""
+}
+
+// planning shows how many targets have been read.
+type planning struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Emit updates the count.
+func (p *planning) Emit(e event.Event) {
+	if e.Type != event.PlanProgress || e.Total < 1000 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.w, "\r\x1b[K%s: %d of %d", e.Message, e.Done, e.Total)
+	if e.Done == e.Total {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// Results sums runs up, with the next command where something is left.
+func (v *View) Results(results []*executor.Result) {
+	for _, r := range results {
+		if v.JSON {
+			continue // run_closed has said it
+		}
+		v.result(r)
+	}
+}
+
+// maxListed is how many unfinished resets are named.
+const maxListed = 20
+
+func (v *View) result(r *executor.Result) {
+	st, c := v.out(), r.Counts()
+	if c.Finished == len(r.Resets) && r.Filed {
+		v.Text(st.green(fmt.Sprintf("Reset complete: %s dead (%d tested, %d reported), evidence of run %s is signed.\n",
+			plural(c.Finished, "old credential"), c.Tested, c.Reported, r.Run)))
+		return
+	}
+	v.Text(st.paint("1;31", fmt.Sprintf("Not everything is done: %d finished, %d not.\n", c.Finished, len(r.Resets)-c.Finished)))
+	listed := 0
+	for _, x := range r.Resets {
+		if x.Outcome == executor.Finished {
+			continue
+		}
+		if listed++; listed > maxListed {
+			v.Text(fmt.Sprintf("  … and %d more\n", len(r.Resets)-c.Finished-maxListed))
+			break
+		}
+		at := ""
+		if x.Step != "" {
+			at = " at " + x.Step
+		}
+		v.Text(fmt.Sprintf("  %s: %s%s: %s\n", safe(x.Address), x.Outcome, safe(at), safe(x.Error)))
+	}
+	if r.Error != "" {
+		v.Text("  " + safe(r.Error) + "\n")
+	}
+	if !r.Closed || !r.Filed {
+		v.Text(fmt.Sprintf("Next: remint resume %s\n", r.Run))
+	} else {
+		v.Text("Next: mend what is named above, then plan again.\n")
+	}
+}

@@ -1,0 +1,116 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/remint-dev/remint/engine"
+)
+
+// table writes rows in columns to stdout.
+func (v *View) table(head string, rows [][]string) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.ReplaceAll(head, " | ", "\t"))
+	for _, r := range rows {
+		for i := range r {
+			r[i] = safe(r[i])
+		}
+		fmt.Fprintln(w, strings.Join(r, "\t"))
+	}
+	_ = w.Flush() // into memory
+	v.Text(b.String())
+}
+
+// Status shows what is known of every credential.
+func (v *View) Status(list []engine.CredentialStatus) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "credentials": list})
+		return
+	}
+	var rows [][]string
+	due, open := 0, 0
+	for _, c := range list {
+		age, state := "unknown", []string{}
+		if c.AgeSeconds >= 0 {
+			age = ago(time.Duration(c.AgeSeconds) * time.Second)
+		}
+		if c.Due {
+			due++
+			state = append(state, "due")
+		}
+		if len(c.OpenRuns) > 0 {
+			open++
+			state = append(state, "open: "+strings.Join(c.OpenRuns, ", "))
+		}
+		if c.Sealed {
+			state = append(state, "new secret sealed")
+		}
+		proof := c.Proof
+		if proof == "" {
+			proof = "-"
+		}
+		rows = append(rows, []string{c.Address, age, proof, c.Environment, strings.Join(state, "; ")})
+	}
+	v.table("CREDENTIAL | LAST RESET | PROOF | ENVIRONMENT | STATE", rows)
+	v.Note(fmt.Sprintf("%s, %d due, %d in open runs", plural(len(list), "credential"), due, open))
+}
+
+func ago(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return fmt.Sprintf("%dm ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd ago", int(d.Hours()/24))
+}
+
+// Runs lists runs, or with detail the steps of one.
+func (v *View) Runs(list []engine.RunStatus, detail bool) {
+	if v.JSON {
+		if list == nil {
+			list = []engine.RunStatus{}
+		}
+		v.document(map[string]any{"format_version": "1.0", "runs": list})
+		return
+	}
+	if len(list) == 0 {
+		v.Note("There are no runs yet.")
+		return
+	}
+	if !detail {
+		var rows [][]string
+		for _, r := range list {
+			rows = append(rows, []string{r.ID, r.Outcome, r.OpenedAt.UTC().Format(time.RFC3339), r.Operator})
+		}
+		v.table("RUN | OUTCOME | OPENED | OPERATOR", rows)
+		return
+	}
+	for _, r := range list {
+		v.Text(v.out().bold("run "+safe(r.ID)) + ": " + safe(r.Outcome) + ", opened " + r.OpenedAt.UTC().Format(time.RFC3339) + " by " + safe(r.Operator) + "\n")
+		for _, x := range r.Resets {
+			v.Text("  " + safe(x.Address) + ": " + safe(x.Outcome) + "\n")
+			for _, s := range x.Steps {
+				line := fmt.Sprintf("    %s  %-32s %s", s.At.UTC().Format("15:04:05"), safe(s.Step), safe(s.Outcome))
+				if s.Error != "" {
+					line += ": " + safe(s.Error)
+				}
+				v.Text(line + "\n")
+			}
+		}
+	}
+}
+
+// Version shows the version.
+func (v *View) Version(version, goVersion, platform string) {
+	if v.JSON {
+		v.document(map[string]any{"version": version, "go": goVersion, "platform": platform})
+		return
+	}
+	v.Text(fmt.Sprintf("remint %s (%s, %s)\n", version, goVersion, platform))
+}

@@ -1,0 +1,91 @@
+// Package view puts results and events before people and machines. It and
+// package terminal are the only ones that print. Results go to stdout, narration
+// to stderr; whatever a stranger may have named is escaped.
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/remint-dev/remint/cmd/remint/internal/terminal"
+	"github.com/remint-dev/remint/engine/addrs"
+)
+
+// View writes for one invocation.
+type View struct {
+	term *terminal.Terminal
+	// JSON asks for machine output.
+	JSON bool
+
+	mu sync.Mutex
+	// stream is set while a run's events go to stdout as JSON lines.
+	stream *jsonStream
+}
+
+// New is a view onto t.
+func New(t *terminal.Terminal) *View { return &View{term: t} }
+
+// Text writes a result as it is; the caller vouches for what is in it.
+func (v *View) Text(s string) { _, _ = io.WriteString(v.term.Out, s) }
+
+// Note narrates on stderr, a line.
+func (v *View) Note(s string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fmt.Fprintln(v.term.Err, lines(s))
+}
+
+// Prompt asks on stderr, without a line break.
+func (v *View) Prompt(s string) { _, _ = io.WriteString(v.term.Err, s) }
+
+// document writes one JSON document to stdout.
+func (v *View) document(doc any) {
+	enc := json.NewEncoder(v.term.Out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		fmt.Fprintln(v.term.Err, "The answer cannot be written: "+err.Error())
+	}
+}
+
+// style colors text where the stream is a terminal that wants it.
+type style struct{ on bool }
+
+func (v *View) out() style { return style{v.term.Color && v.term.OutTTY} }
+func (v *View) err() style { return style{v.term.Color && v.term.ErrTTY} }
+
+func (s style) paint(code, text string) string {
+	if !s.on {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s style) bold(t string) string   { return s.paint("1", t) }
+func (s style) red(t string) string    { return s.paint("31", t) }
+func (s style) green(t string) string  { return s.paint("32", t) }
+func (s style) yellow(t string) string { return s.paint("33", t) }
+func (s style) dim(t string) string    { return s.paint("2", t) }
+
+// lines escapes what could deceive, line by line.
+func lines(s string) string {
+	parts := strings.Split(s, "\n")
+	for i, p := range parts {
+		parts[i] = addrs.Visible(p)
+	}
+	return strings.Join(parts, "\n")
+}
+
+// safe is s on one line, with what could deceive escaped.
+func safe(s string) string { return addrs.Visible(s) }
+
+// plural is "1 reset" or "3 resets".
+func plural(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

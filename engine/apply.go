@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/planner"
+	"github.com/remint-dev/remint/engine/policy"
+)
+
+// ApplyRequest says what to apply and how.
+type ApplyRequest struct {
+	// File is a saved plan; nil plans afresh from Request.
+	File      *plan.File
+	Request   planner.Request
+	Approvals []gate.Document
+	// Operator is who runs it, as far as the system tells.
+	Operator string
+	// Unattended is set when nobody is asked at a terminal.
+	Unattended bool
+	// Facts are circumstances worth keeping in evidence.
+	Facts map[string]string
+}
+
+// Application is a plan that passed its gates and waits for the word.
+type Application struct {
+	// File is the plan as derived just now.
+	File *plan.File
+	// Refused are resets whose target drifted, by address.
+	Refused map[string]string
+	Gate    gate.Answer
+
+	session *session
+	planned *planner.Planned
+	req     ApplyRequest
+}
+
+// Close lets go of everything that the application holds.
+func (a *Application) Close() { a.session.close() }
+
+// Prepare derives the plan again, refuses what differs, and asks the gates.
+// Nothing outside is changed; a denial is evidenced. The caller closes the
+// application.
+func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, diag.Diagnostics) {
+	s, diags := e.open(ctx, need{state: true, signer: true})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	a := &Application{session: s, req: req}
+	ready := false
+	defer func() {
+		if !ready {
+			s.close()
+		}
+	}()
+	faults := a.derive(ctx)
+	diags = append(diags, faults...)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if faults := append(denials(&a.File.Plan), a.ask(ctx)...); faults.HasErrors() {
+		diags = append(diags, faults...)
+		return nil, append(diags, a.evidenceDenial(ctx, faults)...)
+	}
+	ready = true
+	return a, diags
+}
+
+// derive plans again from workspace, trust base and targets. What is in the
+// given file decides nothing but what is asked for.
+func (a *Application) derive(ctx context.Context) diag.Diagnostics {
+	given := a.req.File
+	request := a.req.Request
+	if given != nil {
+		request = requestOf(given)
+		if !given.Plan.Applyable && !slices.ContainsFunc(given.Plan.Decisions, func(d plan.Decision) bool { return d.Level == plan.Deny }) {
+			return diag.Errored(diag.ExitError, "The plan is not applyable", "It was made with -offline. Plan again without that flag.")
+		}
+	}
+	planned, diags := a.session.planner().Plan(ctx, request)
+	if planned == nil {
+		return diags
+	}
+	a.planned, a.File = planned, planned.File
+	if given == nil {
+		return diags
+	}
+	// The run is of the plan that people read and approved; what was derived
+	// only decides whether it still holds.
+	a.File, a.Refused = given, map[string]string{}
+	for i, r := range planned.Resets {
+		if i < len(given.Plan.Resets) {
+			r.Plan = &given.Plan.Resets[i]
+		}
+	}
+	if given.Digest == planned.File.Digest {
+		return diags
+	}
+	return append(diags, a.compare(&given.Plan, &planned.File.Plan)...)
+}
+
+// compare refuses a plan that no longer holds: as a whole, or the resets whose
+// targets drifted.
+func (a *Application) compare(stated, derived *plan.Plan) diag.Diagnostics {
+	if differs := headDiffers(stated, derived); len(differs) > 0 {
+		return diag.Errored(diag.ExitStale, "The plan is stale",
+			"What it was made from has changed: %s. Plan again, and have that plan approved.", strings.Join(differs, ", "))
+	}
+	for i := range stated.Resets {
+		if !reflect.DeepEqual(stated.Resets[i], derived.Resets[i]) {
+			a.Refused[stated.Resets[i].Address] = "the target is not as it was when this was planned: " + drift(stated.Resets[i], derived.Resets[i])
+		}
+	}
+	if len(a.Refused) < len(stated.Resets) {
+		return nil
+	}
+	var diags diag.Diagnostics
+	for _, r := range stated.Resets {
+		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitStale, Summary: "The plan is stale",
+			Address: r.Address, Detail: a.Refused[r.Address] + ". Plan again."})
+	}
+	return diags
+}
+
+// requestOf is what a plan file asks for.
+func requestOf(f *plan.File) planner.Request {
+	r := planner.Request{Reason: f.Plan.Reason, Ticket: f.Plan.Ticket, Requester: f.Plan.Requester}
+	for _, x := range f.Plan.Resets {
+		r.Addresses = append(r.Addresses, x.Address)
+	}
+	return r
+}
+
+// headDiffers names what differs between two plans, apart from what was
+// observed at single targets.
+func headDiffers(a, b *plan.Plan) []string {
+	var out []string
+	check := func(name string, same bool) {
+		if !same {
+			out = append(out, name)
+		}
+	}
+	check("the workspace", a.WorkspaceDigest == b.WorkspaceDigest)
+	check("the policies", a.PolicyDigest == b.PolicyDigest)
+	check("the trust base (approvers, signer, providers, notifiers, commands)", a.TrustDigest == b.TrustDigest || a.PolicyDigest != b.PolicyDigest)
+	check("what the policies require", reflect.DeepEqual(a.Requirements, b.Requirements))
+	check("what the policies decide", reflect.DeepEqual(a.Decisions, b.Decisions))
+	check("reason, mode, ticket or requester", a.Reason == b.Reason && a.Mode == b.Mode && a.Ticket == b.Ticket && a.Requester == b.Requester && a.Trust == b.Trust)
+	check("which credentials there are", slices.EqualFunc(a.Resets, b.Resets, func(x, y plan.Reset) bool { return x.Address == y.Address }))
+	return out
+}
+
+// drift says how an observation differs from the planned one.
+func drift(planned, now plan.Reset) string {
+	p, n := planned.Observed, now.Observed
+	switch {
+	case p.Target != n.Target:
+		return fmt.Sprintf("it is another target (%s, planned %s)", n.Target, p.Target)
+	case p.Generation != n.Generation:
+		return "it was reset in the meantime"
+	case p.Exists != n.Exists:
+		return "the credential appeared or disappeared"
+	case !slices.Equal(p.Versions, n.Versions):
+		return "its versions changed"
+	case p.Enabled != n.Enabled:
+		return "it was enabled or disabled"
+	}
+	return "its steps or circumstances changed"
+}
+
+// ask puts the approvals to the approval policies and to the gate.
+func (a *Application) ask(ctx context.Context) diag.Diagnostics {
+	s := a.session
+	now := s.engine.opts.Now().UTC()
+	q := gate.Question{
+		File: a.File, Requirements: a.File.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: a.req.Approvals,
+		Operator: a.req.Operator, Verified: lifecycle.None, Now: now,
+	}
+	a.Gate = gate.Ask(q)
+	in := planner.Input(policy.StageApproval, &a.File.Plan, a.planned.Resets)
+	in.Requirements, in.Operator, in.Approvals = &a.File.Plan.Requirements, a.req.Operator, a.Gate.Input()
+	in.Verification = &policy.Verification{Identity: a.File.Plan.Requester, Strength: lifecycle.None}
+	in.Unattended, in.Now = a.req.Unattended, &now
+	judged, diags := s.policies.Eval(ctx, in)
+	if diags.HasErrors() {
+		return diags
+	}
+	diags = append(diags, denials(&plan.Plan{Decisions: judged.Decisions})...)
+	q.Requirements = judged.Requirements
+	missing := slices.Concat(a.Gate.Rejections, a.Gate.Missing, gate.Ask(q).Missing)
+	for _, m := range missing {
+		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
+	}
+	for _, m := range a.Gate.Ignored {
+		diags = diags.Warnf("An approval does not count", "%s", m)
+	}
+	return diags
+}
+
+// Apply carries the application out. ctx ends calls in flight, soft only keeps
+// new steps from beginning.
+func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.Diagnostics) {
+	job, diags := a.job()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	x, diags := a.session.executor(ctx, job.Run)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	defer x.close()
+	return x.Apply(ctx, soft, job)
+}
+
+func (a *Application) job() (*executor.Job, diag.Diagnostics) {
+	m, err := a.session.meta(a.req, a.Gate, a.Refused)
+	if err != nil {
+		return nil, diag.Errored(0, "The policies cannot be kept", "%s.", err)
+	}
+	job := &executor.Job{
+		Run: newRunID(a.session.engine.opts.Now().UTC().Format("20060102T150405Z")), File: a.File, Refused: a.Refused, Gate: a.Gate,
+		Operator: a.req.Operator, Verified: lifecycle.None, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
+	}
+	for _, r := range a.planned.Resets {
+		if _, no := a.Refused[r.Plan.Address]; !no {
+			job.Resets = append(job.Resets, r)
+		}
+	}
+	return job, nil
+}
+
+// newRunID is unique, and sorts by time.
+func newRunID(stamp string) string {
+	b := make([]byte, 4)
+	_, _ = rand.Read(b) // crypto/rand.Read never fails: it ends the program instead
+	return strings.ToLower(stamp) + "-" + hex.EncodeToString(b)
+}

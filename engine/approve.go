@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/x509"
+	"time"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// ApproveRequest says how to sign an approval.
+type ApproveRequest struct {
+	// Key is the file of the approver's private key.
+	Key     string
+	Comment string
+	Expires time.Duration
+	// Reject says no instead.
+	Reject bool
+}
+
+// SignedApproval is an approval ready to be saved.
+type SignedApproval struct {
+	// Approver is the name of the approver block with this key.
+	Approver string
+	Approval evidence.Approval
+	Document []byte
+}
+
+// maxExpiry is the longest that an approval may count.
+const maxExpiry = 30 * 24 * time.Hour
+
+// Approve signs that a plan may, or may not, be applied. Who signs follows from
+// the key: it must be that of an approver of the workspace.
+func (e *Engine) Approve(file *plan.File, r ApproveRequest) (*SignedApproval, diag.Diagnostics) {
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	if r.Expires <= 0 || r.Expires > maxExpiry {
+		return nil, diags.Errorf("No such expiry", "-expires must be more than nothing and at most %s.", maxExpiry)
+	}
+	if !file.Plan.Applyable {
+		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to approve.")
+	}
+	signer, err := evidence.LoadSigner(r.Key)
+	if err != nil {
+		return nil, diags.Errorf("The key cannot be used", "%s.", err)
+	}
+	who := approverOf(w, signer)
+	if who == nil {
+		return nil, diags.Errorf("Not an approver's key", "No approver block has the public half of %s. Its approval would not count.", r.Key)
+	}
+	now := e.opts.Now().UTC().Truncate(time.Second)
+	a := evidence.Approval{
+		PlanID: file.ID, PlanDigest: file.Digest, PolicyDigest: file.Plan.PolicyDigest, TrustDigest: file.Plan.TrustDigest,
+		Targets: gate.Targets(file), Decision: evidence.Approve, Approver: who.Name, Comment: r.Comment,
+		CreatedAt: now, ExpiresAt: now.Add(r.Expires),
+	}
+	if r.Reject {
+		a.Decision = evidence.Reject
+	}
+	doc, err := evidence.SignApproval(signer, a)
+	if err != nil {
+		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
+	}
+	return &SignedApproval{Approver: who.Name, Approval: a, Document: doc}, diags
+}
+
+// approverOf finds the approver with this key.
+func approverOf(w *config.Workspace, signer *evidence.Signer) *config.Approver {
+	want, err := x509.MarshalPKIXPublicKey(signer.Public())
+	if err != nil {
+		return nil
+	}
+	for i := range w.Approvers {
+		key, err := evidence.ParsePublicKey([]byte(w.Approvers[i].PublicKey))
+		if err != nil {
+			continue
+		}
+		if got, err := x509.MarshalPKIXPublicKey(key); err == nil && bytes.Equal(got, want) {
+			return &w.Approvers[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/remint-dev/remint/engine/diag"
+)
+
+// evidenceDenial leaves evidence of an application that the gates refused. A
+// failure to do so is told, but does not change the exit code: nothing happened.
+func (a *Application) evidenceDenial(ctx context.Context, faults diag.Diagnostics) diag.Diagnostics {
+	job, diags := a.job()
+	if diags.HasErrors() {
+		return diags
+	}
+	x, diags := a.session.executor(ctx, job.Run)
+	if diags.HasErrors() {
+		return diags
+	}
+	defer x.close()
+	var why []string
+	for _, d := range faults {
+		if d.Severity == diag.Error {
+			why = append(why, d.Summary+": "+d.Detail)
+		}
+	}
+	if err := x.Denied(ctx, job, why); err != nil {
+		return diags.Warnf("The denial is not evidenced", "%s.", err)
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing/fstest"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// EvidenceRequest says which evidence, and what to check it with.
+type EvidenceRequest struct {
+	// Key and LedgerKey are public key files; the workspace's own when empty.
+	Key, LedgerKey string
+	// Checkpoint is a file with a ledger head kept from earlier.
+	Checkpoint string
+	// Subject is a run, or run/address.
+	Subject string
+	// Out is where export writes.
+	Out string
+}
+
+// ledgerKeyPath is where the ledger's private key lies: beside the signer's.
+func ledgerKeyPath(w *config.Workspace) string {
+	return filepath.Join(filepath.Dir(w.Settings.SignerKey.Absolute), "ledger.key")
+}
+
+// EvidenceList sums up every run that there is evidence of.
+func (e *Engine) EvidenceList(EvidenceRequest) ([]evidence.Summary, diag.Diagnostics) {
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	list, err := evidence.List(w.Settings.EvidenceDir.Absolute)
+	if err != nil {
+		return nil, diags.Errorf("The evidence cannot be read", "%s.", err)
+	}
+	return list, diags
+}
+
+// EvidenceVerify checks everything in the evidence directory, offline. Findings
+// are in the report; faults are what kept it from being made.
+func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*evidence.Report, diag.Diagnostics) {
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	o := evidence.VerifyOptions{Dir: w.Settings.EvidenceDir.Absolute}
+	key, err := publicKey(r.Key, w)
+	if err != nil {
+		diags = diags.Errorf("The signer's public key cannot be used", "%s. Name it with -key=FILE.", err)
+	}
+	o.PublicKeys = []crypto.PublicKey{key}
+	ledger := r.LedgerKey
+	if ledger == "" {
+		ledger = evidence.PublicKeyPath(ledgerKeyPath(w))
+	}
+	if o.LedgerKey, err = evidence.LoadLedgerPublicKey(ledger); err != nil {
+		diags = diags.Errorf("The ledger's public key cannot be used", "%s. Name it with -ledger-key=FILE.", err)
+	}
+	if r.Checkpoint != "" {
+		if o.Checkpoint, err = os.ReadFile(r.Checkpoint); err != nil {
+			diags = diags.Errorf("The checkpoint cannot be read", "%s: %s.", r.Checkpoint, reason(err))
+		}
+	}
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	report, err := evidence.Verify(ctx, o)
+	if err != nil {
+		return nil, diags.Errorf("The evidence cannot be verified", "%s.", err)
+	}
+	return report, diags
+}
+
+// publicKey is the named one, or the workspace's: the file beside the private
+// key, or the private key's own public half.
+func publicKey(named string, w *config.Workspace) (crypto.PublicKey, error) {
+	if named != "" {
+		return evidence.LoadPublicKey(named)
+	}
+	private := w.Settings.SignerKey.Absolute
+	key, err := evidence.LoadPublicKey(evidence.PublicKeyPath(private))
+	if errors.Is(err, fs.ErrNotExist) {
+		if s, serr := evidence.LoadSigner(private); serr == nil {
+			return s.Public(), nil
+		}
+	}
+	return key, err
+}
+
+// EvidenceShow reads the records of a run, or of one reset in it, unverified.
+func (e *Engine) EvidenceShow(r EvidenceRequest) ([]*evidence.Entry, diag.Diagnostics) {
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	run, address, _ := strings.Cut(r.Subject, "/")
+	runs := []string{run}
+	if run == "" {
+		var err error
+		if runs, err = evidence.Runs(w.Settings.EvidenceDir.Absolute); err != nil {
+			return nil, diags.Errorf("The evidence cannot be read", "%s.", err)
+		}
+	}
+	out := []*evidence.Entry{}
+	for _, run := range runs {
+		for entry, err := range evidence.Show(w.Settings.EvidenceDir.Absolute, run) {
+			if err != nil {
+				return nil, diags.Errorf("The evidence cannot be read", "%s.", err)
+			}
+			if address == "" || strings.HasPrefix(entry.Record.Name(), run+"/"+address+"/") {
+				out = append(out, entry)
+			}
+		}
+	}
+	if address != "" && len(out) == 0 {
+		return nil, diags.Errorf("No such evidence", "Run %s has none of %s.", run, address)
+	}
+	return out, diags
+}
+
+// EvidenceCheckpoint gives the ledger's signed head.
+func (e *Engine) EvidenceCheckpoint(EvidenceRequest) ([]byte, diag.Diagnostics) {
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	head, err := evidence.Checkpoint(w.Settings.EvidenceDir.Absolute)
+	if err != nil {
+		return nil, diags.Errorf("There is no ledger head", "Nothing was logged in %s yet.", w.Settings.EvidenceDir.Written)
+	}
+	return head, diags
+}
+
+// EvidenceExport writes a bundle per file, and beside them the canonical plan,
+// the policies and the approvals as the state has kept them.
+func (e *Engine) EvidenceExport(ctx context.Context, r EvidenceRequest) (runs int, diags diag.Diagnostics) {
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return 0, diags
+	}
+	if r.Out == "" {
+		return 0, diags.Errorf("A directory is missing", "Name where to export to: -out=DIR.")
+	}
+	j, faults := e.state(ctx, w, false)
+	if diags = append(diags, faults...); diags.HasErrors() {
+		return 0, diags
+	}
+	extras := func(run string) (fs.FS, error) {
+		runs++
+		if j == nil {
+			return nil, nil
+		}
+		return extrasOf(ctx, j, run)
+	}
+	if j != nil {
+		defer j.Close()
+	}
+	if err := evidence.Export(ctx, w.Settings.EvidenceDir.Absolute, r.Out, extras); err != nil {
+		return runs, diags.Errorf("The evidence cannot be exported", "%s.", err)
+	}
+	return runs, diags
+}
+
+// extrasOf is what the state keeps of a run besides its records; nil for a run
+// that this state does not know.
+func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) {
+	run, err := j.Run(ctx, id)
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := plan.Read(bytes.NewReader(run.Plan))
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeMeta(run.Meta)
+	if err != nil {
+		return nil, err
+	}
+	canonical, err := plan.Canonical(file.Plan)
+	if err != nil {
+		return nil, err
+	}
+	out := fstest.MapFS{"plan.json": {Data: run.Plan}, "plan.canonical.json": {Data: canonical}}
+	for source, files := range m.Policies {
+		for name, content := range files {
+			out["policies/"+source+"/"+name] = &fstest.MapFile{Data: []byte(content)}
+		}
+	}
+	for i, a := range m.Approvals {
+		out[approvalName(i, a.Name)] = &fstest.MapFile{Data: a.Content}
+	}
+	if len(m.Facts) > 0 {
+		facts, err := json.Marshal(m.Facts)
+		if err != nil {
+			return nil, err
+		}
+		out["facts.json"] = &fstest.MapFile{Data: facts}
+	}
+	return out, nil
+}

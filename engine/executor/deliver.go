@@ -1,0 +1,137 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// distribute puts the new secret into one store, or empties it when the
+// credential is retired. Both may be done again.
+func (r *reset) distribute(ctx context.Context, st config.Step) (entry, error) {
+	var e entry
+	if st.Store == nil {
+		return e, provider.Errorf(provider.Permanent, "step %s names no store: it needs for_each = credential.stores", st.Addr)
+	}
+	store, err := r.x.Fleet.Store(ctx, st.Store)
+	if err != nil {
+		return e, err
+	}
+	e.fact("store", "%s", st.Store.Key())
+	r.mark()
+	if r.mode() == lifecycle.Retire {
+		e.fact("detail", "emptied")
+		return e, store.Empty(ctx)
+	}
+	m, err := r.newSecret(ctx, st)
+	if err != nil {
+		return e, err
+	}
+	value := m.Field(st.Store.Field)
+	if value.IsZero() {
+		return e, provider.Errorf(provider.Permanent, "the new secret has no field %q for store %s", st.Store.Field, st.Store.Key())
+	}
+	if err := store.Put(ctx, value); err != nil {
+		return e, err
+	}
+	holds, err := store.Holds(ctx, value)
+	if err != nil && !errors.Is(err, provider.ErrWriteOnly) {
+		return e, err
+	}
+	if !holds {
+		return e, provider.Errorf(provider.Conflict, "store %s does not hold what was just put into it: something else writes there", st.Store.Key())
+	}
+	e.fact("field", "%s", st.Store.Field)
+	return e, nil
+}
+
+// reload makes one consumer pick up the new secret.
+func (r *reset) reload(ctx context.Context, st config.Step) (entry, error) {
+	var e entry
+	if st.Consumer == nil {
+		return e, provider.Errorf(provider.Permanent, "step %s names no consumer: it needs for_each = credential.consumers", st.Addr)
+	}
+	c, err := r.x.Fleet.Consumer(ctx, st.Consumer)
+	if err != nil {
+		return e, err
+	}
+	e.fact("consumer", "%s", st.Consumer.Key())
+	r.mark()
+	return e, c.Reload(ctx, r.label(st.Addr.String()))
+}
+
+// notify tells people through every notifier that the step names.
+func (r *reset) notify(ctx context.Context, st config.Step) (entry, error) {
+	var e entry
+	n := r.notice("finished", st.To)
+	n.ID = r.job.Run + "/" + r.address + "/" + st.Addr.String()
+	var told []string
+	for _, b := range r.x.Notifiers {
+		if len(st.Via) > 0 && !slices.Contains(st.Via, b.Key()) {
+			continue
+		}
+		s, err := r.x.Fleet.Notifier(ctx, b)
+		if err == nil {
+			err = s.Send(ctx, n)
+		}
+		if err != nil {
+			return e, err
+		}
+		told = append(told, b.Key())
+	}
+	if len(told) == 0 {
+		return e, provider.Errorf(provider.Permanent, "step %s names no notifier that is declared", st.Addr)
+	}
+	e.fact("to", "%s", st.To)
+	e.fact("via", "%s", strings.Join(told, ", "))
+	return e, nil
+}
+
+// notice is what people are told about this reset so far.
+func (r *reset) notice(kind, to string) provider.Notice {
+	p := r.job.File.Plan
+	n := provider.Notice{
+		Kind: kind, Run: r.job.Run, Address: r.address, Type: r.Plan.CredentialType, Owner: r.Plan.Owner, To: to,
+		Reason: string(p.Reason), Mode: string(p.Mode), Ticket: p.Ticket, Requester: p.Requester,
+		Outcome: kind, Proof: string(r.proof()), At: r.x.now(),
+	}
+	switch p.Mode {
+	case lifecycle.Retire:
+		n.Summary = fmt.Sprintf("%s was retired: nobody can use it any more.", r.address)
+	default:
+		n.Summary = fmt.Sprintf("%s was reset: the old secret is dead, the new one is where it is needed.", r.address)
+	}
+	for _, st := range r.Plan.Steps {
+		if past := r.past.steps[st.Address]; past.done() && r.effective(st.Phase) && st.Phase != lifecycle.Notify {
+			n.Changes = append(n.Changes, st.Summary+" ("+st.Target+")")
+		}
+	}
+	return n
+}
+
+// halted tells the owner that a reset stopped after something was changed. It
+// is tried once: the run's own output and evidence say the same.
+func (r *reset) halted(ctx context.Context, cause error) {
+	n := r.notice("halted", r.Plan.Owner)
+	n.ID = r.job.Run + "/" + r.address + "/halted"
+	n.Summary = fmt.Sprintf("The reset of %s was begun and is not finished: %s", r.address, cause)
+	n.Next = "remint resume " + r.job.Run
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), defaultTimeout)
+	defer cancel()
+	for _, b := range r.x.Notifiers {
+		s, err := r.x.Fleet.Notifier(ctx, b)
+		if err == nil {
+			err = s.Send(ctx, n)
+		}
+		if err != nil {
+			r.tell(event.Event{Type: event.Diagnostic, Level: event.Warn, Message: "The owner could not be told through " + b.Key() + ": " + err.Error()})
+		}
+	}
+}

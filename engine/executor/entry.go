@@ -1,0 +1,114 @@
+package executor
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/lifecycle"
+)
+
+// entry is the data of a journal record: what a later process needs to know.
+// It never holds a secret.
+type entry struct {
+	Facts  map[string]string `json:"facts,omitempty"`
+	Probes []evidence.Probe  `json:"probes,omitempty"`
+	Proof  lifecycle.Proof   `json:"proof,omitempty"`
+	// Version is what a change made current; At the target's clock after it.
+	Version string    `json:"version,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+	Error   string    `json:"error,omitempty"`
+	Started time.Time `json:"started,omitzero"`
+	// Outcome of the reset, in records of the kind Ended.
+	Outcome Outcome `json:"outcome,omitempty"`
+	// Before are the versions at the target before anything was done, Settle its
+	// settle window, OldKnown whether a working old secret is sealed.
+	Before   []string      `json:"before,omitempty"`
+	Settle   time.Duration `json:"settle,omitempty"`
+	OldKnown bool          `json:"old_known,omitempty"`
+	// Sequence and Evidence tie the record to its signed bundle (sha256 of the line).
+	Sequence int    `json:"sequence,omitempty"`
+	Evidence string `json:"evidence,omitempty"`
+}
+
+func (e *entry) fact(key, format string, args ...any) {
+	if e.Facts == nil {
+		e.Facts = map[string]string{}
+	}
+	e.Facts[key] = fmt.Sprintf(format, args...)
+}
+
+func (e entry) encode() json.RawMessage {
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic("a journal entry is not JSON") // it has only plain members
+	}
+	return b
+}
+
+func decodeEntry(r journal.Record) (entry, error) {
+	var e entry
+	if err := json.Unmarshal(r.Data, &e); err != nil {
+		return e, fmt.Errorf("journal record %d of run %s is damaged", r.Seq, r.Run)
+	}
+	return e, nil
+}
+
+// progress is what the journal says of one step.
+type progress struct {
+	kind    journal.Kind
+	attempt int
+	entry   entry
+	// begun is whether an intention was ever written.
+	begun bool
+}
+
+// done reports whether the step needs nothing more.
+func (p progress) done() bool { return p.kind == journal.Done || p.kind == journal.Asserted }
+
+// uncertain reports whether an attempt may have had an effect that was not recorded.
+func (p progress) uncertain() bool { return p.kind == journal.Intend || p.kind == journal.Unknown }
+
+// history is what the journal says of one reset.
+type history struct {
+	steps    map[string]progress
+	baseline *entry
+	links    []evidence.RecordLink
+	ended    *entry
+	lastLine string
+}
+
+func newHistory() *history { return &history{steps: map[string]progress{}} }
+
+// read takes one record in.
+func (h *history) read(r journal.Record) error {
+	e, err := decodeEntry(r)
+	if err != nil {
+		return err
+	}
+	if e.Sequence > 0 {
+		step := r.Step
+		outcome := string(r.Kind)
+		if r.Kind == journal.Ended {
+			outcome = string(e.Outcome)
+		}
+		h.links = append(h.links, evidence.RecordLink{Sequence: e.Sequence, Step: step, Outcome: outcome, Record: e.Evidence})
+		h.lastLine = e.Evidence
+	}
+	switch {
+	case r.Kind == journal.Ended:
+		h.ended = &e
+	case r.Kind == journal.Note && r.Step == "":
+		h.baseline = &e
+	case r.Step != "":
+		p := h.steps[r.Step]
+		begun := p.begun || r.Kind == journal.Intend
+		facts := maps.Clone(e.Facts)
+		e.Facts = facts
+		h.steps[r.Step] = progress{kind: r.Kind, attempt: r.Attempt, entry: e, begun: begun}
+	}
+	return nil
+}

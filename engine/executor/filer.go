@@ -1,0 +1,131 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/journal"
+)
+
+// filer moves signed bundles from the journal into the evidence directory and
+// the ledger, in the background, many at a time.
+type filer struct {
+	journal journal.Journal
+	archive Archive
+
+	mu     sync.Mutex // one flush at a time
+	err    error      // the first failure; evidence then stays in the journal
+	stop   chan struct{}
+	done   chan struct{}
+	closed sync.Once
+}
+
+// filerInterval is how long bundles may wait, and filerBatch how many are filed
+// together.
+const (
+	filerInterval = time.Second
+	filerBatch    = 2000
+)
+
+func startFiler(j journal.Journal, a Archive) *filer {
+	f := &filer{journal: j, archive: a, stop: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		tick := time.NewTicker(filerInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-f.stop:
+				return
+			case <-tick.C:
+				_ = f.flush(context.Background()) // kept in f.err
+			}
+		}
+	}()
+	return f
+}
+
+// flush files everything that the journal holds by now, and returns when it is
+// durable. After a failure it does nothing more: the journal keeps the bundles.
+func (f *filer) flush(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.err == nil {
+		batch, err := f.next(ctx)
+		if err != nil {
+			f.err = fmt.Errorf("evidence cannot be read from the state: %w", err)
+			break
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := f.archive.File(ctx, batch); err != nil {
+			f.err = fmt.Errorf("evidence cannot be filed: %w", err)
+			break
+		}
+		ids := make([]string, len(batch))
+		for i, b := range batch {
+			ids[i] = b.ID
+		}
+		if err := f.journal.Append(ctx, &journal.Batch{Filed: ids}); err != nil {
+			f.err = fmt.Errorf("filed evidence cannot be marked: %w", err)
+		}
+	}
+	return f.err
+}
+
+func (f *filer) next(ctx context.Context) ([]journal.Bundle, error) {
+	var batch []journal.Bundle
+	for b, err := range f.journal.Unfiled(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if batch = append(batch, b); len(batch) == filerBatch {
+			break
+		}
+	}
+	return batch, nil
+}
+
+// close stops the background work; what is left stays in the journal.
+func (f *filer) close() {
+	f.closed.Do(func() {
+		close(f.stop)
+		<-f.done
+	})
+}
+
+// FileEvidence files whatever the journal still holds.
+func (x *Executor) FileEvidence(ctx context.Context) error {
+	f := &filer{journal: x.Journal, archive: x.Archive}
+	return f.flush(ctx)
+}
+
+// Denied leaves evidence of a run that its gates did not let begin: a file of
+// its own, opened and closed at once. Its plan is not spent.
+func (x *Executor) Denied(ctx context.Context, job *Job, why []string) error {
+	if err := x.Journal.Open(ctx, journal.Run{
+		ID: job.Run, PlanID: "denied/" + job.Run, PlanDigest: job.File.Digest, Operator: job.Operator, OpenedAt: x.now(),
+		Plan: encodePlan(job.File), Meta: job.Meta,
+	}); err != nil {
+		return err
+	}
+	r := &run{x: x, job: job}
+	doc := &job.File.Plan
+	if err := r.append(ctx, "denied", func(p *evidence.Run) {
+		p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")
+	}); err != nil {
+		return err
+	}
+	err := r.append(ctx, "closed", func(p *evidence.Run) {
+		p.Outcome, p.Total, p.Resets = "denied", p.Sequence, []evidence.ResetLink{}
+	}, func(b *journal.Batch) { b.Close = &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"} })
+	if err != nil {
+		return err
+	}
+	return x.FileEvidence(ctx)
+}

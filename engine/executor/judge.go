@@ -1,0 +1,62 @@
+package executor
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/planner"
+	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// judge asks the result policies about what was observed: before the old one is
+// revoked where both still live, and at the end.
+func (r *reset) judge(ctx context.Context, final bool) error {
+	doc := &r.job.File.Plan
+	in := planner.Input(policy.StageResult, doc, []*planner.Reset{r.Reset})
+	in.Requirements, in.Operator, in.Approvals, in.Unattended = &doc.Requirements, r.job.Operator, r.job.Gate.Input(), r.job.Unattended
+	in.Verification = &policy.Verification{Identity: doc.Requester, Strength: r.job.Verified}
+	in.Resets[0].Result = r.result(final)
+	judged, diags := r.x.Policies.Eval(ctx, in)
+	if diags.HasErrors() {
+		return provider.Errorf(provider.Permanent, "the result policies could not be asked: %v", diags.Err())
+	}
+	var denials []string
+	for _, d := range judged.Decisions {
+		if d.Level == plan.Deny {
+			denials = append(denials, d.Message+" ("+d.Source+"/"+d.Rule+")")
+		}
+	}
+	if len(denials) > 0 {
+		return provider.Errorf(provider.Permanent, "denied by the result policies: %s", strings.Join(denials, "; "))
+	}
+	return nil
+}
+
+// result sums up what the steps have observed so far.
+func (r *reset) result(final bool) *policy.Result {
+	out := &policy.Result{Proof: r.proof(), Final: final}
+	for _, st := range r.Steps {
+		past := r.past.steps[st.Addr.String()]
+		if !past.done() {
+			continue
+		}
+		switch st.Phase {
+		case lifecycle.Confirm:
+			out.NewAccepted = true
+		case lifecycle.Distribute:
+			out.StoresConfirmed++
+		case lifecycle.Reload:
+			out.Reloaded++
+		case lifecycle.Notify:
+			out.Notified = true
+		case lifecycle.Terminate:
+			n, _ := strconv.Atoi(past.entry.Facts["sessions_ended"])
+			out.SessionsEnded += n
+		}
+	}
+	return out
+}

@@ -1,0 +1,224 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/secret"
+)
+
+// verify records who asked.
+func (r *reset) verify() (entry, error) {
+	var e entry
+	e.fact("requester", "%s", r.job.File.Plan.Requester)
+	e.fact("strength", "%s", r.job.Verified)
+	if r.job.Verified == lifecycle.None {
+		e.fact("detail", "the requester is a claim, not verified")
+	}
+	return e, nil
+}
+
+// approve records who agreed; the gate was asked before the run began.
+func (r *reset) approve() (entry, error) {
+	var e entry
+	names := []string{}
+	for _, a := range r.job.Gate.Approvals {
+		names = append(names, a.Approver.Name)
+	}
+	slices.Sort(names)
+	e.fact("approvers", "%s", strings.Join(names, ", "))
+	if len(names) == 0 {
+		e.fact("detail", "no approval was required")
+	}
+	return e, nil
+}
+
+// issue makes the new secret, in memory or at the target.
+func (r *reset) issue(ctx context.Context, st config.Step, attempt int, uncertain bool) (entry, error) {
+	var (
+		e        entry
+		material secret.Material
+		err      error
+	)
+	if gen := r.Credential.Type.Issue.Generate; gen != nil {
+		material, err = gen(st.Args)
+	} else {
+		e, material, err = r.mint(ctx, st, attempt, uncertain)
+	}
+	if err != nil {
+		return e, err
+	}
+	return e, r.seal(st.Addr.String(), material)
+}
+
+// mint has the target make a version. What an earlier attempt left behind is
+// found by its label and revoked first.
+func (r *reset) mint(ctx context.Context, st config.Step, attempt int, uncertain bool) (entry, secret.Material, error) {
+	var e entry
+	minter, ok := r.target.(provider.Minter)
+	if !ok {
+		return e, secret.Material{}, errCapability("mint")
+	}
+	if uncertain {
+		n, err := r.revokeOrphans(ctx, st)
+		if err != nil {
+			return e, secret.Material{}, err
+		}
+		e.fact("orphans_revoked", "%d", n)
+	}
+	r.mark()
+	m, applied, err := minter.Mint(ctx, r.mutation(st.Addr.String(), attempt), st.Args)
+	e.Version, e.At = applied.Version, applied.At
+	e.fact("version", "%s", applied.Version)
+	return e, m, err
+}
+
+func (r *reset) revokeOrphans(ctx context.Context, st config.Step) (int, error) {
+	obs, err := r.target.Inspect(ctx, r.cred)
+	if err != nil {
+		return 0, err
+	}
+	var orphans []string
+	for _, v := range obs.Versions {
+		if strings.HasPrefix(v.Label, r.label(st.Addr.String())+".") {
+			orphans = append(orphans, v.ID)
+		}
+	}
+	if len(orphans) == 0 {
+		return 0, nil
+	}
+	revoker, ok := r.target.(provider.Revoker)
+	if !ok {
+		return 0, errCapability("revoke")
+	}
+	_, err = revoker.Revoke(ctx, r.mutation(st.Addr.String(), 0), orphans)
+	return len(orphans), err
+}
+
+// seal queues a secret; it is durable before the next effect begins.
+func (r *reset) seal(name string, m secret.Material) error {
+	sealed, err := r.x.Seal.Seal(r.address, name, m)
+	if err != nil {
+		return provider.Errorf(provider.Permanent, "the secret cannot be sealed: %v", err)
+	}
+	r.batch.Seal = append(r.batch.Seal, journal.Sealed{Run: r.job.Run, Address: r.address, Name: name, Ciphertext: sealed})
+	r.secrets[name] = m
+	return nil
+}
+
+// install sets the new secret. When an earlier attempt may have done so, the
+// target is asked whether it accepts it already.
+func (r *reset) install(ctx context.Context, st config.Step, attempt int, uncertain bool) (entry, error) {
+	var e entry
+	setter, ok := r.target.(provider.Setter)
+	if !ok {
+		return e, errCapability("set")
+	}
+	m, err := r.newSecret(ctx, st)
+	if err != nil {
+		return e, err
+	}
+	r.mark()
+	if uncertain {
+		done, err := r.alreadySet(ctx, m, &e)
+		if err != nil || done {
+			return e, err
+		}
+	}
+	applied, err := setter.Set(ctx, r.mutation(st.Addr.String(), attempt), m)
+	e.Version, e.At = applied.Version, applied.At
+	if err == nil {
+		e.fact("version", "%s", applied.Version)
+		if applied.Detail != "" {
+			e.fact("detail", "%s", applied.Detail)
+		}
+	}
+	return e, err
+}
+
+// alreadySet finds out by probing whether an interrupted Set took effect. The
+// target's clock at that moment serves as the time of the change: it is later
+// than the change, and nobody but this program knew the new secret yet.
+func (r *reset) alreadySet(ctx context.Context, m secret.Material, e *entry) (bool, error) {
+	p, err := r.probe(ctx, "new", m, e)
+	if err != nil {
+		return false, err
+	}
+	switch p.Verdict {
+	case provider.Accepted:
+		obs, err := r.target.Inspect(ctx, r.cred)
+		if err != nil {
+			return false, provider.Errorf(provider.Ambiguous, "%v", err)
+		}
+		e.At = obs.Now
+		if len(obs.Versions) > 0 {
+			e.Version = obs.Versions[0].ID
+		}
+		if id, ok := r.target.(provider.Identifier); ok {
+			if v, err := id.VersionOf(m); err == nil {
+				e.Version = v
+			}
+		}
+		e.fact("version", "%s", e.Version)
+		e.fact("detail", "an interrupted attempt had set it already")
+		return true, nil
+	case provider.Unclear:
+		return false, provider.Errorf(provider.Ambiguous, "whether the new secret was set cannot be told: %s", p.Detail)
+	}
+	return false, nil
+}
+
+// confirm sees that the target accepts the new secret.
+func (r *reset) confirm(ctx context.Context, st config.Step) (entry, error) {
+	var e entry
+	m, err := r.newSecret(ctx, st)
+	if err != nil {
+		return e, err
+	}
+	p, err := r.probe(ctx, "new", m, &e)
+	if err != nil {
+		return e, err
+	}
+	switch p.Verdict {
+	case provider.Accepted:
+		return e, nil
+	case provider.Unclear:
+		return e, provider.Errorf(provider.Transient, "whether %s accepts the new secret cannot be told: %s", p.Endpoint, p.Detail)
+	}
+	return e, errNotAccepted{p}
+}
+
+// errNotAccepted is the target's refusal of the new secret.
+type errNotAccepted struct{ provider.Probe }
+
+// Error names the place and its answer.
+func (e errNotAccepted) Error() string {
+	return "the new secret is not accepted at " + e.Endpoint + ": " + string(e.Verdict) + ", " + e.Detail
+}
+
+func (r *reset) newSecret(ctx context.Context, st config.Step) (secret.Material, error) {
+	name := r.issued()
+	if st.Secret != nil {
+		name = st.Secret.String()
+	}
+	if name == "" {
+		return secret.Material{}, provider.Errorf(provider.Permanent, "step %s has no new secret to work with", st.Addr)
+	}
+	return r.material(ctx, name)
+}
+
+func errCapability(what string) error {
+	return provider.Errorf(provider.Permanent, "the provider cannot %s credentials of this type", what)
+}
+
+// isNotAccepted reports whether err is the target's refusal of the new secret.
+func isNotAccepted(err error) bool {
+	var e errNotAccepted
+	return errors.As(err, &e)
+}

@@ -1,0 +1,282 @@
+package executor
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/fleet"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/planner"
+	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/secret"
+)
+
+// OldSecret is the name under which the old secret is sealed.
+const OldSecret = "old"
+
+// reset is one reset in flight. It is used by one goroutine.
+type reset struct {
+	x   *Executor
+	job *Job
+	*planner.Reset
+	address string
+	cred    provider.Credential
+	target  provider.Provider
+	past    *history
+	wait    waiter
+	soft    context.Context // done when no new step may begin
+
+	// batch is what the next flush makes durable; announce is emitted after it.
+	batch    journal.Batch
+	announce []event.Event
+	secrets  map[string]secret.Material
+	changed  bool
+}
+
+// waiter gives up the worker while time passes.
+type waiter interface {
+	Wait(ctx context.Context, d time.Duration) error
+}
+
+// errInterrupted ends a reset between two steps.
+var errInterrupted = errors.New("interrupted")
+
+// stepError says at which step a reset stopped.
+type stepError struct {
+	step string
+	err  error
+}
+
+// Error is the cause.
+func (e *stepError) Error() string { return e.err.Error() }
+
+// Unwrap gives the cause.
+func (e *stepError) Unwrap() error { return e.err }
+
+// run does what is left of the steps, in order.
+func (r *reset) run(ctx context.Context) error {
+	for _, st := range r.Steps {
+		address := st.Addr.String()
+		if r.past.steps[address].done() {
+			continue
+		}
+		if r.soft.Err() != nil {
+			return &stepError{address, errInterrupted}
+		}
+		if !r.job.Gate.Passed() && r.gated(st) && !r.past.steps[address].begun {
+			return &stepError{address, errors.New("the approvals that this step needs are missing or have expired: approve the plan again, then resume")}
+		}
+		if err := r.prepare(ctx, st); err != nil {
+			return &stepError{address, err}
+		}
+		if err := r.execute(ctx, st); err != nil {
+			if st.Continue && !errors.Is(err, errPoisoned) {
+				continue
+			}
+			return &stepError{address, err}
+		}
+	}
+	return nil
+}
+
+// gated reports whether beginning st needs the gate even in a resume: what
+// restores a working secret does not.
+func (r *reset) gated(st config.Step) bool {
+	switch st.Phase {
+	case lifecycle.Revoke:
+		return !(r.inPlace() && r.mode() == lifecycle.Cutover)
+	case lifecycle.Install, lifecycle.Issue:
+		// In contain the old one is dead already: these restore.
+		return r.mode() == lifecycle.Cutover
+	}
+	return false
+}
+
+func (r *reset) mode() lifecycle.Mode { return r.job.File.Plan.Mode }
+
+func (r *reset) inPlace() bool { return r.Credential.Type.Kind == lifecycle.InPlace }
+
+// effective reports whether a step of phase p may change something outside, so
+// that its intention must be durable first.
+func (r *reset) effective(p lifecycle.Phase) bool {
+	switch p {
+	case lifecycle.Verify, lifecycle.Approve, lifecycle.Confirm:
+		return false
+	case lifecycle.Issue:
+		return r.Credential.Type.Kind == lifecycle.Minted
+	case lifecycle.Revoke:
+		return !(r.inPlace() && r.mode() == lifecycle.Cutover)
+	case lifecycle.Terminate:
+		return r.Credential.Type.Sessions
+	}
+	return true
+}
+
+// mutation describes a change by step to the provider. The label is stable
+// over attempts of processes, apart from the attempt's number at its end.
+func (r *reset) mutation(step string, attempt int) provider.Mutation {
+	return provider.Mutation{
+		Credential: r.cred, Label: fmt.Sprintf("%s.%d", r.label(step), attempt), Fence: r.job.Leases[r.address].Fence,
+	}
+}
+
+func (r *reset) label(step string) string {
+	sum := sha256.Sum256([]byte(r.address + " " + step))
+	return r.job.Run + "." + hex.EncodeToString(sum[:5])
+}
+
+// material gives the secret that an issue step made.
+func (r *reset) material(ctx context.Context, issue string) (secret.Material, error) {
+	if m, ok := r.secrets[issue]; ok {
+		return m, nil
+	}
+	sealed, err := r.x.Journal.Secret(ctx, r.job.Run, r.address, issue)
+	if err != nil {
+		return secret.Material{}, provider.Errorf(provider.Permanent, "the secret sealed under %s cannot be read from the state: %v", issue, err)
+	}
+	m, err := r.x.Seal.Unseal(r.address, issue, sealed)
+	if err != nil {
+		return secret.Material{}, provider.Errorf(provider.Permanent, "%v", err)
+	}
+	r.secrets[issue] = m
+	return m, nil
+}
+
+// issued names the issue step that made the new secret, "" if this reset makes none
+// or has not made it yet.
+func (r *reset) issued() string {
+	for _, st := range r.Steps {
+		if a := st.Addr.String(); st.Phase == lifecycle.Issue && r.past.steps[a].done() {
+			return a
+		}
+	}
+	return ""
+}
+
+// of gives the entry of the last done step of a phase.
+func (r *reset) of(phase lifecycle.Phase, nth int) (entry, bool) {
+	for _, st := range r.Steps {
+		p := r.past.steps[st.Addr.String()]
+		if st.Phase == phase && max(st.Addr.Nth, 1) == nth && p.done() {
+			return p.entry, true
+		}
+	}
+	return entry{}, false
+}
+
+// queue adds a record to the next flush and takes it into the history at once.
+// Records that evidence is owed for are signed here, so that record and bundle
+// become durable together.
+func (r *reset) queue(st *config.Step, kind journal.Kind, attempt int, e entry) error {
+	rec := journal.Record{Run: r.job.Run, Address: r.address, Kind: kind, Attempt: attempt, At: r.x.now()}
+	if st != nil {
+		rec.Step = st.Addr.String()
+	}
+	if kind != journal.Intend && kind != journal.Note {
+		if err := r.sign(st, kind, attempt, &e, rec.At); err != nil {
+			return err
+		}
+	}
+	rec.Data = e.encode()
+	r.batch.Records = append(r.batch.Records, rec)
+	return r.past.read(rec)
+}
+
+// errPoisoned says that the journal takes no more: nothing may be begun.
+var errPoisoned = errors.New("the state cannot be written")
+
+// flush makes everything queued durable, and then tells about it.
+func (r *reset) flush(ctx context.Context) error {
+	if len(r.batch.Records) == 0 {
+		return nil
+	}
+	// What has happened must be recorded even when the run is being cancelled.
+	if err := r.x.Journal.Append(context.WithoutCancel(ctx), &r.batch); err != nil {
+		return fmt.Errorf("%w: %v", errPoisoned, err)
+	}
+	r.batch = journal.Batch{}
+	for _, e := range r.announce {
+		r.x.Events.Emit(e)
+	}
+	r.announce = nil
+	return nil
+}
+
+func (r *reset) tell(e event.Event) {
+	e.Run, e.Address, e.Timestamp = r.job.Run, r.address, r.x.now()
+	r.announce = append(r.announce, e)
+}
+
+// sign makes the evidence of a record and puts it into the same batch.
+func (r *reset) sign(st *config.Step, kind journal.Kind, attempt int, e *entry, at time.Time) error {
+	common := r.x.common(r.job)
+	common.Sequence, common.Recorded = len(r.past.links)+1, at
+	var rec evidence.Record
+	if st != nil {
+		rec = r.stepPredicate(common, *st, kind, attempt, e, at)
+	} else {
+		rec = r.resetPredicate(common, e)
+	}
+	bundle, digest, err := r.x.signed(r.job.Run, r.Credential.Addr.FileName()+".sigstore.jsonl", rec)
+	if err != nil {
+		return fmt.Errorf("%w: %v", errPoisoned, err)
+	}
+	e.Sequence, e.Evidence = common.Sequence, digest
+	r.batch.Bundles = append(r.batch.Bundles, bundle)
+	return nil
+}
+
+func (r *reset) stepPredicate(c evidence.Common, st config.Step, kind journal.Kind, attempt int, e *entry, at time.Time) evidence.Step {
+	target := r.Plan.Observed.Target
+	for _, s := range r.Plan.Steps {
+		if s.Address == st.Addr.String() {
+			target = s.Target
+		}
+	}
+	started := e.Started
+	if started.IsZero() {
+		started = at
+	}
+	return evidence.Step{
+		Common: c, Address: r.address, CredentialType: r.Plan.CredentialType, Target: target, Runbook: r.Plan.Runbook,
+		Step: st.Addr.String(), Phase: string(st.Phase), Outcome: string(kind), Attempts: attempt,
+		StartedAt: started, FinishedAt: at, Facts: e.Facts, Probes: e.Probes, Proof: string(e.Proof), Error: e.Error,
+		Controls: st.Controls,
+	}
+}
+
+func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
+	out := evidence.Reset{
+		Common: c, Address: r.address, CredentialType: r.Plan.CredentialType, Owner: r.Plan.Owner,
+		Environment: r.Plan.Environment, Target: r.Plan.Observed.Target, Runbook: r.Plan.Runbook,
+		Outcome: string(e.Outcome), Proof: string(e.Proof), After: e.Version, Error: e.Error,
+		Planned: len(r.Plan.Steps), Records: r.past.links, Total: c.Sequence,
+	}
+	if b := r.past.baseline; b != nil {
+		out.Before = b.Before
+	}
+	if out.Records == nil {
+		out.Records = []evidence.RecordLink{}
+	}
+	return out
+}
+
+// open finds the target of a reset.
+func (x *Executor) open(ctx context.Context, j *Job, p *planner.Reset, past *history, w waiter, soft context.Context) (*reset, error) {
+	target, err := x.Fleet.Provider(ctx, p.Credential.Provider)
+	if err != nil {
+		return nil, err
+	}
+	return &reset{
+		x: x, job: j, Reset: p, address: p.Credential.Addr.String(), cred: fleet.Credential(p.Credential),
+		target: target, past: past, wait: w, soft: soft, secrets: map[string]secret.Material{},
+	}, nil
+}

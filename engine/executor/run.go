@@ -1,0 +1,290 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/journal"
+)
+
+// run is one job in flight.
+type run struct {
+	x     *Executor
+	job   *Job
+	filer *filer
+	// total counts the lines of the run's own evidence file.
+	total int
+
+	mu      sync.Mutex
+	results map[string]ResetResult
+}
+
+// Apply opens a run, carries the job out, and closes it if nothing is left
+// to do. ctx ends calls in flight; soft only keeps new steps from beginning.
+// An error means that nothing outside was changed.
+func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Diagnostics) {
+	r := &run{x: x, job: job, results: map[string]ResetResult{}}
+	leased, diags := r.lease(ctx)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	defer leased()
+	err := x.Journal.Open(ctx, journal.Run{
+		ID: job.Run, PlanID: job.File.ID, PlanDigest: job.File.Digest, Operator: job.Operator, OpenedAt: x.now(),
+		Plan: encodePlan(job.File), Meta: job.Meta,
+	})
+	switch {
+	case errors.Is(err, journal.ErrSpent):
+		return nil, diag.Errored(diag.ExitStale, "The plan is spent", "Plan %s was applied before, and a plan is applied once. Plan again. (`remint runs` shows what became of it.)", job.File.ID)
+	case err != nil:
+		return nil, diag.Errored(0, "The run cannot be opened", "%s. Nothing was changed.", err)
+	}
+	r.filer = startFiler(x.Journal, x.Archive)
+	defer r.filer.close()
+	if err := r.opened(ctx); err != nil {
+		return r.abandon(ctx, err)
+	}
+	histories := map[string]*history{}
+	return r.carryOut(ctx, soft, histories), nil
+}
+
+// Resume goes on with a run that was interrupted. Resets that ended well are
+// left alone.
+func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Diagnostics) {
+	r := &run{x: x, job: job, results: map[string]ResetResult{}}
+	leased, diags := r.lease(ctx)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	defer leased()
+	histories, err := r.histories(ctx)
+	if err != nil {
+		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be read", "%s.", err)
+	}
+	r.filer = startFiler(x.Journal, x.Archive)
+	defer r.filer.close()
+	if err := r.record(ctx, "resumed", nil); err != nil {
+		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be resumed", "%s. Nothing was changed by this attempt.", err)
+	}
+	return r.carryOut(ctx, soft, histories), nil
+}
+
+// lease takes every credential of the job for this run.
+func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics) {
+	keys := make([]string, len(r.job.Resets))
+	for i, p := range r.job.Resets {
+		keys[i] = p.Plan.Observed.Target + " " + p.Plan.Address
+	}
+	leases, err := r.x.Journal.Acquire(ctx, r.job.Run, r.job.Operator, keys)
+	var held *journal.HeldError
+	switch {
+	case errors.As(err, &held):
+		return nil, diag.Errored(diag.ExitError, "Another run is at work", "%s. Nothing was changed. Wait for it, or see `remint runs %s`.", held, held.Run)
+	case err != nil:
+		return nil, diag.Errored(diag.ExitError, "The credentials cannot be leased", "%s. Nothing was changed.", err)
+	}
+	r.job.Leases = map[string]journal.Lease{}
+	for i, p := range r.job.Resets {
+		r.job.Leases[p.Plan.Address] = leases[i]
+	}
+	return func() { _ = r.x.Journal.Release(context.WithoutCancel(ctx), r.job.Run) }, nil
+}
+
+// opened writes who opened the run, with whose agreement, under which
+// decisions, and files that before the first effect.
+func (r *run) opened(ctx context.Context) error {
+	doc := &r.job.File.Plan
+	err := r.append(ctx, "opened", func(p *evidence.Run) {
+		p.Facts = r.job.Facts
+		for _, x := range doc.Resets {
+			p.Addresses = append(p.Addresses, x.Address)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	err = r.append(ctx, "decisions", func(p *evidence.Run) { p.Requirements, p.Decisions = &doc.Requirements, doc.Decisions })
+	if err != nil {
+		return err
+	}
+	for _, a := range r.job.Gate.Approvals {
+		if err := r.append(ctx, "approval", func(p *evidence.Run) { p.Approval = a.Document.Content }); err != nil {
+			return err
+		}
+	}
+	return r.filer.flush(ctx)
+}
+
+// abandon closes a run whose opening could not be evidenced; nothing was begun.
+func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnostics) {
+	_ = r.x.Journal.Append(context.WithoutCancel(ctx), &journal.Batch{Close: &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: "abandoned"}})
+	return nil, diag.Errored(diag.ExitError, "The run cannot be evidenced", "%s. Nothing was changed.", cause)
+}
+
+// record writes one line about the run and files it.
+func (r *run) record(ctx context.Context, event string, fill func(*evidence.Run)) error {
+	if err := r.append(ctx, event, fill); err != nil {
+		return err
+	}
+	return r.filer.flush(ctx)
+}
+
+// append signs one line about the run and makes it durable in the journal.
+func (r *run) append(ctx context.Context, kind string, fill func(*evidence.Run), also ...func(*journal.Batch)) error {
+	doc := &r.job.File.Plan
+	common := r.x.common(r.job)
+	common.Sequence, common.Recorded = r.total+1, r.x.now()
+	p := evidence.Run{
+		Common: common, Event: kind, Operator: r.job.Operator, Requester: doc.Requester, RequesterStrength: string(r.job.Verified),
+		Reason: string(doc.Reason), Mode: string(doc.Mode), Ticket: doc.Ticket,
+	}
+	if fill != nil {
+		fill(&p)
+	}
+	bundle, digest, err := r.x.signed(r.job.Run, "run.sigstore.jsonl", p)
+	if err != nil {
+		return err
+	}
+	e := entry{Sequence: common.Sequence, Evidence: digest}
+	e.fact("event", "%s", kind)
+	batch := journal.Batch{
+		Records: []journal.Record{{Run: r.job.Run, Kind: journal.Note, At: common.Recorded, Data: e.encode()}},
+		Bundles: []journal.Bundle{bundle},
+	}
+	for _, f := range also {
+		f(&batch)
+	}
+	if err := r.x.Journal.Append(context.WithoutCancel(ctx), &batch); err != nil {
+		return err
+	}
+	r.total++
+	return nil
+}
+
+// histories reads what the journal knows of every reset, and how far the run's
+// own evidence got.
+func (r *run) histories(ctx context.Context) (map[string]*history, error) {
+	out := map[string]*history{}
+	for rec, err := range r.x.Journal.Records(ctx, r.job.Run, "*") {
+		if err != nil {
+			return nil, err
+		}
+		if rec.Address == "" {
+			e, err := decodeEntry(rec)
+			if err != nil {
+				return nil, err
+			}
+			r.total = max(r.total, e.Sequence)
+			continue
+		}
+		h := out[rec.Address]
+		if h == nil {
+			h = newHistory()
+			out[rec.Address] = h
+		}
+		if err := h.read(rec); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// carryOut walks the resets, then closes the run if nothing is left.
+func (r *run) carryOut(ctx, soft context.Context, histories map[string]*history) *Result {
+	r.tell(event.Event{Type: event.RunOpened, Message: "run " + r.job.Run + " is open", Total: len(r.job.File.Plan.Resets)})
+	for address, why := range r.job.Refused {
+		r.end(ResetResult{Address: address, Outcome: Refused, Error: why})
+	}
+	r.walk(ctx, soft, histories)
+	res := &Result{Run: r.job.Run, Filed: true}
+	open := 0
+	for _, p := range r.job.File.Plan.Resets {
+		x, ok := r.results[p.Address]
+		if !ok {
+			x = ResetResult{Address: p.Address, Outcome: NotStarted}
+		}
+		if x.Outcome == Halted || x.Outcome == NotStarted {
+			open++
+		}
+		res.Resets = append(res.Resets, x)
+	}
+	r.conclude(ctx, res, open)
+	counts := res.Counts()
+	r.tell(event.Event{Type: event.RunClosed, Message: "run " + r.job.Run + ": " + r.outcome(res), Outcome: r.outcome(res), Counts: &counts})
+	return res
+}
+
+// conclude writes the run's last line for now: closed when nothing is left,
+// interrupted otherwise; and files what is left of the evidence.
+func (r *run) conclude(ctx context.Context, res *Result, open int) {
+	kind := "closed"
+	if open > 0 {
+		kind = "interrupted"
+	}
+	err := r.filer.flush(context.WithoutCancel(ctx))
+	if err == nil {
+		err = r.append(ctx, kind, func(p *evidence.Run) {
+			p.Outcome = r.outcome(res)
+			for _, x := range res.Resets {
+				p.Resets = append(p.Resets, evidence.ResetLink{Address: x.Address, Outcome: string(x.Outcome), Proof: string(x.Proof), Record: x.record})
+			}
+			if kind == "closed" {
+				p.Total = p.Sequence
+			}
+		}, func(b *journal.Batch) {
+			if kind == "closed" {
+				b.Close = &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: r.outcome(res)}
+			}
+		})
+	}
+	if err == nil {
+		res.Closed = kind == "closed"
+		err = r.filer.flush(context.WithoutCancel(ctx))
+	}
+	if err != nil {
+		res.Filed, res.Error = false, err.Error()
+		return
+	}
+	r.tell(event.Event{Type: event.Evidence, Message: "evidence is signed, filed and in the ledger", Done: r.total})
+}
+
+// outcome puts a result into one word.
+func (r *run) outcome(res *Result) string {
+	c := res.Counts()
+	switch {
+	case c.Finished == len(res.Resets):
+		return "finished"
+	case c.Finished == 0 && !slices.ContainsFunc(res.Resets, func(x ResetResult) bool { return x.Changed }):
+		return "nothing_changed"
+	}
+	return "unfinished"
+}
+
+func (r *run) end(x ResetResult) {
+	r.mu.Lock()
+	r.results[x.Address] = x
+	r.mu.Unlock()
+	level := event.Info
+	message := x.Address + ": " + string(x.Outcome)
+	if x.Outcome != Finished {
+		level = event.Error
+		if x.Error != "" {
+			message += ": " + x.Error
+		}
+	}
+	r.tell(event.Event{Type: event.ResetFinished, Level: level, Address: x.Address, Step: x.Step, Message: message,
+		Outcome: string(x.Outcome), Proof: string(x.Proof)})
+}
+
+func (r *run) tell(e event.Event) {
+	if e.Level == "" {
+		e.Level = event.Info
+	}
+	e.Run, e.Timestamp = r.job.Run, r.x.now()
+	r.x.Events.Emit(e)
+}

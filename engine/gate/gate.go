@@ -1,0 +1,212 @@
+// Package gate decides whether the people who had to agree have agreed, to this
+// plan, and whether the requester is known as surely as policies ask.
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/policy"
+)
+
+// Document is an approval as found: a file's content, not yet believed.
+type Document struct {
+	Name    string
+	Content []byte
+}
+
+// Question is everything that the answer depends on.
+type Question struct {
+	File *plan.File
+	// Requirements are what policies ask, at planning or at approval.
+	Requirements plan.Requirements
+	Approvers    []config.Approver
+	Documents    []Document
+	// Operator is who runs apply; neither she nor the requester can approve.
+	Operator string
+	// Verified is how surely the requester was verified.
+	Verified lifecycle.Strength
+	Now      time.Time
+}
+
+// Approval is one that counts.
+type Approval struct {
+	Approver config.Approver
+	Signed   evidence.Approval
+	Document Document
+}
+
+// Answer says what counts and what is missing.
+type Answer struct {
+	Approvals []Approval
+	// Ignored explains every document that does not count, a sentence each.
+	Ignored []string
+	// Rejections are sentences about people who said no; any of them blocks.
+	Rejections []string
+	// Missing are sentences about what is not there yet, with what to do.
+	Missing []string
+}
+
+// Passed reports whether nothing stands in the way.
+func (a Answer) Passed() bool { return len(a.Missing) == 0 && len(a.Rejections) == 0 }
+
+// Input gives the approvals as policies see them.
+func (a Answer) Input() []policy.Approval {
+	out := []policy.Approval{}
+	for _, x := range a.Approvals {
+		out = append(out, policy.Approval{Approver: x.Approver.Name, Groups: x.Approver.Groups})
+	}
+	return out
+}
+
+// Ask finds the approvals that count, once per person, and what is missing.
+func Ask(q Question) Answer {
+	var out Answer
+	for _, d := range q.Documents {
+		approver, signed, why := q.judge(d)
+		switch {
+		case why != "":
+			out.Ignored = append(out.Ignored, d.Name+" does not count: "+why+".")
+		case signed.Decision == "reject":
+			out.Rejections = append(out.Rejections, rejection(approver.Name, signed.Comment))
+		case slices.ContainsFunc(out.Approvals, func(a Approval) bool { return a.Approver.Name == approver.Name }):
+			out.Ignored = append(out.Ignored, d.Name+" does not count again: "+approver.Name+" has approved already.")
+		default:
+			out.Approvals = append(out.Approvals, Approval{Approver: approver, Signed: signed, Document: d})
+		}
+	}
+	req := q.Requirements
+	for _, need := range req.Approvals {
+		if s := q.missing(need, out.Approvals); s != "" {
+			out.Missing = append(out.Missing, s)
+		}
+	}
+	if !q.Verified.AtLeast(req.Strength) {
+		out.Missing = append(out.Missing, fmt.Sprintf("The requester must be verified at %s; she is verified at %s. "+
+			"This version has no verifiers, so such a plan cannot be applied.", req.Strength, q.Verified))
+	}
+	return out
+}
+
+func rejection(name, comment string) string {
+	if comment == "" {
+		return name + " rejected this plan."
+	}
+	return name + " rejected this plan: " + comment
+}
+
+// judge says whose approval d is, or why it does not count.
+func (q Question) judge(d Document) (config.Approver, evidence.Approval, string) {
+	f := q.File
+	var nobody config.Approver
+	for _, a := range q.Approvers {
+		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
+		if err != nil {
+			continue // the workspace was validated: this key is of no kind that signs
+		}
+		found, err := evidence.VerifyApproval(d.Content, key)
+		if err != nil {
+			continue
+		}
+		signed := *found
+		switch {
+		case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
+			return nobody, signed, "it is for another plan"
+		case signed.PolicyDigest != f.Plan.PolicyDigest:
+			return nobody, signed, "it was given under other policies"
+		case signed.TrustDigest != f.Plan.TrustDigest:
+			return nobody, signed, "it was given under another trust base"
+		case !slices.Equal(signed.Targets, Targets(f)):
+			return nobody, signed, "it names other targets"
+		case signed.Decision != "approve" && signed.Decision != "reject":
+			return nobody, signed, "it neither approves nor rejects"
+		case signed.Decision == "reject":
+			return a, signed, ""
+		case !q.Now.Before(signed.ExpiresAt):
+			return nobody, signed, "it expired at " + signed.ExpiresAt.UTC().Format(time.RFC3339)
+		case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
+			return nobody, signed, "it is dated in the future"
+		case is(a, q.File.Plan.Requester):
+			return nobody, signed, a.Name + " is the requester"
+		case is(a, q.Operator):
+			return nobody, signed, a.Name + " is the operator"
+		}
+		return a, signed, ""
+	}
+	return nobody, evidence.Approval{}, "it is not signed by any approver of this workspace"
+}
+
+// missing says what one requirement still lacks, "" if nothing. While the
+// requester is unverified one of the approvers could be she, so one more is asked.
+func (q Question) missing(need plan.Approvals, have []Approval) string {
+	want, why := need.Count, ""
+	if want > 0 && q.Verified == lifecycle.None {
+		want++
+		why = ", one of them because the requester is not verified and could be among the approvers"
+	}
+	got := 0
+	for _, a := range have {
+		if inGroup(a.Approver, need.Group) {
+			got++
+		}
+	}
+	if got >= want {
+		return ""
+	}
+	var who []string
+	for _, a := range q.Approvers {
+		used := slices.ContainsFunc(have, func(h Approval) bool { return h.Approver.Name == a.Name })
+		if !used && inGroup(a, need.Group) && !is(a, q.File.Plan.Requester) && !is(a, q.Operator) {
+			who = append(who, a.Name)
+		}
+	}
+	scope := "the whole plan"
+	if n := len(need.Addresses); n == 1 {
+		scope = need.Addresses[0]
+	} else if n > 1 {
+		scope = fmt.Sprintf("%s and %d more", need.Addresses[0], n-1)
+	}
+	group := ""
+	if need.Group != "" {
+		group = " from the group " + need.Group
+	}
+	text := fmt.Sprintf("%d of %d approvals%s for %s (%d missing%s).", got, want, group, scope, want-got, why)
+	if len(who) == 0 {
+		return text + " Nobody who could give one is declared: add approver blocks."
+	}
+	return text + " Who may: " + strings.Join(who, ", ") + "."
+}
+
+// is reports whether who, as claimed, names the person a.
+func is(a config.Approver, who string) bool {
+	if who == "" {
+		return false
+	}
+	fold := func(s string) bool { return strings.EqualFold(s, who) }
+	return fold(a.Name) || slices.ContainsFunc(a.Identities, fold)
+}
+
+func inGroup(a config.Approver, group string) bool {
+	return group == "" || slices.Contains(a.Groups, group)
+}
+
+// Targets lists the distinct target identities of a plan, sorted: what an
+// approval is bound to.
+func Targets(f *plan.File) []string {
+	seen := map[string]bool{}
+	out := []string{}
+	for _, r := range f.Plan.Resets {
+		if t := r.Observed.Target; !seen[t] {
+			seen[t] = true
+			out = append(out, t)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,104 @@
+package seal
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+)
+
+// maxKeyFile is more than any identity file has.
+const maxKeyFile = 1 << 20
+
+// ParseRecipients reads age and SSH public keys.
+func ParseRecipients(list []string) ([]age.Recipient, error) {
+	var out []age.Recipient
+	for _, s := range list {
+		var r age.Recipient
+		var err error
+		if strings.HasPrefix(s, "ssh-") {
+			r, err = agessh.ParseRecipient(s)
+		} else {
+			var found []age.Recipient
+			found, err = age.ParseRecipients(strings.NewReader(s))
+			if err == nil && len(found) == 1 {
+				r = found[0]
+			}
+		}
+		if err != nil || r == nil {
+			return nil, fmt.Errorf("%.60q is no age recipient: it must be an age1… or SSH public key", s)
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// ReadIdentities reads an age identity file.
+func ReadIdentities(path string) ([]age.Identity, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	ids, err := age.ParseIdentities(bufio.NewReader(io.LimitReader(f, maxKeyFile)))
+	if err != nil {
+		return nil, fmt.Errorf("%s is no age identity file", path)
+	}
+	return ids, nil
+}
+
+// LocalIdentity reads the workspace's own sealing key, and makes it (0600) when
+// it is not there: durably, before anything can be sealed with it.
+func LocalIdentity(path string) (*age.X25519Identity, error) {
+	ids, err := ReadIdentities(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeIdentity(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if x, ok := ids[0].(*age.X25519Identity); ok && len(ids) == 1 {
+		return x, nil
+	}
+	return nil, fmt.Errorf("%s must hold one X25519 identity", path)
+}
+
+func makeIdentity(path string) (*age.X25519Identity, error) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		return nil, errors.New("the system gives no random numbers")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	// Two processes may be first at once: each writes a file of its own, and
+	// the one that links it wins.
+	temp, err := os.CreateTemp(filepath.Dir(path), ".seal-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(temp.Name())
+	_, err = fmt.Fprintf(temp, "# opens what remint has sealed in the state beside it\n%s\n", id)
+	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
+		return nil, fmt.Errorf("%s cannot be written", path)
+	}
+	if err := os.Link(temp.Name(), path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return LocalIdentity(path)
+		}
+		return nil, fmt.Errorf("%s cannot be written", path)
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	return id, errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,268 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"time"
+)
+
+// groupLimit is how many callers' writes share one commit at most.
+const groupLimit = 512
+
+// change is one caller's write. do runs inside a transaction that it may share
+// with others; done runs once that is durable, undo if it will not be.
+type change struct {
+	ctx        context.Context
+	do         func(*tx) error
+	done, undo func()
+	err        chan error
+}
+
+// tx is the writer's transaction with its prepared statements.
+type tx struct {
+	ctx    context.Context
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	erased bool // ciphertexts were erased by a change
+	closed bool // a run was closed by a change
+}
+
+func (t *tx) stmt(query string) (*sql.Stmt, error) {
+	if st, ok := t.stmts[query]; ok {
+		return st, nil
+	}
+	st, err := t.conn.PrepareContext(t.ctx, query)
+	if err == nil {
+		t.stmts[query] = st
+	}
+	return st, err
+}
+
+func (t *tx) exec(query string, args ...any) (sql.Result, error) {
+	st, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(t.ctx, args...)
+}
+
+// get scans one row; sql.ErrNoRows if there is none.
+func (t *tx) get(query string, args []any, into ...any) error {
+	st, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	return st.QueryRowContext(t.ctx, args...).Scan(into...)
+}
+
+// writer commits changes, many together.
+type writer struct {
+	s       *store
+	t       tx
+	queue   chan *change
+	mu      sync.RWMutex // guards stopped against queue's closing
+	stopped bool
+	ended   chan error
+	dirty   time.Time // since when erased ciphertexts may stand in the WAL
+}
+
+func startWriter(ctx context.Context, s *store) (*writer, error) {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return nil, openFailure(s.path, err)
+	}
+	w := &writer{s: s, queue: make(chan *change, groupLimit), ended: make(chan error, 1)}
+	w.t = tx{ctx: context.WithoutCancel(ctx), conn: conn, stmts: map[string]*sql.Stmt{}}
+	// A killed process may have left its WAL.
+	if _, err := w.truncate(); err != nil && final(err) {
+		return nil, errors.Join(openFailure(s.path, err), conn.Close())
+	}
+	go w.loop()
+	return w, nil
+}
+
+// submit hands in a change and waits for its outcome. A context that ends while
+// it waits for its turn takes it back; afterwards it does not.
+func (w *writer) submit(ctx context.Context, c *change) error {
+	c.ctx, c.err = ctx, make(chan error, 1)
+	w.mu.RLock()
+	if w.stopped {
+		w.mu.RUnlock()
+		return ErrClosed
+	}
+	w.queue <- c
+	w.mu.RUnlock()
+	return <-c.err
+}
+
+// stop ends the writer once everything handed in is written.
+func (w *writer) stop() error {
+	w.mu.Lock()
+	w.stopped = true
+	close(w.queue)
+	w.mu.Unlock()
+	return <-w.ended
+}
+
+func (w *writer) loop() {
+	tidy := time.NewTimer(time.Hour)
+	defer tidy.Stop()
+	for {
+		select {
+		case c, ok := <-w.queue:
+			if !ok {
+				w.ended <- w.finish()
+				return
+			}
+			w.commit(w.gather(c))
+			if !w.dirty.IsZero() {
+				tidy.Reset(time.Second)
+			}
+		case <-tidy.C:
+			w.tidy()
+		}
+		if !w.dirty.IsZero() && time.Since(w.dirty) > time.Second {
+			w.tidy()
+		}
+	}
+}
+
+// gather takes what else waits.
+func (w *writer) gather(first *change) []*change {
+	group := []*change{first}
+	for len(group) < groupLimit {
+		select {
+		case c, ok := <-w.queue:
+			if !ok {
+				return group
+			}
+			group = append(group, c)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit writes a group in one transaction. A change that is refused is undone
+// alone; a failure of the disk fails all, and the journal with them.
+func (w *writer) commit(group []*change) {
+	if err := w.s.broken(); err != nil {
+		fail(group, err)
+		return
+	}
+	w.t.erased, w.t.closed = false, false
+	if _, err := w.t.exec("BEGIN IMMEDIATE"); err != nil {
+		fail(group, w.failure(err))
+		return
+	}
+	kept := group[:0]
+	for i, c := range group {
+		refused, err := w.apply(c)
+		switch {
+		case err != nil:
+			_, _ = w.t.exec("ROLLBACK")
+			fail(append(kept, group[i:]...), w.failure(err))
+			return
+		case refused != nil:
+			c.fail(refused)
+		default:
+			kept = append(kept, c)
+		}
+	}
+	if _, err := w.t.exec("COMMIT"); err != nil {
+		_, _ = w.t.exec("ROLLBACK")
+		fail(kept, w.s.breakWith(wording(err)))
+		return
+	}
+	if w.t.erased && w.dirty.IsZero() {
+		w.dirty = time.Now()
+	}
+	if w.t.closed {
+		w.tidy()
+	}
+	for _, c := range kept {
+		if c.done != nil {
+			c.done()
+		}
+		c.err <- nil
+	}
+}
+
+// apply runs one change: refused is its own fault, err everybody's.
+func (w *writer) apply(c *change) (refused, err error) {
+	if err := c.ctx.Err(); err != nil {
+		return err, nil
+	}
+	if _, err := w.t.exec("SAVEPOINT change"); err != nil {
+		return nil, err
+	}
+	refused = c.do(&w.t)
+	if refused != nil {
+		if final(refused) {
+			return nil, refused
+		}
+		if _, err := w.t.exec("ROLLBACK TO change"); err != nil {
+			return nil, err
+		}
+		refused = w.s.explain(refused)
+	}
+	_, err = w.t.exec("RELEASE change")
+	return refused, err
+}
+
+// failure is what a whole group is told.
+func (w *writer) failure(err error) error {
+	if final(err) {
+		return w.s.breakWith(wording(err))
+	}
+	return w.s.explain(err)
+}
+
+func fail(group []*change, err error) {
+	for _, c := range group {
+		c.fail(err)
+	}
+}
+
+func (c *change) fail(err error) {
+	if c.undo != nil {
+		c.undo()
+	}
+	c.err <- err
+}
+
+// tidy empties the WAL, in which erased ciphertexts still stand; a reader can
+// make that impossible for a while, then it is tried again.
+func (w *writer) tidy() {
+	if w.dirty.IsZero() || w.s.broken() != nil {
+		return
+	}
+	done, err := w.truncate()
+	switch {
+	case err != nil && final(err):
+		_ = w.s.breakWith(wording(err))
+	case done:
+		w.dirty = time.Time{}
+	default:
+		w.dirty = time.Now()
+	}
+}
+
+// truncate copies the WAL into the database file and cuts it to nothing.
+func (w *writer) truncate() (done bool, err error) {
+	var busy, log, copied int
+	err = w.t.conn.QueryRowContext(w.t.ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &copied)
+	return err == nil && busy == 0, err
+}
+
+func (w *writer) finish() error {
+	w.tidy()
+	var errs []error
+	for _, st := range w.t.stmts {
+		errs = append(errs, st.Close())
+	}
+	return errors.Join(append(errs, w.t.conn.Close())...)
+}

@@ -1,0 +1,131 @@
+package planner
+
+import (
+	"slices"
+	"unique"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// reset turns expanded steps and an observation into the plan of one reset.
+func (p *Planner) reset(c *config.Credential, steps []config.Step, reset config.Reset, obs provider.Observation, target string, planned map[string]bool) *Reset {
+	address := c.Addr.String()
+	r := &plan.Reset{
+		Address: address, CredentialType: c.Type.Name, Kind: c.Type.Kind, Owner: c.Owner,
+		Environment: c.Environment, Labels: c.Labels,
+		Runbook: plan.Runbook{Name: c.Runbook.Name, Digest: c.Runbook.Digest, Builtin: c.Runbook.Builtin},
+		Observed: plan.Observed{
+			Target: target, Exists: obs.Exists, Enabled: obs.Enabled, Fenced: obs.Fenced,
+			Generation: p.Known[address].Generation,
+		},
+	}
+	for _, v := range obs.Versions {
+		r.Observed.Versions = append(r.Observed.Versions, v.ID)
+	}
+	for _, d := range c.DependsOn {
+		if planned[d.String()] {
+			r.DependsOn = append(r.DependsOn, d.String())
+		}
+	}
+	s := situation{c: c, reset: reset, obs: obs, steps: steps}
+	r.Notes = s.notes()
+	r.Steps = s.planSteps()
+	return &Reset{Credential: c, Steps: steps, Plan: r, Observation: obs, Input: s.input(r)}
+}
+
+// situation is one reset seen from all sides.
+type situation struct {
+	c     *config.Credential
+	reset config.Reset
+	obs   provider.Observation
+	steps []config.Step
+}
+
+// planSteps writes the steps in the order in which they run. Each step waits
+// for all of the phase before it, and for what it names itself.
+func (s situation) planSteps() []plan.Step {
+	out := make([]plan.Step, len(s.steps))
+	var before, current []string
+	for i, st := range s.steps {
+		if i > 0 && !samePhase(s.steps[i-1], st) {
+			before, current = current, nil
+		}
+		address := intern(st.Addr.String())
+		current = append(current, address)
+		deps := before
+		for _, d := range st.DependsOn {
+			if a := intern(d.String()); !slices.Contains(deps, a) {
+				deps = append(deps[:len(deps):len(deps)], a)
+			}
+		}
+		out[i] = plan.Step{
+			Address: address, Phase: st.Phase, Target: intern(s.target(st)), Summary: intern(s.summary(st)),
+			DependsOn: deps, Reversible: s.reversible(st), Controls: st.Controls,
+		}
+	}
+	return out
+}
+
+func samePhase(a, b config.Step) bool { return a.Phase == b.Phase && a.Addr.Nth == b.Addr.Nth }
+
+// intern keeps one copy of strings that ten thousand resets have in common.
+func intern(s string) string { return unique.Make(s).Value() }
+
+// reversible is false for what cannot be taken back once it is done.
+func (s situation) reversible(st config.Step) bool {
+	switch st.Phase {
+	case lifecycle.Install:
+		return s.c.Type.Kind == lifecycle.Overlapping || s.reset.Mode == lifecycle.Contain
+	case lifecycle.Revoke, lifecycle.Terminate, lifecycle.Reload, lifecycle.Notify:
+		return false
+	case lifecycle.Distribute:
+		return s.reset.Mode != lifecycle.Retire
+	}
+	return true
+}
+
+// input is the reset as policies see it.
+func (s situation) input(r *plan.Reset) policy.Reset {
+	in := policy.Reset{
+		Address: r.Address, CredentialType: r.CredentialType, Kind: r.Kind,
+		Person: s.c.Type.Person, HasSessions: s.c.Type.Sessions, Provider: s.c.Provider.Key(),
+		Owner: r.Owner, Environment: r.Environment, Production: lifecycle.IsProduction(r.Environment),
+		Labels: r.Labels, Attributes: s.c.Attrs.Public(), Runbook: r.Runbook, Observed: r.Observed,
+		InUseBy: s.obs.InUseBy, Steps: make([]policy.Step, len(r.Steps)),
+		Stores: []string{}, Consumers: []string{}, Phases: []lifecycle.Phase{},
+	}
+	for _, b := range s.c.Stores {
+		in.Stores = append(in.Stores, b.Key())
+	}
+	for _, b := range s.c.Consumers {
+		in.Consumers = append(in.Consumers, b.Key())
+	}
+	for i, st := range s.steps {
+		if i == 0 || !samePhase(s.steps[i-1], st) {
+			in.Phases = append(in.Phases, st.Phase)
+		}
+		in.Steps[i] = policy.Step{Address: r.Steps[i].Address, Phase: st.Phase, Reversible: r.Steps[i].Reversible, Controls: st.Controls}
+		if st.Phase == lifecycle.Issue {
+			if bits := s.c.Type.Issue.Bits; bits != nil {
+				in.EntropyBits = bits(st.Args)
+			}
+		}
+	}
+	return in
+}
+
+// Input is what policies are asked about, without what only later stages know.
+func Input(stage policy.Stage, doc *plan.Plan, resets []*Reset) *policy.Input {
+	in := &policy.Input{
+		Version: policy.InputVersion, Stage: stage, Reason: doc.Reason, Mode: doc.Mode, Ticket: doc.Ticket,
+		Requester: doc.Requester, Trust: doc.Trust, Resets: make([]policy.Reset, len(resets)),
+	}
+	for i, r := range resets {
+		in.Resets[i] = r.Input
+	}
+	return in
+}

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/secret"
+)
+
+// Recover writes a secret that is sealed in the state into a new file of mode
+// 0600: the newest that a run made for the address. With erase the sealed copy is
+// forgotten once the file is durable.
+func (e *Engine) Recover(ctx context.Context, address, field, out string, erase bool) diag.Diagnostics {
+	a, err := addrs.ParseCredential(address)
+	if err != nil {
+		return diag.Errored(0, "Not an address", "%s.", err)
+	}
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return diags
+	}
+	j, faults := e.state(ctx, w, false)
+	if faults.HasErrors() {
+		return append(diags, faults...)
+	}
+	if j == nil {
+		return diags.Errorf("Nothing is sealed", "There is no state yet.")
+	}
+	defer j.Close()
+	found, err := newestSealed(ctx, j, a.String())
+	if err != nil {
+		return diags.Errorf("Nothing is sealed", "%s.", err)
+	}
+	m, err := unseal(ctx, w, j, found)
+	if err != nil {
+		return diags.Errorf("The sealed secret cannot be opened", "%s.", err)
+	}
+	value, err := pick(m, field)
+	if err != nil {
+		return diags.Errorf("Which field?", "%s.", err)
+	}
+	if err := writeNew(out, value); err != nil {
+		return diags.Errorf("The secret cannot be written", "%s: %s. The sealed copy is still there.", out, reason(err))
+	}
+	if erase {
+		if err := j.Append(ctx, &journal.Batch{Erase: []journal.Sealed{found}}); err != nil {
+			return diags.Errorf("The sealed copy is still there", "%s.", err)
+		}
+	}
+	return diags
+}
+
+func newestSealed(ctx context.Context, j journal.Journal, address string) (journal.Sealed, error) {
+	runs, err := j.Runs(ctx)
+	if err != nil {
+		return journal.Sealed{}, err
+	}
+	for _, r := range runs {
+		list, err := j.Secrets(ctx, r.ID)
+		if err != nil {
+			return journal.Sealed{}, err
+		}
+		for _, s := range list {
+			if s.Address == address && s.Name != executor.OldSecret {
+				return s, nil
+			}
+		}
+	}
+	return journal.Sealed{}, fmt.Errorf("the state holds no secret of %s: it is in its stores, was taken, or was never made", address)
+}
+
+func pick(m secret.Material, field string) (secret.Value, error) {
+	names := m.Names()
+	if field == "" && len(names) == 1 {
+		field = names[0]
+	}
+	if v := m.Field(field); !v.IsZero() {
+		return v, nil
+	}
+	return secret.Value{}, fmt.Errorf("name one with -field: it has %s", strings.Join(names, ", "))
+}
+
+// writeNew writes a file that must not exist yet, durably.
+func writeNew(path string, v secret.Value) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(v.Reveal())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// unseal opens one sealed secret in a process that did not seal it.
+func unseal(ctx context.Context, w *config.Workspace, j journal.Journal, s journal.Sealed) (secret.Material, error) {
+	keys, err := runKeys(ctx, w, j, s.Run)
+	if err != nil {
+		return secret.Material{}, err
+	}
+	ciphertext, err := j.Secret(ctx, s.Run, s.Address, s.Name)
+	if err != nil {
+		return secret.Material{}, err
+	}
+	return keys.Unseal(s.Address, s.Name, ciphertext)
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// ResumeRequest says what to finish.
+type ResumeRequest struct {
+	// Run is one run; "" means every open one.
+	Run string
+	// Approvals found now are added to those that the run kept.
+	Approvals  []gate.Document
+	Operator   string
+	Unattended bool
+}
+
+// Resume finishes what was interrupted: open runs, and evidence that is not
+// filed yet. With nothing open it does nothing and has no results.
+func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*executor.Result, diag.Diagnostics) {
+	w, diags := e.Load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	// A cheap look first: nothing open needs no variables and no providers.
+	j, faults := e.state(ctx, w, false)
+	if faults.HasErrors() {
+		return nil, append(diags, faults...)
+	}
+	if j == nil {
+		return nil, append(diags, noSuchRun(req.Run)...)
+	}
+	open, faults := openRuns(ctx, j, req.Run)
+	pending := unfiled(ctx, j)
+	_ = j.Close()
+	if faults.HasErrors() || len(open) == 0 && !pending {
+		return nil, append(diags, faults...)
+	}
+	s, diags := e.open(ctx, need{state: true, signer: true})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	defer s.close()
+	var results []*executor.Result
+	for _, run := range open {
+		res, faults := s.resume(ctx, soft, run, req)
+		diags = append(diags, faults...)
+		if res != nil {
+			results = append(results, res)
+		}
+	}
+	x, faults := s.executor(ctx, "")
+	if faults.HasErrors() {
+		return results, append(diags, faults...)
+	}
+	defer x.close()
+	if err := x.FileEvidence(ctx); err != nil {
+		diags = append(diags, diag.Errored(diag.ExitUnfinished, "Evidence is not filed yet", "%s. Mend this, then `remint resume`.", err)...)
+	}
+	return results, diags
+}
+
+func noSuchRun(id string) diag.Diagnostics {
+	if id == "" {
+		return nil
+	}
+	return diag.Errored(0, "No such run", "The state knows no run %q. `remint runs` lists them.", id)
+}
+
+func openRuns(ctx context.Context, j journal.Journal, id string) ([]string, diag.Diagnostics) {
+	runs, err := j.Runs(ctx)
+	if err != nil {
+		return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
+	}
+	var open []string
+	found := id == ""
+	for i := len(runs) - 1; i >= 0; i-- { // oldest first
+		if id != "" && runs[i].ID != id {
+			continue
+		}
+		found = true
+		if runs[i].ClosedAt.IsZero() {
+			open = append(open, runs[i].ID)
+		}
+	}
+	if !found {
+		return nil, noSuchRun(id)
+	}
+	return open, nil
+}
+
+func unfiled(ctx context.Context, j journal.Journal) bool {
+	for range j.Unfiled(ctx) {
+		return true
+	}
+	return false
+}
+
+// resume finishes one run.
+func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest) (*executor.Result, diag.Diagnostics) {
+	fail := func(exit diag.Exit, format string, args ...any) (*executor.Result, diag.Diagnostics) {
+		return nil, diag.Errored(exit, "Run "+id+" cannot be resumed", format, args...)
+	}
+	run, err := s.journal.Run(ctx, id)
+	if err != nil {
+		return fail(diag.ExitUnfinished, "%s.", err)
+	}
+	file, err := plan.Read(bytes.NewReader(run.Plan))
+	if err != nil {
+		return fail(diag.ExitUnfinished, "Its plan in the state is damaged: %s.", err)
+	}
+	m, err := decodeMeta(run.Meta)
+	if err != nil {
+		return fail(diag.ExitUnfinished, "%s.", err)
+	}
+	resets, diags := s.planner().Restore(file)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	job := &executor.Job{
+		Run: id, File: file, Refused: m.Refused, Operator: req.Operator, Verified: lifecycle.None,
+		Unattended: req.Unattended, Facts: m.Facts,
+	}
+	for _, r := range resets {
+		if _, no := m.Refused[r.Plan.Address]; !no {
+			job.Resets = append(job.Resets, r)
+		}
+	}
+	job.Gate = gate.Ask(gate.Question{
+		File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers,
+		Documents: append(m.Approvals, req.Approvals...), Operator: run.Operator, Verified: lifecycle.None, Now: s.engine.opts.Now(),
+	})
+	x, diags := s.executor(ctx, id)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	defer x.close()
+	return x.Resume(ctx, soft, job)
+}
+
+// reason is an error's text without the path that the caller names anyway.
+func reason(err error) string {
+	var unwrapped interface{ Unwrap() error }
+	if errors.As(err, &unwrapped) && unwrapped.Unwrap() != nil {
+		return fmt.Sprint(unwrapped.Unwrap())
+	}
+	return err.Error()
+}
