@@ -18,6 +18,7 @@ type Fleet struct {
 
 	mu        sync.Mutex
 	providers map[*config.ProviderBlock]*opening
+	notifiers map[*config.Block]provider.Notifier
 }
 
 type opening struct {
@@ -31,7 +32,7 @@ type opening struct {
 
 // New is an empty fleet.
 func New(r *provider.Registry) *Fleet {
-	return &Fleet{registry: r, providers: map[*config.ProviderBlock]*opening{}}
+	return &Fleet{registry: r, providers: map[*config.ProviderBlock]*opening{}, notifiers: map[*config.Block]provider.Notifier{}}
 }
 
 func (f *Fleet) opening(b *config.ProviderBlock) *opening {
@@ -77,9 +78,19 @@ func (f *Fleet) Consumer(ctx context.Context, b *config.Block) (provider.Consume
 	return f.registry.Consumer(b.Type).Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs})
 }
 
-// Notifier opens a notifier.
+// Notifier gives a notifier, opened once: one that keeps a file remembers what
+// it has written there.
 func (f *Fleet) Notifier(ctx context.Context, b *config.Block) (provider.Notifier, error) {
-	return f.registry.Notifier(b.Type).Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.notifiers[b]; n != nil {
+		return n, nil
+	}
+	n, err := f.registry.Notifier(b.Type).Open(context.WithoutCancel(ctx), provider.Block{Name: b.Name, Attrs: b.Attrs})
+	if err == nil {
+		f.notifiers[b] = n
+	}
+	return n, err
 }
 
 // Credential is what the provider is told about c.

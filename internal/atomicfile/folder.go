@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,11 +83,17 @@ func (d *folder) read() ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err == nil && len(b) > MaxSize {
+	// Room for the size it has now, and for the read that finds the end: large
+	// files are read again and again, and growing would copy them each time.
+	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() <= MaxSize {
+		b.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	_, err = b.ReadFrom(io.LimitReader(f, MaxSize+1))
+	if err == nil && b.Len() > MaxSize {
 		return nil, fmt.Errorf("it is larger than %d MiB", MaxSize>>20)
 	}
-	return b, err
+	return b.Bytes(), err
 }
 
 func (d *folder) temp() string { return "." + d.name + ".remint-tmp" }
