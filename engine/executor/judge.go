@@ -39,7 +39,7 @@ func (r *reset) judge(ctx context.Context, final bool) error {
 // result sums up what the steps have observed so far.
 func (r *reset) result(final bool) *policy.Result {
 	out := &policy.Result{Proof: r.proof(), Final: final}
-	for _, st := range r.Steps {
+	for _, st := range r.steps {
 		past := r.past.steps[st.Addr.String()]
 		if !past.done() {
 			continue

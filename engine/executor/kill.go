@@ -284,7 +284,7 @@ func (r *reset) control(ctx context.Context, st config.Step, e *entry) (bool, er
 // proof is the weakest proof there is so far, "" before any.
 func (r *reset) proof() lifecycle.Proof {
 	out := lifecycle.Proof("")
-	for _, st := range r.Steps {
+	for _, st := range r.steps {
 		past := r.past.steps[st.Addr.String()]
 		if st.Phase != lifecycle.Prove || !past.done() {
 			continue

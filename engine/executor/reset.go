@@ -30,6 +30,7 @@ type reset struct {
 	address string
 	cred    provider.Credential
 	target  provider.Provider
+	steps   []config.Step
 	past    *history
 	wait    waiter
 	soft    context.Context // done when no new step may begin
@@ -63,7 +64,7 @@ func (e *stepError) Unwrap() error { return e.err }
 
 // run does what is left of the steps, in order.
 func (r *reset) run(ctx context.Context) error {
-	for _, st := range r.Steps {
+	for _, st := range r.steps {
 		address := st.Addr.String()
 		if r.past.steps[address].done() {
 			continue
@@ -153,7 +154,7 @@ func (r *reset) material(ctx context.Context, issue string) (secret.Material, er
 // issued names the issue step that made the new secret, "" if this reset makes none
 // or has not made it yet.
 func (r *reset) issued() string {
-	for _, st := range r.Steps {
+	for _, st := range r.steps {
 		if a := st.Addr.String(); st.Phase == lifecycle.Issue && r.past.steps[a].done() {
 			return a
 		}
@@ -163,7 +164,7 @@ func (r *reset) issued() string {
 
 // of gives the entry of the last done step of a phase.
 func (r *reset) of(phase lifecycle.Phase, nth int) (entry, bool) {
-	for _, st := range r.Steps {
+	for _, st := range r.steps {
 		p := r.past.steps[st.Addr.String()]
 		if st.Phase == phase && max(st.Addr.Nth, 1) == nth && p.done() {
 			return p.entry, true
@@ -269,14 +270,18 @@ func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
 	return out
 }
 
-// open finds the target of a reset.
+// open finds the steps and the target of a reset.
 func (x *Executor) open(ctx context.Context, j *Job, p *planner.Reset, past *history, w waiter, soft context.Context) (*reset, error) {
 	target, err := x.Fleet.Provider(ctx, p.Credential.Provider)
 	if err != nil {
 		return nil, err
 	}
+	steps, diags := p.Expand()
+	if diags.HasErrors() {
+		return nil, diags.Err()
+	}
 	return &reset{
-		x: x, job: j, Reset: p, address: p.Credential.Addr.String(), cred: fleet.Credential(p.Credential),
+		x: x, job: j, Reset: p, steps: steps, address: p.Credential.Addr.String(), cred: fleet.Credential(p.Credential),
 		target: target, past: past, wait: w, soft: soft, secrets: map[string]secret.Material{},
 	}, nil
 }

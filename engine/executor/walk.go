@@ -114,7 +114,7 @@ func (r *run) settle(ctx context.Context, x *reset, cause error) (ResetResult, e
 
 // touched reports whether an earlier process may have changed something outside.
 func (r *reset) touched() bool {
-	for _, st := range r.Steps {
+	for _, st := range r.steps {
 		if st.Phase != lifecycle.Prove && r.effective(st.Phase) && r.past.steps[st.Addr.String()].begun {
 			return true
 		}

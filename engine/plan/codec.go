@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/gowebpki/jcs"
+	"golang.org/x/sync/errgroup"
 )
 
 // MaxSize is the largest plan file that Read accepts, in bytes: ten times what a
@@ -63,8 +65,10 @@ func (p *Plan) normalize() {
 		}
 		r.DependsOn, r.Notes = orEmpty(r.DependsOn), orEmpty(r.Notes)
 		r.Observed.Versions, r.Steps = orEmpty(r.Observed.Versions), orEmpty(r.Steps)
-		for j := range r.Steps {
-			r.Steps[j].DependsOn, r.Steps[j].Controls = orEmpty(r.Steps[j].DependsOn), orEmpty(r.Steps[j].Controls)
+		for j := range r.Steps { // lists of steps may be shared: only what is nil is written
+			if st := &r.Steps[j]; st.DependsOn == nil || st.Controls == nil {
+				st.DependsOn, st.Controls = orEmpty(st.DependsOn), orEmpty(st.Controls)
+			}
 		}
 	}
 }
@@ -106,22 +110,52 @@ func (p *Plan) writeCanonical(w io.Writer) error {
 	if _, err := w.Write(b[:at]); err != nil {
 		return err
 	}
-	for i := range p.Resets {
-		if i > 0 {
-			if _, err := io.WriteString(w, ","); err != nil {
-				return err
-			}
-		}
-		c, err := Canonical(p.Resets[i])
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(c); err != nil {
-			return err
-		}
+	if err := writeList(w, p.Resets); err != nil {
+		return err
 	}
 	_, err = w.Write(b[at:])
 	return err
+}
+
+// chunk is how many elements are canonicalized before they are written.
+const chunk = 1024
+
+// writeList writes the canonical elements of a list with commas between them.
+// Elements are canonicalized side by side, a chunk at a time.
+func writeList[T any](w io.Writer, list []T) error {
+	for from := 0; from < len(list); from += chunk {
+		part := list[from:min(from+chunk, len(list))]
+		done := make([][]byte, len(part))
+		var group errgroup.Group
+		group.SetLimit(runtime.GOMAXPROCS(0))
+		const slice = 64
+		for at := 0; at < len(part); at += slice {
+			group.Go(func() error {
+				for i := at; i < min(at+slice, len(part)); i++ {
+					b, err := Canonical(part[i])
+					if err != nil {
+						return err
+					}
+					done[i] = b
+				}
+				return nil
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		for i, b := range done {
+			if from+i > 0 {
+				if _, err := io.WriteString(w, ","); err != nil {
+					return err
+				}
+			}
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Canonical is the RFC 8785 form of any JSON-ready value.
@@ -141,29 +175,29 @@ func sum(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil))
 // equal bytes, and any flipped byte is noticed.
 func (f *File) Write(w io.Writer) error {
 	f.Plan.normalize()
+	var body bytes.Buffer
+	if err := f.encode(&body); err != nil {
+		return err
+	}
 	h := sha256.New()
-	if err := f.encode(h, ""); err != nil {
-		return err
-	}
+	h.Write(body.Bytes())
 	f.Checksum = sum(h)
-	if err := f.encode(w, f.Checksum); err != nil {
-		return err
+	// "checksum" sorts before every other member: it goes in right after the brace.
+	for _, part := range [][]byte{[]byte(`{"checksum":"` + f.Checksum + `",`), body.Bytes()[1:], []byte("\n")} {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
 	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return nil
 }
 
-// encode writes the canonical form; without a checksum that member is left out.
-func (f *File) encode(w io.Writer, checksum string) error {
-	head := map[string]any{"created_at": f.CreatedAt, "digest": f.Digest, "format_version": f.FormatVersion, "id": f.ID}
-	if checksum != "" {
-		head["checksum"] = checksum
-	}
-	b, err := Canonical(head)
+// encode writes the canonical form of everything but the checksum.
+func (f *File) encode(w io.Writer) error {
+	b, err := Canonical(map[string]any{"created_at": f.CreatedAt, "digest": f.Digest, "format_version": f.FormatVersion, "id": f.ID})
 	if err != nil {
 		return err
 	}
-	// checksum, created_at, digest, format_version, id < plan < seen
+	// created_at, digest, format_version, id < plan < seen
 	if _, err := w.Write(append(b[:len(b)-1:len(b)-1], `,"plan":`...)); err != nil {
 		return err
 	}
@@ -173,17 +207,8 @@ func (f *File) encode(w io.Writer, checksum string) error {
 	if _, err := io.WriteString(w, `,"seen":[`); err != nil {
 		return err
 	}
-	for i := range f.Seen {
-		c, err := Canonical(f.Seen[i])
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			c = append([]byte{','}, c...)
-		}
-		if _, err := w.Write(c); err != nil {
-			return err
-		}
+	if err := writeList(w, f.Seen); err != nil {
+		return err
 	}
 	_, err = io.WriteString(w, "]}")
 	return err

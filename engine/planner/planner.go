@@ -36,6 +36,8 @@ type Planner struct {
 	Now      func() time.Time
 	// Parallelism bounds how many targets are read at once.
 	Parallelism int
+
+	shared shared
 }
 
 // Request says what a plan is about.
@@ -57,12 +59,18 @@ type Planned struct {
 
 // Reset is one planned reset.
 type Reset struct {
-	Credential  *config.Credential
-	Steps       []config.Step
-	Plan        *plan.Reset
-	Observation provider.Observation
+	Credential *config.Credential
+	Plan       *plan.Reset
 	// Input is how policies see it.
 	Input policy.Reset
+
+	request *config.Reset
+}
+
+// Expand gives the steps as the executor needs them. They are made when they
+// are wanted, since those of ten thousand resets would fill the memory.
+func (r *Reset) Expand() ([]config.Step, diag.Diagnostics) {
+	return r.Credential.Runbook.Expand(r.Credential, *r.request)
 }
 
 // Plan reads the targets, orders the steps and asks the policies. It changes

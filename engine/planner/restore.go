@@ -40,8 +40,8 @@ func (p *Planner) Restore(file *plan.File) ([]*Reset, diag.Diagnostics) {
 		if !slices.EqualFunc(steps, r.Steps, func(a config.Step, b plan.Step) bool { return a.Addr.String() == b.Address }) {
 			return nil, changed("the steps of %s are not the planned ones", r.Address)
 		}
-		s := situation{c: c, reset: reset, obs: provider.Observation{}, steps: steps}
-		out[i] = &Reset{Credential: c, Steps: steps, Plan: r, Input: s.input(r)}
+		s := situation{c: c, reset: reset, obs: provider.Observation{}, steps: steps, shared: &p.shared}
+		out[i] = &Reset{Credential: c, Plan: r, Input: s.input(r, p.shared.find(r.Steps)), request: &reset}
 	}
 	return out, nil
 }

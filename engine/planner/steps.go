@@ -31,10 +31,11 @@ func (p *Planner) reset(c *config.Credential, steps []config.Step, reset config.
 			r.DependsOn = append(r.DependsOn, d.String())
 		}
 	}
-	s := situation{c: c, reset: reset, obs: obs, steps: steps}
+	s := situation{c: c, reset: reset, obs: obs, steps: steps, shared: &p.shared}
 	r.Notes = s.notes()
-	r.Steps = s.planSteps()
-	return &Reset{Credential: c, Steps: steps, Plan: r, Observation: obs, Input: s.input(r)}
+	same := s.shared.find(s.planSteps())
+	r.Steps = same.steps
+	return &Reset{Credential: c, Plan: r, Input: s.input(r, same), request: &s.reset}
 }
 
 // situation is one reset seen from all sides.
@@ -43,6 +44,8 @@ type situation struct {
 	reset config.Reset
 	obs   provider.Observation
 	steps []config.Step
+	// shared keeps one copy of what many resets have in common.
+	shared *shared
 }
 
 // planSteps writes the steps in the order in which they run. Each step waits
@@ -51,7 +54,7 @@ func (s situation) planSteps() []plan.Step {
 	out := make([]plan.Step, len(s.steps))
 	var before, current []string
 	for i, st := range s.steps {
-		if i > 0 && !samePhase(s.steps[i-1], st) {
+		if i > 0 && (s.steps[i-1].Phase != st.Phase || s.steps[i-1].Addr.Nth != st.Addr.Nth) {
 			before, current = current, nil
 		}
 		address := intern(st.Addr.String())
@@ -70,8 +73,6 @@ func (s situation) planSteps() []plan.Step {
 	return out
 }
 
-func samePhase(a, b config.Step) bool { return a.Phase == b.Phase && a.Addr.Nth == b.Addr.Nth }
-
 // intern keeps one copy of strings that ten thousand resets have in common.
 func intern(s string) string { return unique.Make(s).Value() }
 
@@ -89,33 +90,29 @@ func (s situation) reversible(st config.Step) bool {
 }
 
 // input is the reset as policies see it.
-func (s situation) input(r *plan.Reset) policy.Reset {
+func (s situation) input(r *plan.Reset, same *alike) policy.Reset {
 	in := policy.Reset{
 		Address: r.Address, CredentialType: r.CredentialType, Kind: r.Kind,
 		Person: s.c.Type.Person, HasSessions: s.c.Type.Sessions, Provider: s.c.Provider.Key(),
 		Owner: r.Owner, Environment: r.Environment, Production: lifecycle.IsProduction(r.Environment),
 		Labels: r.Labels, Attributes: s.c.Attrs.Public(), Runbook: r.Runbook, Observed: r.Observed,
-		InUseBy: s.obs.InUseBy, Steps: make([]policy.Step, len(r.Steps)),
-		Stores: []string{}, Consumers: []string{}, Phases: []lifecycle.Phase{},
+		InUseBy: s.obs.InUseBy, Stores: keys(s.c.Stores), Consumers: keys(s.c.Consumers),
+		Phases: same.phases, Steps: same.judged,
 	}
-	for _, b := range s.c.Stores {
-		in.Stores = append(in.Stores, b.Key())
-	}
-	for _, b := range s.c.Consumers {
-		in.Consumers = append(in.Consumers, b.Key())
-	}
-	for i, st := range s.steps {
-		if i == 0 || !samePhase(s.steps[i-1], st) {
-			in.Phases = append(in.Phases, st.Phase)
-		}
-		in.Steps[i] = policy.Step{Address: r.Steps[i].Address, Phase: st.Phase, Reversible: r.Steps[i].Reversible, Controls: st.Controls}
-		if st.Phase == lifecycle.Issue {
-			if bits := s.c.Type.Issue.Bits; bits != nil {
-				in.EntropyBits = bits(st.Args)
-			}
+	for _, st := range s.steps {
+		if bits := s.c.Type.Issue.Bits; bits != nil && st.Phase == lifecycle.Issue {
+			in.EntropyBits = bits(st.Args)
 		}
 	}
 	return in
+}
+
+func keys(blocks []*config.Block) []string {
+	out := make([]string, len(blocks))
+	for i, b := range blocks {
+		out[i] = intern(b.Key())
+	}
+	return out
 }
 
 // Input is what policies are asked about, without what only later stages know.
