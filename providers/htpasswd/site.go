@@ -20,6 +20,7 @@ type site struct {
 	cost  int
 	known []scheme
 	queue
+	snapshot snapshot
 }
 
 // Identity is the file's real path: unlike its inode, it survives replacement.
@@ -50,13 +51,21 @@ func (s *site) read(ctx context.Context) ([]byte, error) {
 	return data, s.about(readable(data))
 }
 
-// entries reads the lines of one user.
+// entries gives the lines of one user.
 func (s *site) entries(ctx context.Context, user string) ([]entry, error) {
-	data, err := s.read(ctx)
+	path, err := s.place()
 	if err != nil {
 		return nil, err
 	}
-	return s.entriesIn(data, user), nil
+	hashes, err := s.snapshot.hashes(path, user, func() ([]byte, error) { return s.read(ctx) })
+	if err == nil && ctx.Err() != nil {
+		err = cancelled()
+	}
+	var out []entry
+	for _, h := range hashes {
+		out = append(out, s.parse(h))
+	}
+	return out, err
 }
 
 func (s *site) entriesIn(data []byte, user string) []entry {
