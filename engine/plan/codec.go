@@ -132,7 +132,7 @@ func writeList[T any](w io.Writer, list []T) error {
 		for at := 0; at < len(part); at += slice {
 			group.Go(func() error {
 				for i := at; i < min(at+slice, len(part)); i++ {
-					b, err := Canonical(part[i])
+					b, err := ordered(part[i])
 					if err != nil {
 						return err
 					}
@@ -158,6 +158,26 @@ func writeList[T any](w io.Writer, list []T) error {
 	return nil
 }
 
+// ordered is Canonical for values whose members are declared in the order of
+// their names. What encoding/json makes of them is canonical already, unless it
+// had to escape something, or a map's keys sort differently in UTF-16: plans are
+// long, and going over them again costs more than making them.
+func ordered(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("not representable as JSON: %w", err)
+	}
+	b := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	for i, c := range b {
+		if c >= 0x80 || c == '\\' && b[i+1] != '"' {
+			return jcs.Transform(b)
+		}
+	}
+	return b, nil
+}
+
 // Canonical is the RFC 8785 form of any JSON-ready value.
 func Canonical(v any) ([]byte, error) {
 	var buf bytes.Buffer
@@ -175,20 +195,36 @@ func sum(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil))
 // equal bytes, and any flipped byte is noticed.
 func (f *File) Write(w io.Writer) error {
 	f.Plan.normalize()
-	var body bytes.Buffer
-	if err := f.encode(&body); err != nil {
+	h := sha256.New()
+	if err := f.encode(h); err != nil {
 		return err
 	}
-	h := sha256.New()
-	h.Write(body.Bytes())
 	f.Checksum = sum(h)
 	// "checksum" sorts before every other member: it goes in right after the brace.
-	for _, part := range [][]byte{[]byte(`{"checksum":"` + f.Checksum + `",`), body.Bytes()[1:], []byte("\n")} {
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
+	if _, err := io.WriteString(w, `{"checksum":"`+f.Checksum+`",`); err != nil {
+		return err
 	}
-	return nil
+	if err := f.encode(&skipFirst{w: w}); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// skipFirst drops the first byte that is written to it.
+type skipFirst struct {
+	w       io.Writer
+	skipped bool
+}
+
+// Write passes b on.
+func (s *skipFirst) Write(b []byte) (int, error) {
+	if s.skipped || len(b) == 0 {
+		return s.w.Write(b)
+	}
+	s.skipped = true
+	n, err := s.w.Write(b[1:])
+	return n + 1, err
 }
 
 // encode writes the canonical form of everything but the checksum.

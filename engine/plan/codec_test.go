@@ -6,8 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gowebpki/jcs"
@@ -71,6 +74,46 @@ func TestDigestIsOfTheCanonicalPlan(t *testing.T) {
 	if got := "sha256:" + hex.EncodeToString(sum[:]); got != doc.Digest {
 		t.Errorf("digest %s, canonical plan has %s", doc.Digest, got)
 	}
+}
+
+// The short way to the canonical form relies on the order of declaration.
+func TestMembersAreDeclaredInOrder(t *testing.T) {
+	for _, v := range []any{Reset{}, Runbook{}, Observed{}, Step{}, Seen{}} {
+		typ := reflect.TypeOf(v)
+		last := ""
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			if name <= last {
+				t.Errorf("%s: %s is declared after %s", typ, name, last)
+			}
+			last = name
+		}
+	}
+}
+
+func FuzzOrderedIsCanonical(f *testing.F) {
+	f.Add("plain", "key", int64(3))
+	f.Add("\u2028<&>\"\\\x00\b\f\n", "\U0001f600", int64(-1))
+	f.Add("\ufb33", "\xff", int64(1<<40))
+	f.Fuzz(func(t *testing.T, s, key string, n int64) {
+		if !utf8.ValidString(s) || !utf8.ValidString(key) {
+			return // HCL has no such strings
+		}
+		n %= 1 << 53
+		r := Reset{Address: s, Labels: map[string]string{key: s, s: key, "z": "", "a": ""}, Notes: []string{s, key},
+			Observed: Observed{Generation: n, Versions: []string{s}}, Steps: []Step{{Summary: s, Target: key}}}
+		fast, err := ordered(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow, err := Canonical(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(slow), string(fast)); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestDigestDoesNotDependOnIDOrTime(t *testing.T) {

@@ -90,59 +90,61 @@ type Decision struct {
 	Controls []string `json:"controls"`
 }
 
-// Reset is what will happen to one credential.
+// Reset is what will happen to one credential. The members of it and of what is
+// in it are declared in the order of their names: so encoding/json writes them in
+// the order that RFC 8785 wants.
 type Reset struct {
 	Address        string            `json:"address"`
 	CredentialType string            `json:"credential_type"`
-	Kind           lifecycle.Kind    `json:"kind"`
-	Owner          string            `json:"owner"`
-	Environment    string            `json:"environment"`
-	Labels         map[string]string `json:"labels"`
 	DependsOn      []string          `json:"depends_on"`
-	Runbook        Runbook           `json:"runbook"`
-	Observed       Observed          `json:"observed"`
+	Environment    string            `json:"environment"`
+	Kind           lifecycle.Kind    `json:"kind"`
+	Labels         map[string]string `json:"labels"`
 	Notes          []string          `json:"notes"`
+	Observed       Observed          `json:"observed"`
+	Owner          string            `json:"owner"`
+	Runbook        Runbook           `json:"runbook"`
 	Steps          []Step            `json:"steps"`
 }
 
 // Runbook names the runbook and pins its content.
 type Runbook struct {
-	Name    string `json:"name"`
-	Digest  string `json:"digest"`
 	Builtin bool   `json:"builtin"`
+	Digest  string `json:"digest"`
+	Name    string `json:"name"`
 }
 
 // Observed is what the target said when the plan was made; apply refuses the
 // reset when it says something else.
 type Observed struct {
-	Target   string   `json:"target"`
-	Exists   bool     `json:"exists"`
-	Enabled  bool     `json:"enabled"`
-	Versions []string `json:"versions"`
-	// Generation counts the finished resets of this address that the state knows.
-	Generation int64 `json:"generation"`
+	Enabled bool `json:"enabled"`
+	Exists  bool `json:"exists"`
 	// Fenced is whether the target rejects a stale runner by itself.
 	Fenced bool `json:"fenced"`
+	// Generation counts the finished resets of this address that the state knows.
+	Generation int64    `json:"generation"`
+	Target     string   `json:"target"`
+	Versions   []string `json:"versions"`
 }
 
 // Step is one step.
 type Step struct {
 	Address   string          `json:"address"`
-	Phase     lifecycle.Phase `json:"phase"`
-	Target    string          `json:"target"`
-	Summary   string          `json:"summary"`
+	Controls  []string        `json:"controls"`
 	DependsOn []string        `json:"depends_on"`
+	Phase     lifecycle.Phase `json:"phase"`
 	// Reversible is false for what cannot be taken back once done.
-	Reversible bool     `json:"reversible"`
-	Controls   []string `json:"controls"`
+	Reversible bool   `json:"reversible"`
+	Summary    string `json:"summary"`
+	Target     string `json:"target"`
 }
 
 // Seen is what was read about a credential and may change any moment.
 type Seen struct {
 	Address string `json:"address"`
-	// Sessions open at the target; -1 where it does not tell.
-	Sessions int        `json:"sessions"`
-	LastUsed *time.Time `json:"last_used,omitempty"`
 	// LastReset is when its last finished reset ended; absent where unknown.
 	LastReset *time.Time `json:"last_reset,omitempty"`
+	LastUsed  *time.Time `json:"last_used,omitempty"`
+	// Sessions open at the target; -1 where it does not tell.
+	Sessions int `json:"sessions"`
 }

@@ -171,7 +171,7 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 				faults.observe(c, err)
 				return nil
 			}
-			out[i] = p.reset(c, steps, reset, obs, target, planned)
+			out[i] = p.reset(c, steps, &reset, obs, target, planned)
 			seen[i] = p.seen(c, obs)
 			mu.Lock()
 			defer mu.Unlock()

@@ -12,7 +12,7 @@ import (
 )
 
 // reset turns expanded steps and an observation into the plan of one reset.
-func (p *Planner) reset(c *config.Credential, steps []config.Step, reset config.Reset, obs provider.Observation, target string, planned map[string]bool) *Reset {
+func (p *Planner) reset(c *config.Credential, steps []config.Step, reset *config.Reset, obs provider.Observation, target string, planned map[string]bool) *Reset {
 	address := c.Addr.String()
 	r := &plan.Reset{
 		Address: address, CredentialType: c.Type.Name, Kind: c.Type.Kind, Owner: c.Owner,
@@ -31,11 +31,11 @@ func (p *Planner) reset(c *config.Credential, steps []config.Step, reset config.
 			r.DependsOn = append(r.DependsOn, d.String())
 		}
 	}
-	s := situation{c: c, reset: reset, obs: obs, steps: steps, shared: &p.shared}
+	s := situation{c: c, reset: *reset, obs: obs, steps: steps, shared: &p.shared}
 	r.Notes = s.notes()
 	same := s.shared.find(s.planSteps())
 	r.Steps = same.steps
-	return &Reset{Credential: c, Plan: r, Input: s.input(r, same), request: &s.reset}
+	return &Reset{Credential: c, Plan: r, Input: s.input(r, same), request: reset}
 }
 
 // situation is one reset seen from all sides.
