@@ -3,7 +3,7 @@
 TOOLS    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/remint-tools/bin
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 COSIGN   := $(TOOLS)/cosign-v3.1.3
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION  := 0.1.0+$(shell git describe --tags --always --dirty 2>/dev/null || echo local)
 GOFLAGS  += -buildvcs=false
 export GOFLAGS
 

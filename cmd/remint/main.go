@@ -11,8 +11,8 @@ import (
 	"github.com/remint-dev/remint/runbooks"
 )
 
-// version is set by the linker.
-var version = "0.1.0-dev"
+// version may be made more exact by the linker.
+var version = "0.1.0"
 
 func main() { os.Exit(command.Main(parts())) }
 

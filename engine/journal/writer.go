@@ -25,8 +25,9 @@ type tx struct {
 	ctx    context.Context
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
-	erased bool // ciphertexts were erased by a change
-	closed bool // a run was closed by a change
+	runs   map[string]int64 // numbers of runs, by id
+	erased bool             // ciphertexts were erased by a change
+	closed bool             // a run was closed by a change
 }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {

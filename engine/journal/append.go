@@ -1,0 +1,237 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Open begins a run.
+func (s *store) Open(ctx context.Context, run Run) error {
+	if err := checkRunID(run.ID); err != nil {
+		return err
+	}
+	if run.PlanID == "" {
+		return errors.New("a run needs a plan id")
+	}
+	body, meta := pack(run.Plan), pack(run.Meta)
+	return s.w.submit(ctx, &change{do: func(t *tx) error {
+		var spent, taken int
+		if err := t.get("SELECT count(*) FROM run WHERE plan_id = ?", []any{run.PlanID}, &spent); err != nil {
+			return err
+		}
+		if err := t.get("SELECT count(*) FROM run WHERE id = ?", []any{run.ID}, &taken); err != nil {
+			return err
+		}
+		switch {
+		case spent > 0:
+			return ErrSpent
+		case taken > 0:
+			return fmt.Errorf("there is a run %s already", run.ID)
+		}
+		res, err := t.exec("INSERT INTO run (id, plan_id, plan_digest, operator, opened_at) VALUES (?, ?, ?, ?, ?)",
+			run.ID, run.PlanID, run.PlanDigest, run.Operator, nanos(run.OpenedAt))
+		if err != nil {
+			return err
+		}
+		n, err := res.LastInsertId()
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("INSERT INTO run_body (run, plan, meta) VALUES (?, ?, ?)", n, body, meta)
+		return err
+	}})
+}
+
+// Append makes a batch durable.
+func (s *store) Append(ctx context.Context, b *Batch) error {
+	if err := b.check(); err != nil {
+		return err
+	}
+	return s.w.submit(ctx, &change{do: func(t *tx) error { return t.append(b) }})
+}
+
+// check finds what no state could hold.
+func (b *Batch) check() error {
+	var texts []string
+	for _, r := range b.Records {
+		if r.Run == "" || r.Kind == "" {
+			return errors.New("a record needs a run and a kind")
+		}
+		texts = append(texts, r.Run, r.Address, r.Step)
+	}
+	for _, x := range b.Seal {
+		if x.Run == "" || x.Name == "" || len(x.Ciphertext) == 0 {
+			return errors.New("what is sealed needs a run, a name and a ciphertext")
+		}
+		texts = append(texts, x.Run, x.Address, x.Name)
+	}
+	for _, x := range b.Bundles {
+		if x.ID == "" || x.Run == "" || x.File == "" || len(x.Line) == 0 {
+			return errors.New("a bundle needs an id, a run, a file and a line")
+		}
+		texts = append(texts, x.ID, x.Run, x.File)
+	}
+	for _, x := range b.Finished {
+		if x.Address == "" || x.Run == "" {
+			return errors.New("a finished reset needs an address and a run")
+		}
+		texts = append(texts, x.Address)
+	}
+	for _, t := range texts {
+		if strings.ContainsRune(t, 0) {
+			return fmt.Errorf("%q holds a NUL character", t)
+		}
+	}
+	return nil
+}
+
+func (t *tx) append(b *Batch) error {
+	for i := range b.Records {
+		if err := t.record(&b.Records[i]); err != nil {
+			return err
+		}
+	}
+	for _, x := range b.Seal {
+		if err := t.seal(x); err != nil {
+			return err
+		}
+	}
+	for _, x := range b.Erase {
+		if err := t.erase(x); err != nil {
+			return err
+		}
+	}
+	for _, f := range b.Finished {
+		if err := t.finished(f); err != nil {
+			return err
+		}
+	}
+	for i := range b.Bundles {
+		if err := t.bundle(&b.Bundles[i]); err != nil {
+			return err
+		}
+	}
+	for _, id := range b.Filed {
+		if _, err := t.exec("UPDATE bundle SET line = NULL WHERE id = ?", id); err != nil {
+			return err
+		}
+	}
+	if b.Close != nil {
+		return t.closeRun(*b.Close)
+	}
+	return nil
+}
+
+// run gives a run's number; ErrNotFound if there is none.
+func (t *tx) run(id string) (int64, error) {
+	if n, ok := t.runs[id]; ok {
+		return n, nil
+	}
+	var n int64
+	err := t.get("SELECT n FROM run WHERE id = ?", []any{id}, &n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("run %s: %w", id, ErrNotFound)
+	}
+	if err == nil {
+		if t.runs == nil {
+			t.runs = map[string]int64{}
+		}
+		t.runs[id] = n // runs are never removed
+	}
+	return n, err
+}
+
+func (t *tx) record(r *Record) error {
+	n, err := t.run(r.Run)
+	if err != nil {
+		return err
+	}
+	res, err := t.exec("INSERT INTO record (run, address, step, kind, attempt, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		n, r.Address, r.Step, string(r.Kind), r.Attempt, nanos(r.At), []byte(r.Data))
+	if err != nil {
+		return err
+	}
+	r.Seq, err = res.LastInsertId()
+	return err
+}
+
+// seal keeps a ciphertext, in place of an earlier one of the same name.
+func (t *tx) seal(x Sealed) error {
+	if err := t.erase(x); err != nil {
+		return err
+	}
+	run, err := t.run(x.Run)
+	if err != nil {
+		return err
+	}
+	res, err := t.exec("INSERT INTO sealed (ciphertext) VALUES (?)", x.Ciphertext)
+	if err != nil {
+		return err
+	}
+	n, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO sealed_name (run, address, name, n) VALUES (?, ?, ?, ?)", run, x.Address, x.Name, n)
+	return err
+}
+
+// erase overwrites a ciphertext with zeros where it stands, and forgets it.
+// Erasing what is not there is no error.
+func (t *tx) erase(x Sealed) error {
+	run, err := t.run(x.Run)
+	if err != nil {
+		return err
+	}
+	var n int64
+	err = t.get("SELECT n FROM sealed_name WHERE run = ? AND address = ? AND name = ?", []any{run, x.Address, x.Name}, &n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t.erased = true
+	if _, err := t.exec("DELETE FROM sealed_name WHERE run = ? AND address = ? AND name = ?", run, x.Address, x.Name); err != nil {
+		return err
+	}
+	_, err = t.exec("UPDATE sealed SET ciphertext = zeroblob(length(ciphertext)) WHERE n = ?", n)
+	return err
+}
+
+func (t *tx) finished(f Finished) error {
+	_, err := t.exec(`INSERT INTO credential (address, run, at, proof, version, mode, generation) VALUES (?, ?, ?, ?, ?, ?, 1)
+		ON CONFLICT (address) DO UPDATE SET run = excluded.run, at = excluded.at, proof = excluded.proof,
+			version = excluded.version, mode = excluded.mode, generation = generation + 1`,
+		f.Address, f.Run, nanos(f.At), f.Proof, f.Version, f.Mode)
+	return err
+}
+
+func (t *tx) bundle(b *Bundle) error {
+	var taken int
+	if err := t.get("SELECT count(*) FROM bundle WHERE id = ?", []any{b.ID}, &taken); err != nil {
+		return err
+	}
+	if taken > 0 {
+		return fmt.Errorf("there is evidence named %s already", b.ID)
+	}
+	res, err := t.exec("INSERT INTO bundle (id, run, file, line) VALUES (?, ?, ?, ?)", b.ID, b.Run, b.File, b.Line)
+	if err != nil {
+		return err
+	}
+	b.Seq, err = res.LastInsertId()
+	return err
+}
+
+func (t *tx) closeRun(c Close) error {
+	n, err := t.run(c.Run)
+	if err != nil {
+		return err
+	}
+	t.closed = true
+	_, err = t.exec("UPDATE run SET closed_at = ?, outcome = ? WHERE n = ?", nanos(c.At), c.Outcome, n)
+	return err
+}

@@ -1,0 +1,79 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// Acquire takes leases on all keys or on none. The fence of each grows with
+// every holder. It also makes this process the one that is at work on the run,
+// until Release or Close.
+func (s *store) Acquire(ctx context.Context, run, holder string, keys []string) ([]Lease, error) {
+	if err := checkRunID(run); err != nil {
+		return nil, err
+	}
+	if err := s.locks.take(ctx, run); err != nil {
+		if errors.Is(err, errAtWork) {
+			return nil, &HeldError{Key: "run " + run, Run: run, Holder: "another process", Since: s.opts.Now()}
+		}
+		return nil, err
+	}
+	leases := make([]Lease, len(keys))
+	err := s.w.submit(ctx, &change{do: func(t *tx) error {
+		for i, key := range keys {
+			fence, err := s.lease(t, run, holder, key)
+			if err != nil {
+				return err
+			}
+			leases[i] = Lease{Key: key, Fence: fence}
+		}
+		return nil
+	}})
+	if err != nil {
+		return nil, errors.Join(err, s.locks.drop(run))
+	}
+	return leases, nil
+}
+
+func (s *store) lease(t *tx, run, holder, key string) (fence int64, err error) {
+	var by, who string
+	var since int64
+	err = t.get("SELECT fence, run, holder, since FROM lease WHERE key = ?", []any{key}, &fence, &by, &who, &since)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return 0, err
+	case by != "" && by != run && s.locks.alive(by):
+		return 0, &HeldError{Key: key, Run: by, Holder: who, Since: fromNanos(since)}
+	}
+	fence++
+	_, err = t.exec(`INSERT INTO lease (key, fence, run, holder, since) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET fence = excluded.fence, run = excluded.run, holder = excluded.holder, since = excluded.since`,
+		key, fence, run, holder, nanos(s.opts.Now()))
+	return fence, err
+}
+
+// Release gives back the run's leases. Their fences stay: the next holder's are
+// greater.
+func (s *store) Release(ctx context.Context, run string) error {
+	err := s.w.submit(ctx, &change{do: func(t *tx) error {
+		_, err := t.exec("UPDATE lease SET run = '' WHERE run = ?", run)
+		return err
+	}})
+	return errors.Join(err, s.locks.drop(run))
+}
+
+// checkRunID refuses names that could not be part of a file's name.
+func checkRunID(run string) error {
+	if run == "" || len(run) > 128 {
+		return errors.New("a run's id must have 1 to 128 characters")
+	}
+	for _, c := range []byte(run) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return fmt.Errorf("%q cannot be a run's id: only letters, digits, dashes and underscores can", run)
+		}
+	}
+	return nil
+}
