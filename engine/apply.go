@@ -214,7 +214,7 @@ func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.D
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	x, diags := a.session.executor(ctx, job.Run)
+	x, diags := a.session.executor(job.Run)
 	if diags.HasErrors() {
 		return nil, diags
 	}

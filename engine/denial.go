@@ -13,7 +13,7 @@ func (a *Application) evidenceDenial(ctx context.Context, faults diag.Diagnostic
 	if diags.HasErrors() {
 		return diags
 	}
-	x, diags := a.session.executor(ctx, job.Run)
+	x, diags := a.session.executor(job.Run)
 	if diags.HasErrors() {
 		return diags
 	}

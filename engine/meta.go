@@ -50,7 +50,7 @@ func sourceFiles(src policy.Source) (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		b, err := io.ReadAll(io.LimitReader(f, maxPolicyFile))
 		files[path] = string(b)
 		return err

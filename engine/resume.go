@@ -58,7 +58,7 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 			results = append(results, res)
 		}
 	}
-	x, faults := s.executor(ctx, "")
+	x, faults := s.executor("")
 	if faults.HasErrors() {
 		return results, append(diags, faults...)
 	}
@@ -99,10 +99,12 @@ func openRuns(ctx context.Context, j journal.Journal, id string) ([]string, diag
 }
 
 func unfiled(ctx context.Context, j journal.Journal) bool {
-	for range j.Unfiled(ctx) {
-		return true
+	found := false
+	for _, err := range j.Unfiled(ctx) {
+		found = err == nil
+		break
 	}
-	return false
+	return found
 }
 
 // resume finishes one run.
@@ -139,7 +141,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers,
 		Documents: append(m.Approvals, req.Approvals...), Operator: run.Operator, Verified: lifecycle.None, Now: s.engine.opts.Now(),
 	})
-	x, diags := s.executor(ctx, id)
+	x, diags := s.executor(id)
 	if diags.HasErrors() {
 		return nil, diags
 	}

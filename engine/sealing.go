@@ -26,10 +26,10 @@ type working struct {
 	archive *evidence.Archive
 }
 
-func (w *working) close() { w.archive.Close() }
+func (w *working) close() { _ = w.archive.Close() } // it has nothing to write
 
 // executor makes the executor for a run; an empty run only files evidence.
-func (s *session) executor(ctx context.Context, run string) (*working, diag.Diagnostics) {
+func (s *session) executor(run string) (*working, diag.Diagnostics) {
 	w := s.workspace
 	archive, err := openArchive(w)
 	if err != nil {

@@ -91,7 +91,8 @@ func Identifier(s string) bool {
 	for i := range len(s) {
 		ch := s[i]
 		letter := ch >= 'a' && ch <= 'z' || ch >= 'A' && ch <= 'Z' || ch == '_'
-		if !letter && (i == 0 || !(ch >= '0' && ch <= '9' || ch == '-')) {
+		digit := ch >= '0' && ch <= '9' || ch == '-'
+		if !letter && (i == 0 || !digit) {
 			return false
 		}
 	}

@@ -180,7 +180,7 @@ func (l *loader) expandEach(c *credentialBlock, a *hclsyntax.Attribute) {
 			l.fault(at, "for_each is not known", "Which credentials there are depends on a variable that has no value. Give the variable a default, or a value.")
 		}
 		return
-	case !v.Type().IsObjectType() && !v.Type().IsMapType() && !(v.Type().IsSetType() && v.Type().ElementType() == cty.String):
+	case !v.Type().IsObjectType() && !v.Type().IsMapType() && !v.Type().Equals(cty.Set(cty.String)):
 		remedy := ""
 		if v.Type().IsTupleType() || v.Type().IsListType() {
 			remedy = " toset(…) makes a set of a list of strings."

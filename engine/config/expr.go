@@ -133,8 +133,7 @@ func uses(e hclsyntax.Expression, names ...string) bool {
 
 // traversal is e as a static name like postgresql.main, nil if it is none.
 func traversal(e hclsyntax.Expression) hcl.Traversal {
-	switch e := unwrap(e).(type) {
-	case *hclsyntax.ScopeTraversalExpr:
+	if e, ok := unwrap(e).(*hclsyntax.ScopeTraversalExpr); ok {
 		return e.Traversal
 	}
 	return nil

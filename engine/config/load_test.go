@@ -128,7 +128,7 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%s chose %d, want %d", expr, n, want)
 		}
 	}
-	for _, expr := range []string{`"x"`, `enviroment == "x"`, `file("/etc/passwd") == ""`, `((`, strings.Repeat("(", 100000)} {
+	for _, expr := range []string{`"x"`, `owners == "x"`, `file("/etc/passwd") == ""`, `((`, strings.Repeat("(", 100000)} {
 		if _, diags := w.Select(expr); !diags.HasErrors() {
 			t.Errorf("%.40s was accepted", expr)
 		}

@@ -72,6 +72,3 @@ func options(dir string) config.Options {
 		Vars: map[string]string{"admin_url": "postgres://admin:hunter2@db/x"},
 	}
 }
-
-// publicKey is an Ed25519 public key.
-const publicKey = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -14,7 +15,7 @@ func (l *loader) checkVersion(constraint string, at hclsyntax.Expression) {
 		version := strings.TrimLeft(part, "=!<>~ ")
 		op := strings.TrimSpace(strings.TrimSuffix(part, version))
 		v := "v" + strings.TrimPrefix(version, "v")
-		if !semver.IsValid(v) || !strings.Contains(" = != > >= < <= ~> ", " "+op+" ") && op != "" {
+		if !semver.IsValid(v) || op != "" && !slices.Contains([]string{"=", "!=", ">", ">=", "<", "<=", "~>"}, op) {
 			l.fault(at.Range(), "Not a version constraint", "%s is none. Write one like \">= 0.1.0\" or \">= 0.1.0, < 2.0.0\"; the operators are = != > >= < <= ~>.", quoted(part))
 			return
 		}

@@ -6,8 +6,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
-
-	"github.com/remint-dev/remint/engine/addrs"
 )
 
 // Sources are the parsed files that diagnostics quote, by file name. A file
@@ -32,7 +30,7 @@ func FromHCL(list hcl.Diagnostics, sources Sources) Diagnostics {
 				x.Detail = words.detail
 			}
 		}
-		x.Summary, x.Detail = addrs.Visible(x.Summary), addrs.Visible(strings.ReplaceAll(x.Detail, "\n", " "))
+		x.Detail = strings.ReplaceAll(x.Detail, "\n", " ")
 		if d.Subject != nil {
 			x.Range, x.Snippet = sources.Place(*d.Subject)
 		}

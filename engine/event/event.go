@@ -80,6 +80,7 @@ var Discard Sink = discard{}
 
 type discard struct{}
 
+// Emit drops the event.
 func (discard) Emit(Event) {}
 
 // Recorder keeps events, for tests and for callers that want them all.

@@ -118,6 +118,7 @@ func TestStatementRefused(t *testing.T) {
 	e, err := parseEnvelope(line)
 	must(t, err)
 	good := string(e.payload)
+	head, _, _ := strings.Cut(good, `"subject":[`)
 	digest := strings.Repeat("ab", 32)
 	for name, payload := range map[string]string{
 		"not JSON":           "hello",
@@ -130,9 +131,9 @@ func TestStatementRefused(t *testing.T) {
 		"unknown type":       strings.Replace(good, StepType, "https://example.com/x", 1),
 		"space":              good + " ",
 		"third subject":      strings.Replace(good, `"subject":[`, `"subject":[{"digest":{"sha256":"`+digest+`"},"name":"x"},`, 1),
-		"no subjects":        good[:strings.Index(good, `"subject":[`)] + `"subject":[]}`,
+		"no subjects":        head + `"subject":[]}`,
 		"subject twice":      strings.Replace(good, `,"subject":[`, `,"subject":[],"subject":[`, 1),
-		"100,000 subjects":   good[:strings.Index(good, `"subject":[`)] + `"subject":[` + strings.Repeat(`{"digest":{"sha256":"`+digest+`"},"name":"plan"},`, 100_000) + `{}]}`,
+		"100,000 subjects":   head + `"subject":[` + strings.Repeat(`{"digest":{"sha256":"`+digest+`"},"name":"plan"},`, 100_000) + `{}]}`,
 		"deep":               statementHead + strings.Repeat("[", 200_000) + `,"predicateType":"x","subject":[]}`,
 		"predicate is a bit": strings.Replace(good, good[len(statementHead):strings.LastIndex(good, `,"predicateType"`)], "1", 1),
 	} {

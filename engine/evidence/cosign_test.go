@@ -49,7 +49,7 @@ func TestCosign(t *testing.T) {
 					"--insecure-ignore-tlog", "--digest", digest, "--digestAlg", "sha256").Run()
 			}
 			bundles := 0
-			must(t, filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
+			must(t, filepath.WalkDir(out, func(path string, _ fs.DirEntry, err error) error {
 				if err != nil || !strings.HasSuffix(path, ".sigstore.json") {
 					return err
 				}

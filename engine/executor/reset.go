@@ -93,7 +93,7 @@ func (r *reset) run(ctx context.Context) error {
 func (r *reset) gated(st config.Step) bool {
 	switch st.Phase {
 	case lifecycle.Revoke:
-		return !(r.inPlace() && r.mode() == lifecycle.Cutover)
+		return !r.inPlace() || r.mode() != lifecycle.Cutover
 	case lifecycle.Install, lifecycle.Issue:
 		// In contain the old one is dead already: these restore.
 		return r.mode() == lifecycle.Cutover
@@ -114,7 +114,7 @@ func (r *reset) effective(p lifecycle.Phase) bool {
 	case lifecycle.Issue:
 		return r.Credential.Type.Kind == lifecycle.Minted
 	case lifecycle.Revoke:
-		return !(r.inPlace() && r.mode() == lifecycle.Cutover)
+		return !r.inPlace() || r.mode() != lifecycle.Cutover
 	case lifecycle.Terminate:
 		return r.Credential.Type.Sessions
 	}
@@ -201,7 +201,7 @@ func (r *reset) flush(ctx context.Context) error {
 	}
 	// What has happened must be recorded even when the run is being cancelled.
 	if err := r.x.Journal.Append(context.WithoutCancel(ctx), &r.batch); err != nil {
-		return fmt.Errorf("%w: %v", errPoisoned, err)
+		return fmt.Errorf("%w: %w", errPoisoned, err)
 	}
 	r.batch = journal.Batch{}
 	for _, e := range r.announce {
@@ -228,7 +228,7 @@ func (r *reset) sign(st *config.Step, kind journal.Kind, attempt int, e *entry, 
 	}
 	bundle, digest, err := r.x.signed(r.job.Run, r.Credential.Addr.FileName()+".sigstore.jsonl", rec)
 	if err != nil {
-		return fmt.Errorf("%w: %v", errPoisoned, err)
+		return fmt.Errorf("%w: %w", errPoisoned, err)
 	}
 	e.Sequence, e.Evidence = common.Sequence, digest
 	r.batch.Bundles = append(r.batch.Bundles, bundle)
@@ -271,7 +271,7 @@ func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
 }
 
 // open finds the steps and the target of a reset.
-func (x *Executor) open(ctx context.Context, j *Job, p *planner.Reset, past *history, w waiter, soft context.Context) (*reset, error) {
+func (x *Executor) open(ctx, soft context.Context, j *Job, p *planner.Reset, past *history, w waiter) (*reset, error) {
 	target, err := x.Fleet.Provider(ctx, p.Credential.Provider)
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if soft.Err() != nil {
 		return ResetResult{Address: address, Outcome: NotStarted, Error: errInterrupted.Error()}, errInterrupted
 	}
-	x, err := r.x.open(ctx, r.job, p, past, w, soft)
+	x, err := r.x.open(ctx, soft, r.job, p, past, w)
 	if err != nil {
 		outcome := Failed
 		if len(past.steps) > 0 {
@@ -98,7 +98,7 @@ func (r *run) settle(ctx context.Context, x *reset, cause error) (ResetResult, e
 		return x.finish(ctx, Refused, cause)
 	case isNotAccepted(cause) && x.mayRollBack():
 		if err := x.rollBack(ctx); err != nil {
-			cause = fmt.Errorf("%w; taking it back failed too: %v", cause, err)
+			cause = fmt.Errorf("%w; taking it back failed too: %w", cause, err)
 			break
 		}
 		x.halted(ctx, fmt.Errorf("%w; the new one was taken back, the old one still works", cause))

@@ -71,7 +71,8 @@ func checkRunID(run string) error {
 		return errors.New("a run's id must have 1 to 128 characters")
 	}
 	for _, c := range []byte(run) {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' {
 			return fmt.Errorf("%q cannot be a run's id: only letters, digits, dashes and underscores can", run)
 		}
 	}

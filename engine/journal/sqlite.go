@@ -14,7 +14,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// ErrClosed: the journal was closed before the call.
+// ErrClosed says that the journal was closed before the call.
 var ErrClosed = errors.New("the journal is closed")
 
 // Options say how a state in a file is opened. The zero value is good.

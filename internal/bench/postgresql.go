@@ -28,7 +28,7 @@ func (p program) postgresql(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	defer server.Stop()
+	defer func() { _ = server.Stop() }()
 	admin, err := pgx.Connect(ctx, server.SuperURL())
 	if err != nil {
 		return errors.New("the server cannot be reached")

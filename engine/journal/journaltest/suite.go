@@ -138,7 +138,10 @@ func recordsKeepTheirOrder(t *testing.T, open func(*testing.T) journal.Journal) 
 	if n := len(records(t, j, "r1", "a1")); n != 10 {
 		t.Errorf("%d records of a1, want 10", n)
 	}
-	for range j.Records(t.Context(), "r1", "*") {
+	for _, err := range j.Records(t.Context(), "r1", "*") {
+		if err != nil {
+			t.Error(err)
+		}
 		break // a reader may stop at any time
 	}
 	if n := len(records(t, j, "nobody", "*")); n != 0 {

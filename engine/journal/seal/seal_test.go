@@ -86,7 +86,7 @@ func TestWithoutIdentity(t *testing.T) {
 
 func TestRecipients(t *testing.T) {
 	_, _, who := fresh(t, "r")
-	const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0uzWvvqYwQoDY7wXbKVrYxIyH5xqpAMqXtfqjPSSKU x"
+	const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEV7oD5xFldanK28fJ9ZsscIQxgXWAMeYUaxLa84MVp+ x"
 	if got, err := ParseRecipients([]string{who.Recipient().String(), sshKey}); err != nil || len(got) != 2 {
 		t.Errorf("got %d, %v", len(got), err)
 	}

@@ -35,7 +35,7 @@ func (l *leaks) add(field string, value []byte) {
 		}
 		text := string(part)
 		for _, form := range []string{
-			text, fmt.Sprint(part), hex.EncodeToString(part), url.QueryEscape(text), url.PathEscape(text),
+			text, fmt.Sprintf("%d", part), hex.EncodeToString(part), url.QueryEscape(text), url.PathEscape(text),
 			base64.StdEncoding.EncodeToString(part), base64.RawURLEncoding.EncodeToString(part), fmt.Sprintf("%q", text),
 		} {
 			l.needles[form] = field

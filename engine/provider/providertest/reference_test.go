@@ -72,10 +72,9 @@ type defects struct {
 
 // reference is the provider that the suite is tried on.
 type reference struct {
-	w    *world
-	typ  provider.CredentialType
-	d    defects
-	name string
+	w   *world
+	typ provider.CredentialType
+	d   defects
 }
 
 func (r *reference) begin(ctx context.Context) error {
@@ -218,7 +217,7 @@ func (r *reference) set(ctx context.Context, m provider.Mutation, material secre
 	})
 }
 
-func (r *reference) mint(ctx context.Context, m provider.Mutation, args provider.Attrs) (secret.Material, provider.Applied, error) {
+func (r *reference) mint(ctx context.Context, m provider.Mutation) (secret.Material, provider.Applied, error) {
 	var value string
 	applied, err := r.change(ctx, m, func(a *account) {
 		value = fmt.Sprintf("minted-token-%d", r.w.made)
@@ -288,8 +287,8 @@ func (s setting) EndSessions(ctx context.Context, m provider.Mutation, cutoff ti
 
 type minting struct{ *reference }
 
-func (s minting) Mint(ctx context.Context, m provider.Mutation, args provider.Attrs) (secret.Material, provider.Applied, error) {
-	return s.mint(ctx, m, args)
+func (s minting) Mint(ctx context.Context, m provider.Mutation, _ provider.Attrs) (secret.Material, provider.Applied, error) {
+	return s.mint(ctx, m)
 }
 
 func (s minting) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {

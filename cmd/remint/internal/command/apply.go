@@ -35,7 +35,7 @@ beside the plan (PLAN.*.approval.json) are found. The first interrupt lets the
 steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes on.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var f applyFlags
-			f.selection.flags(fs)
+			f.flags(fs)
 			fs.BoolVar(&f.auto, "auto-approve", false, "do not ask before beginning; skips nothing else")
 			fs.Var(&f.approvals, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
 			fs.IntVar(&f.parallel, "parallelism", 10, "work on `N` credentials at once")
@@ -94,7 +94,7 @@ func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engin
 	switch {
 	case plans == 0:
 		var faults diag.Diagnostics
-		req.Request, faults = f.selection.request(a, args)
+		req.Request, faults = f.request(a, args)
 		diags = append(diags, faults...)
 	case len(args) > 1:
 		return req, diags.Errorf("A plan and something else", "Give one plan file, or addresses, which begin with \"credential.\".")
@@ -177,11 +177,11 @@ func (a *app) facts() map[string]string {
 func exitOf(r *executor.Result) diag.Exit {
 	finished, changed, refused := 0, false, 0
 	for _, x := range r.Resets {
-		switch {
-		case x.Outcome == executor.Finished:
+		switch x.Outcome {
+		case executor.Finished:
 			finished++
 			changed = true
-		case x.Outcome == executor.Refused:
+		case executor.Refused:
 			refused++
 		}
 		changed = changed || x.Changed

@@ -278,11 +278,12 @@ func (p *planText) trust() {
 func (p *planText) foot(saved string) {
 	n := map[string]int{}
 	for _, r := range p.f.Plan.Resets {
-		if r.Observed.Exists && p.f.Plan.Mode != lifecycle.Retire {
-			n["replace"]++
-		} else if r.Observed.Exists {
+		switch {
+		case p.f.Plan.Mode == lifecycle.Retire:
 			n["retire"]++
-		} else {
+		case r.Observed.Exists:
+			n["replace"]++
+		default:
 			n["make"]++
 		}
 	}
