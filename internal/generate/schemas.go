@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/policy"
+)
+
+// base is where schemas say that they live.
+const base = "https://remint.dev/schemas/"
+
+// documented are the packages whose comments describe members.
+var documented = []string{"engine/plan", "engine/event", "engine/evidence", "engine/policy", "engine/lifecycle"}
+
+// schemas adds the schema of every document.
+func schemas(files map[string][]byte) error {
+	for name, v := range map[string]any{
+		"plan": &plan.File{}, "events": &event.Event{}, "policy-input": &policy.Input{},
+		"evidence-run": &evidence.Run{}, "evidence-step": &evidence.Step{}, "evidence-reset": &evidence.Reset{}, "evidence-approval": &evidence.Approval{},
+	} {
+		r := &jsonschema.Reflector{Mapper: vocabulary, Anonymous: true}
+		for _, dir := range documented {
+			if err := r.AddGoComments("github.com/remint-dev/remint", "./"+dir); err != nil {
+				return fmt.Errorf("the comments of %s cannot be read: %w", dir, err)
+			}
+		}
+		for k, c := range r.CommentMap {
+			r.CommentMap[k] = strings.Join(strings.Fields(c), " ")
+		}
+		s := r.Reflect(v)
+		s.ID = jsonschema.ID(base + name + ".schema.json")
+		b, err := json.MarshalIndent(s, "", "  ")
+		if err != nil {
+			return err
+		}
+		files["schemas/"+name+".schema.json"] = append(b, '\n')
+	}
+	return nil
+}
+
+// vocabulary closes the vocabularies.
+func vocabulary(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[lifecycle.Reason]():
+		return enum(lifecycle.Reasons())
+	case reflect.TypeFor[lifecycle.Mode]():
+		return enum(lifecycle.Modes())
+	case reflect.TypeFor[lifecycle.Phase]():
+		return enum(lifecycle.Phases())
+	case reflect.TypeFor[lifecycle.Strength]():
+		return enum(lifecycle.Strengths())
+	case reflect.TypeFor[lifecycle.Kind]():
+		return enum([]lifecycle.Kind{lifecycle.InPlace, lifecycle.Overlapping, lifecycle.Minted})
+	case reflect.TypeFor[plan.Level]():
+		return enum([]plan.Level{plan.Deny, plan.Overridden, plan.Warn})
+	case reflect.TypeFor[policy.Stage]():
+		return enum([]policy.Stage{policy.StagePlan, policy.StageApproval, policy.StageResult})
+	case reflect.TypeFor[event.Level]():
+		return enum([]event.Level{event.Info, event.Warn, event.Error})
+	case reflect.TypeFor[event.Type]():
+		return enum([]event.Type{event.Version, event.Diagnostic, event.PlanProgress, event.RunOpened, event.ResetStarted, event.StepStarted,
+			event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence})
+	}
+	return nil
+}
+
+func enum[T ~string](values []T) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "string"}
+	for _, v := range values {
+		s.Enum = append(s.Enum, string(v))
+	}
+	return s
+}

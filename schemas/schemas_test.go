@@ -1,0 +1,67 @@
+package schemas_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/schemas"
+)
+
+func TestDocumentsFitTheirSchemas(t *testing.T) {
+	now := time.Unix(1e9, 0).UTC()
+	file, err := plan.New(plan.Plan{Reason: "scheduled", Mode: "cutover", Trust: plan.SelfAsserted,
+		Decisions: []plan.Decision{{Source: "builtin", Rule: "r", Level: plan.Warn}},
+		Resets:    []plan.Reset{{Address: "credential.t.a", Kind: "in_place", Steps: []plan.Step{{Address: "issue.x", Phase: "issue"}}}},
+	}, []plan.Seen{{Address: "credential.t.a", Sessions: -1, LastReset: &now}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written bytes.Buffer
+	if err := file.Write(&written); err != nil {
+		t.Fatal(err)
+	}
+	documents := map[string][]any{
+		"plan":              {json.RawMessage(written.Bytes())},
+		"evidence-run":      {evidence.Run{Event: "opened", Requirements: &file.Plan.Requirements, Approval: json.RawMessage(`{"a":1}`), Resets: []evidence.ResetLink{{Address: "a"}}}},
+		"evidence-step":     {evidence.Step{Outcome: "done", Probes: []evidence.Probe{{Subject: "old", At: now}}, Controls: []string{"c"}}},
+		"evidence-reset":    {evidence.Reset{Outcome: "finished", Records: []evidence.RecordLink{}}},
+		"evidence-approval": {evidence.Approval{Decision: "approve", Targets: []string{"t"}}},
+		"policy-input": {policy.Input{Version: policy.InputVersion, Stage: policy.StageResult, Reason: "scheduled", Mode: "cutover", Now: &now, Requirements: &file.Plan.Requirements,
+			Verification: &policy.Verification{Strength: "none"}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
+				Consumers: []string{}, Phases: nil, Result: &policy.Result{Proof: "tested"}, Observed: plan.Observed{Versions: []string{}}}}}},
+	}
+	for _, typ := range []event.Type{event.Version, event.Diagnostic, event.PlanProgress, event.RunOpened, event.ResetStarted, event.StepStarted,
+		event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence} {
+		documents["events"] = append(documents["events"], event.Event{Type: typ, Level: event.Info, Message: "m", Timestamp: now, Until: &now,
+			Counts: &event.Counts{Finished: 1}, Fault: map[string]string{"summary": "s"}})
+	}
+	for name, list := range documents {
+		for _, d := range list {
+			b, err := json.Marshal(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "policy-input" {
+				b = bytes.Replace(b, []byte(`"phases":null`), []byte(`"phases":["issue"]`), 1)
+				b = bytes.Replace(b, []byte(`"steps":null`), []byte(`"steps":[]`), 1)
+			}
+			if err := schemas.Check(name, b); err != nil {
+				t.Errorf("%s: %v\n%s", name, err, b)
+			}
+			damaged := append([]byte(`{"unknown_member":1,`), b[1:]...)
+			if schemas.Check(name, damaged) == nil {
+				t.Errorf("%s takes an unknown member", name)
+			}
+		}
+	}
+	bad := bytes.Replace(written.Bytes(), []byte(`"cutover"`), []byte(`"sideways"`), 1)
+	if schemas.Check("plan", bad) == nil {
+		t.Error("the plan's schema takes an unknown mode")
+	}
+}
