@@ -116,6 +116,9 @@ func (x *Executor) Denied(ctx context.Context, job *Job, why []string) error {
 	}
 	r := &run{x: x, job: job}
 	doc := &job.File.Plan
+	if err := r.append(ctx, "opened", func(p *evidence.Run) { p.Facts = job.Facts }); err != nil {
+		return err
+	}
 	if err := r.append(ctx, "denied", func(p *evidence.Run) {
 		p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")
 	}); err != nil {

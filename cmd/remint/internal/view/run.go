@@ -28,7 +28,7 @@ func (v *View) Run() (sink event.Sink, flush func()) {
 		p := newProgress(v.term.Err, v.err(), v.term.Width)
 		return p, p.stop
 	}
-	return &plainLines{view: v}, func() {}
+	return &plainLines{view: v, waiting: map[string]string{}}, func() {}
 }
 
 // Planning gives the sink for what happens while a plan is made.
@@ -57,11 +57,29 @@ func (s *jsonStream) Emit(e event.Event) {
 	_ = enc.Encode(e) // a closed pipe must not stop a run
 }
 
-// plainLines writes a line per event that matters in a log.
-type plainLines struct{ view *View }
+// plainLines writes a line per event that matters in a log. That a step waits
+// is said once.
+type plainLines struct {
+	view *View
+
+	mu      sync.Mutex
+	waiting map[string]string // address to step
+}
 
 // Emit writes e.
 func (p *plainLines) Emit(e event.Event) {
+	p.mu.Lock()
+	again := e.Type == event.StepWaiting && p.waiting[e.Address] == e.Step
+	switch e.Type {
+	case event.StepWaiting:
+		p.waiting[e.Address] = e.Step
+	case event.ResetFinished:
+		delete(p.waiting, e.Address)
+	}
+	p.mu.Unlock()
+	if again {
+		return
+	}
 	if s := plain(e); s != "" {
 		p.view.Note(s)
 	}
