@@ -140,7 +140,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 # custom:
 #   id: self_asserted_in_production
 #   severity: medium
-#   remedy: Use `-trust=DIR` with a checkout of the protected branch, and pin it with REMINT_TRUST.
+#   remedy: Have changes of approvers and policies reviewed by people whom they do not concern.
 #   controls: []
 warn contains finding.general(rego.metadata.rule(), "Approvers and policies come from the workspace that they judge, and it resets in production.") if {
 	input.trust == "self-asserted"
