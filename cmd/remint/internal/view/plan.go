@@ -17,8 +17,10 @@ const fullResets = 20
 // Plan shows a plan; saved names the file that it is in, if it is in one.
 func (v *View) Plan(f *plan.File, saved string) {
 	if v.JSON {
-		if v.stream == nil {
-			v.document(f)
+		if v.stream == nil { // the very bytes of the file: what reads one reads the other
+			if err := f.Write(v.term.Out); err != nil {
+				v.Note("The plan cannot be written: " + err.Error())
+			}
 		}
 		return
 	}
