@@ -7,7 +7,10 @@ VERSION  := 0.1.0+$(shell git describe --tags --always --dirty 2>/dev/null || ec
 GOFLAGS  += -buildvcs=false
 export GOFLAGS
 
-.PHONY: build quickstart test deps lint generate drift unit test-cosign bench fuzz clean help
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
+.PHONY: build quickstart test deps lint generate drift unit torture test-cosign bench fuzz clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +38,10 @@ drift: ## fails when generated files are not what `make generate` writes
 
 unit: ## every test, with the race detector
 	go test -race -timeout 30m ./...
+	go test -parallel 8 -timeout 30m -run TestCrashes -v ./cmd/remint | grep -vE '^=== |^    --- PASS|^        --- PASS'
+
+torture: ## every operation of a reset broken in every way, for each type and mode
+	REMINT_TORTURE=1 go test -parallel 8 -timeout 120m -count=1 -run TestCrashes -v ./cmd/remint
 
 test-cosign: $(COSIGN) build ## every exported bundle is accepted by an unmodified cosign
 	REMINT_COSIGN=$(COSIGN) go test -count=1 -tags cosign -run Cosign ./engine/evidence/... ./cmd/remint/...

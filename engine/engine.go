@@ -15,6 +15,7 @@ import (
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
@@ -47,6 +48,7 @@ type Options struct {
 	// WrapJournal and WrapArchive, when set, stand between the engine and its
 	// journal and archive: tests break things there.
 	WrapJournal func(journal.Journal) journal.Journal
+	WrapArchive func(executor.Archive) executor.Archive
 }
 
 // Engine works on one workspace.

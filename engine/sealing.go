@@ -39,6 +39,9 @@ func (s *session) executor(run string) (*working, diag.Diagnostics) {
 		Journal: s.journal, Fleet: s.fleet, Notifiers: w.Notifiers, Policies: s.policies, Signer: s.signer, Archive: archive,
 		Events: s.engine.opts.Events, Now: s.engine.opts.Now, Program: "remint " + s.engine.opts.Version, Parallelism: s.engine.opts.Parallelism,
 	}
+	if wrap := s.engine.opts.WrapArchive; wrap != nil {
+		x.Archive = wrap(archive)
+	}
 	if run != "" {
 		x.Seal = &sealer{session: s, run: run}
 	}

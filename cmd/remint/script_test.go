@@ -21,11 +21,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/remint-dev/remint/cmd/remint/internal/command"
 	"github.com/remint-dev/remint/internal/pgtest"
 	"github.com/remint-dev/remint/schemas"
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("REMINT_TEST_CHILD") != "" {
+		os.Exit(command.Main(breakable(parts())))
+	}
 	testscript.Main(m, map[string]func(){"remint": main})
 }
 

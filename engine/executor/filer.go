@@ -116,17 +116,14 @@ func (x *Executor) Denied(ctx context.Context, job *Job, why []string) error {
 	}
 	r := &run{x: x, job: job}
 	doc := &job.File.Plan
-	if err := r.append(ctx, "opened", func(p *evidence.Run) { p.Facts = job.Facts }); err != nil {
-		return err
-	}
-	if err := r.append(ctx, "denied", func(p *evidence.Run) {
-		p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")
-	}); err != nil {
-		return err
-	}
-	err := r.append(ctx, "closed", func(p *evidence.Run) {
-		p.Outcome, p.Total, p.Resets = "denied", p.Sequence, []evidence.ResetLink{}
-	}, func(b *journal.Batch) { b.Close = &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"} })
+	err := r.append(ctx, &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"},
+		line{"opened", func(p *evidence.Run) { p.Facts = job.Facts }},
+		line{"denied", func(p *evidence.Run) {
+			p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")
+		}},
+		line{"closed", func(p *evidence.Run) {
+			p.Outcome, p.Total, p.Resets = "denied", p.Sequence, []evidence.ResetLink{}
+		}})
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,16 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	}
 	r.filer = startFiler(x.Journal, x.Archive)
 	defer r.filer.close()
-	if err := r.record(ctx, "resumed", nil); err != nil {
+	begin := r.opened // a crash may have come before anything was said about the run
+	if r.total > 0 {
+		begin = func(ctx context.Context) error {
+			if err := r.append(ctx, nil, line{"resumed", nil}); err != nil {
+				return err
+			}
+			return r.filer.flush(ctx)
+		}
+	}
+	if err := begin(ctx); err != nil {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be resumed", "%s. Nothing was changed by this attempt.", err)
 	}
 	return r.carryOut(ctx, soft, histories), nil
@@ -96,73 +105,79 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 }
 
 // opened writes who opened the run, with whose agreement, under which
-// decisions, and files that before the first effect.
+// decisions, all at once, and files that before the first effect.
 func (r *run) opened(ctx context.Context) error {
 	doc := &r.job.File.Plan
-	err := r.append(ctx, "opened", func(p *evidence.Run) {
-		p.Facts = r.job.Facts
-		for _, x := range doc.Resets {
-			p.Addresses = append(p.Addresses, x.Address)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	err = r.append(ctx, "decisions", func(p *evidence.Run) { p.Requirements, p.Decisions = &doc.Requirements, doc.Decisions })
-	if err != nil {
-		return err
+	lines := []line{
+		{"opened", func(p *evidence.Run) {
+			p.Facts = r.job.Facts
+			for _, x := range doc.Resets {
+				p.Addresses = append(p.Addresses, x.Address)
+			}
+		}},
+		{"decisions", func(p *evidence.Run) { p.Requirements, p.Decisions = &doc.Requirements, doc.Decisions }},
 	}
 	for _, a := range r.job.Gate.Approvals {
-		if err := r.append(ctx, "approval", func(p *evidence.Run) { p.Approval = a.Document.Content }); err != nil {
-			return err
-		}
+		lines = append(lines, line{"approval", func(p *evidence.Run) { p.Approval = a.Document.Content }})
+	}
+	if err := r.append(ctx, nil, lines...); err != nil {
+		return err
 	}
 	return r.filer.flush(ctx)
 }
 
 // abandon closes a run whose opening could not be evidenced; nothing was begun.
 func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnostics) {
-	_ = r.x.Journal.Append(context.WithoutCancel(ctx), &journal.Batch{Close: &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: "abandoned"}})
-	return nil, diag.Errored(diag.ExitError, "The run cannot be evidenced", "%s. Nothing was changed.", cause)
-}
-
-// record writes one line about the run and files it.
-func (r *run) record(ctx context.Context, event string, fill func(*evidence.Run)) error {
-	if err := r.append(ctx, event, fill); err != nil {
-		return err
+	err := r.append(ctx, &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: "abandoned"}, line{"closed", func(p *evidence.Run) {
+		p.Outcome, p.Total = "abandoned", p.Sequence
+		for _, x := range r.job.File.Plan.Resets {
+			p.Resets = append(p.Resets, evidence.ResetLink{Address: x.Address, Outcome: string(NotStarted)})
+		}
+	}})
+	if err == nil {
+		err = r.x.FileEvidence(context.WithoutCancel(ctx))
 	}
-	return r.filer.flush(ctx)
-}
-
-// append signs one line about the run and makes it durable in the journal.
-func (r *run) append(ctx context.Context, kind string, fill func(*evidence.Run), also ...func(*journal.Batch)) error {
-	doc := &r.job.File.Plan
-	common := r.x.common(r.job)
-	common.Sequence, common.Recorded = r.total+1, r.x.now()
-	p := evidence.Run{
-		Common: common, Event: kind, Operator: r.job.Operator, Requester: doc.Requester, RequesterStrength: string(r.job.Verified),
-		Reason: string(doc.Reason), Mode: string(doc.Mode), Ticket: doc.Ticket,
-	}
-	if fill != nil {
-		fill(&p)
-	}
-	bundle, digest, err := r.x.signed(r.job.Run, "run.sigstore.jsonl", p)
+	next := "Nothing was changed."
 	if err != nil {
-		return err
+		next += " `remint resume` files what there is to say about it."
 	}
-	e := entry{Sequence: common.Sequence, Evidence: digest}
-	e.fact("event", "%s", kind)
-	batch := journal.Batch{
-		Records: []journal.Record{{Run: r.job.Run, Kind: journal.Note, At: common.Recorded, Data: e.encode()}},
-		Bundles: []journal.Bundle{bundle},
-	}
-	for _, f := range also {
-		f(&batch)
+	return nil, diag.Errored(diag.ExitError, "The run cannot be evidenced", "%s. %s", cause, next)
+}
+
+// line is one record of the run's own evidence file.
+type line struct {
+	event string
+	fill  func(*evidence.Run)
+}
+
+// append signs lines about the run and makes them durable in the journal, all
+// or none, together with the run's end if it ends.
+func (r *run) append(ctx context.Context, end *journal.Close, lines ...line) error {
+	doc := &r.job.File.Plan
+	batch := journal.Batch{Close: end}
+	for i, l := range lines {
+		common := r.x.common(r.job)
+		common.Sequence, common.Recorded = r.total+i+1, r.x.now()
+		p := evidence.Run{
+			Common: common, Event: l.event, Operator: r.job.Operator, Requester: doc.Requester, RequesterStrength: string(r.job.Verified),
+			Reason: string(doc.Reason), Mode: string(doc.Mode), Ticket: doc.Ticket,
+		}
+		if l.fill != nil {
+			l.fill(&p)
+		}
+		bundle, digest, err := r.x.signed(r.job.Run, "run.sigstore.jsonl", p)
+		if err != nil {
+			return err
+		}
+		e := entry{Sequence: common.Sequence, Evidence: digest}
+		e.fact("event", "%s", l.event)
+		batch.Records = append(batch.Records, journal.Record{Run: r.job.Run, Kind: journal.Note, At: common.Recorded, Data: e.encode()})
+		batch.Bundles = append(batch.Bundles, bundle)
 	}
 	if err := r.x.Journal.Append(context.WithoutCancel(ctx), &batch); err != nil {
 		return err
 	}
-	r.total++
+	r.total += len(lines)
 	return nil
 }
 
@@ -228,19 +243,19 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 	}
 	err := r.filer.flush(context.WithoutCancel(ctx))
 	if err == nil {
-		err = r.append(ctx, kind, func(p *evidence.Run) {
+		var end *journal.Close
+		if kind == "closed" {
+			end = &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: r.outcome(res)}
+		}
+		err = r.append(ctx, end, line{kind, func(p *evidence.Run) {
 			p.Outcome = r.outcome(res)
 			for _, x := range res.Resets {
 				p.Resets = append(p.Resets, evidence.ResetLink{Address: x.Address, Outcome: string(x.Outcome), Proof: string(x.Proof), Record: x.record})
 			}
-			if kind == "closed" {
+			if end != nil {
 				p.Total = p.Sequence
 			}
-		}, func(b *journal.Batch) {
-			if kind == "closed" {
-				b.Close = &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: r.outcome(res)}
-			}
-		})
+		}})
 	}
 	if err == nil {
 		res.Closed = kind == "closed"

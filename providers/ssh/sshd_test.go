@@ -2,11 +2,13 @@ package ssh_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +34,7 @@ func startDaemon(t *testing.T, extra ...string) daemon {
 			t.Fatal(err)
 		}
 	}
-	d := daemon{dir: t.TempDir(), host: "127.0.0.1", user: me.Username}
+	d := daemon{dir: t.TempDir(), host: ownAddress(), user: me.Username}
 	d.keys = filepath.Join(d.dir, "authorized_keys")
 	hostKey := filepath.Join(d.dir, "host_key")
 	run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "host", "-f", hostKey)
@@ -41,7 +43,7 @@ func startDaemon(t *testing.T, extra ...string) daemon {
 		t.Fatal(err)
 	}
 	d.hostKey = strings.TrimSpace(string(public))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(d.host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +86,15 @@ func startDaemon(t *testing.T, extra ...string) daemon {
 	}
 	t.Fatal("sshd does not come up")
 	return d
+}
+
+// ownAddress is a loopback address of the daemon's own: on 127.0.0.1 somebody
+// else's connection can take a port between finding it free and listening there.
+func ownAddress() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
 }
 
 // block is the provider block for the daemon.

@@ -18,6 +18,7 @@ import (
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/provider"
 )
@@ -27,8 +28,10 @@ type Parts struct {
 	Version            string
 	Registry           *provider.Registry
 	Runbooks, Policies fs.FS
-	// WrapJournal, when set, stands between the engine and its journal.
+	// WrapJournal and WrapArchive, when set, stand between the engine and its
+	// journal and evidence archive.
 	WrapJournal func(journal.Journal) journal.Journal
+	WrapArchive func(executor.Archive) executor.Archive
 }
 
 // app is one invocation.
@@ -211,7 +214,7 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 	}
 	return engine.New(engine.Options{
 		Dir: dir, Registry: a.parts.Registry, Runbooks: a.parts.Runbooks, Policies: a.parts.Policies, Version: a.parts.Version,
-		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal,
+		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal, WrapArchive: a.parts.WrapArchive,
 	}), diags
 }
 
