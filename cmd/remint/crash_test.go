@@ -26,17 +26,6 @@ import (
 	"github.com/remint-dev/remint/internal/pgtest"
 )
 
-// The ways in which an operation is broken. An operation is a durable write to
-// the journal or a call that leaves the process.
-const (
-	killBefore   = "kill-before"   // SIGKILL before it has any effect
-	killAfter    = "kill-after"    // SIGKILL after its effect, before anything can be recorded
-	failBefore   = "fail-before"   // it fails, with a transient error, without effect
-	failAfter    = "fail-after"    // it has its effect, and the reply is lost
-	interrupt    = "interrupt"     // SIGINT while it goes on
-	interruptTwo = "interrupt-two" // SIGINT twice while it goes on
-)
-
 var ways = []string{killBefore, killAfter, failBefore, failAfter, interrupt, interruptTwo}
 
 // world is one credential of a type, with the means to look at it from outside.

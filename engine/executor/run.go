@@ -257,6 +257,9 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 			}
 		}})
 	}
+	if err == nil && kind == "closed" {
+		err = r.forget(context.WithoutCancel(ctx))
+	}
 	if err == nil {
 		res.Closed = kind == "closed"
 		err = r.filer.flush(context.WithoutCancel(ctx))
@@ -266,6 +269,21 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 		return
 	}
 	r.tell(event.Event{Type: event.Evidence, Message: "evidence is signed, filed and in the ledger", Done: r.total})
+}
+
+// forget destroys the data key of a run that has nothing sealed any more: what
+// may be left of a ciphertext somewhere opens with nothing.
+func (r *run) forget(ctx context.Context) error {
+	sealed, err := r.x.Journal.Secrets(ctx, r.job.Run)
+	if err != nil || len(sealed) == 0 {
+		return err
+	}
+	for _, s := range sealed {
+		if s.Address != "" {
+			return nil
+		}
+	}
+	return r.x.Journal.Append(ctx, &journal.Batch{Erase: sealed})
 }
 
 // outcome puts a result into one word.
