@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitcode, "pg": pg, "login": login, "session": session, "dotenv": dotenv, "edit": edit,
-			"schema": schema, "canary": canary, "clean": clean, "same": same,
+			"schema": schema, "canary": canary, "clean": clean, "same": same, "serverlog": serverlog,
 		},
 	})
 }
@@ -76,6 +77,7 @@ func pg(ts *testscript.TestScript, _ bool, args []string) {
 		s, err := pgtest.Start(ctx, pgtest.Options{Settings: map[string]string{"authentication_timeout": "1s"}})
 		ts.Check(err)
 		ts.Defer(func() { _ = s.Stop() })
+		servers.Store(ts.Getenv("WORK"), s)
 		ts.Setenv("PGURL", s.SuperURL())
 		ts.Setenv("PGADDR", s.Host+":"+strconv.Itoa(s.Port))
 		ts.Setenv("REMINT_VAR_admin_url", s.SuperURL())
@@ -87,6 +89,14 @@ func pg(ts *testscript.TestScript, _ bool, args []string) {
 	for _, q := range args {
 		_, err := c.Exec(ctx, q)
 		ts.Check(err)
+	}
+}
+
+// serverlog TEXT: stands in the server's log, in which every statement is, or with ! does not.
+func serverlog(ts *testscript.TestScript, neg bool, args []string) {
+	s, _ := servers.Load(ts.Getenv("WORK"))
+	if strings.Contains(s.(*pgtest.Server).Log(), args[0]) == neg {
+		ts.Fatalf("the server's log and %q: found is %v", args[0], neg)
 	}
 }
 
@@ -189,8 +199,9 @@ func canary(ts *testscript.TestScript, _ bool, args []string) {
 			return err
 		}
 		for _, v := range args {
-			for _, form := range []string{v, hex.EncodeToString([]byte(v)), url.QueryEscape(v), url.PathEscape(v),
-				strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(v)), "=")[:len(v)], strconv.Quote(v)} {
+			quoted := strconv.Quote(v)
+			forms := append(base64Forms(v), v, hex.EncodeToString([]byte(v)), url.QueryEscape(v), url.PathEscape(v), quoted[1:len(quoted)-1])
+			for _, form := range forms {
 				if bytes.Contains(b, []byte(form)) {
 					ts.Fatalf("%s holds a secret, as %q", rel, form)
 				}
@@ -200,11 +211,25 @@ func canary(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
+// base64Forms are what v looks like inside something longer in base64, at each
+// of the three ways in which it can be aligned, in both alphabets.
+func base64Forms(v string) []string {
+	var out []string
+	for pad, cut := range []int{0, 2, 3} {
+		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			form := e.EncodeToString(append(make([]byte, pad), v...))
+			whole := (pad + len(v)) / 3 * 4 // characters that depend on v alone
+			out = append(out, form[cut:whole])
+		}
+	}
+	return out
+}
+
 // clean FILE…: no control, bidi or zero-width character stands in a file raw.
 func clean(ts *testscript.TestScript, _ bool, args []string) {
 	for _, f := range args {
 		for _, r := range ts.ReadFile(f) {
-			if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || strings.ContainsRune("\u200b\u202e\u2066\ufeff", r) {
+			if unicode.IsControl(r) && r != '\n' || unicode.Is(unicode.Cf, r) {
 				ts.Fatalf("%s holds a raw %U", f, r)
 			}
 		}
@@ -221,6 +246,9 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("digests are %s and %s", digest(args[0]), digest(args[1]))
 	}
 }
+
+// servers are the PostgreSQL servers of scripts, by work folder.
+var servers sync.Map
 
 // sessions are the connections that scripts hold open, by work folder and name.
 var sessions sync.Map
