@@ -55,6 +55,10 @@ func (r *reset) execute(ctx context.Context, st config.Step) error {
 		if !retry || try >= attempts || ctx.Err() != nil || r.soft.Err() != nil {
 			return r.fail(ctx, st, attempt, e, class, uncertain, err)
 		}
+		// What is known by now is durable before time passes.
+		if err := r.flush(ctx); err != nil {
+			return err
+		}
 		if werr := r.wait.Wait(r.soft, delay); werr != nil {
 			return r.fail(ctx, st, attempt, e, class, uncertain, err)
 		}
