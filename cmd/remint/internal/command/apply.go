@@ -54,6 +54,9 @@ func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
+	if a.term.CI {
+		a.view.Note("CI is set, and the state is a local file: if this machine's disk is thrown away in the middle of a run, the run cannot be finished.")
+	}
 	app, diags := e.Prepare(ctx, req)
 	if diags.HasErrors() {
 		return a.done(diags)
