@@ -1,7 +1,7 @@
 package seal
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -41,14 +41,27 @@ func ParseRecipients(list []string) ([]age.Recipient, error) {
 	return out, nil
 }
 
-// ReadIdentities reads an age identity file.
+// ReadIdentities reads a file of age identities, or an SSH private key without
+// a passphrase: what ParseRecipients takes can be opened again.
 func ReadIdentities(path string) ([]age.Identity, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	ids, err := age.ParseIdentities(bufio.NewReader(io.LimitReader(f, maxKeyFile)))
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	if bytes.HasPrefix(b, []byte("-----BEGIN")) {
+		id, err := agessh.ParseIdentity(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no SSH private key that can be used here: it must be Ed25519 or RSA and have no passphrase", path)
+		}
+		return []age.Identity{id}, nil
+	}
+	ids, err := age.ParseIdentities(bytes.NewReader(b))
 	if err != nil {
 		return nil, fmt.Errorf("%s is no age identity file", path)
 	}
@@ -91,11 +104,14 @@ func makeIdentity(path string) (*age.X25519Identity, error) {
 		return nil, fmt.Errorf("%s cannot be written", path)
 	}
 	if err := os.Link(temp.Name(), path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return LocalIdentity(path)
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("%s cannot be written", path)
 		}
-		return nil, fmt.Errorf("%s cannot be written", path)
+		if id, err = LocalIdentity(path); err != nil {
+			return nil, err
+		}
 	}
+	// The winner may not be here yet: whoever uses the key makes it durable.
 	d, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return nil, err

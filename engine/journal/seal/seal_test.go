@@ -2,6 +2,8 @@ package seal
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"filippo.io/age"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/remint-dev/remint/engine/secret"
 )
@@ -71,6 +74,80 @@ func TestACiphertextOpensOnlyInItsPlace(t *testing.T) {
 		if m, err := open(); err == nil || !m.IsZero() || strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: %v, %v", name, m.Names(), err)
 		}
+	}
+}
+
+// The same key under another run's id opens nothing: a ciphertext cannot be
+// moved between runs together with its wrapped key.
+func TestACiphertextIsBoundToItsRun(t *testing.T) {
+	run, wrapped, who := fresh(t, "r1")
+	sealed, err := run.Seal("a", "old", material())
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved, err := OpenRun("r2", wrapped, []age.Identity{who})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := moved.Unseal("a", "old", sealed); err == nil || !m.IsZero() {
+		t.Errorf("another run opened it: %v, %v", m.Names(), err)
+	}
+}
+
+// Who has only recipients can seal, and cannot open what another process sealed;
+// who has the SSH key can.
+func TestSSHRecipients(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sshPublic, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := ParseRecipients([]string{string(ssh.MarshalAuthorizedKey(sshPublic))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, wrapped, err := NewRun("r1", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := run.Seal("a", "old", material())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenRun("r1", wrapped, nil); !errors.Is(err, ErrNoIdentity) {
+		t.Errorf("recipients alone give %v, want ErrNoIdentity", err)
+	}
+	plain, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte(canary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "id")
+	if err := os.WriteFile(path, pem.EncodeToMemory(locked), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadIdentities(path); err == nil || !strings.Contains(err.Error(), "passphrase") {
+		t.Errorf("a key with a passphrase gives %v", err)
+	}
+	if err := os.WriteFile(path, pem.EncodeToMemory(plain), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ids, err := ReadIdentities(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenRun("r1", wrapped, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := again.Unseal("a", "old", sealed); err != nil || got.Field("private_key").RevealString() != canary {
+		t.Errorf("got %v, %v", got.Names(), err)
 	}
 }
 
