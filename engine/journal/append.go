@@ -115,7 +115,7 @@ func (t *tx) append(b *Batch) error {
 		}
 	}
 	for _, id := range b.Filed {
-		if _, err := t.exec("UPDATE bundle SET line = NULL WHERE id = ?", id); err != nil {
+		if err := t.filed(id); err != nil {
 			return err
 		}
 	}
@@ -223,6 +223,26 @@ func (t *tx) bundle(b *Bundle) error {
 		return err
 	}
 	b.Seq, err = res.LastInsertId()
+	return err
+}
+
+// filed drops a bundle's line and keeps its name. The row is removed and made
+// anew: SQLite gives back the page of a row that shrinks only when it goes.
+// Marking what is filed already, or was never there, changes nothing.
+func (t *tx) filed(id string) error {
+	var seq int64
+	var run, file string
+	err := t.get("SELECT seq, run, file FROM bundle WHERE id = ? AND line IS NOT NULL", []any{id}, &seq, &run, &file)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec("DELETE FROM bundle WHERE seq = ?", seq); err != nil {
+		return err
+	}
+	_, err = t.exec("INSERT INTO bundle (seq, id, run, file) VALUES (?, ?, ?, ?)", seq, id, run, file)
 	return err
 }
 

@@ -67,7 +67,11 @@ func (s *store) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case code(err) == 0 || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case s.shut.Load():
+		return ErrClosed
+	case code(err) == 0:
 		return err
 	}
 	return fmt.Errorf("the state %s: %w", s.path, wording(err))

@@ -9,19 +9,20 @@ import (
 
 // Acquire takes leases on all keys or on none. The fence of each grows with
 // every holder. It also makes this process the one that is at work on the run,
-// until Release or Close.
+// until Release or Close; an attempt that fails leaves what the run had before.
 func (s *store) Acquire(ctx context.Context, run, holder string, keys []string) ([]Lease, error) {
 	if err := checkRunID(run); err != nil {
 		return nil, err
 	}
-	if err := s.locks.take(ctx, run); err != nil {
-		if errors.Is(err, errAtWork) {
-			return nil, &HeldError{Key: "run " + run, Run: run, Holder: "another process", Since: s.opts.Now()}
-		}
+	fresh, err := s.locks.take(ctx, run)
+	if errors.Is(err, errAtWork) {
+		return nil, s.atWork(ctx, run)
+	}
+	if err != nil {
 		return nil, err
 	}
 	leases := make([]Lease, len(keys))
-	err := s.w.submit(ctx, &change{do: func(t *tx) error {
+	err = s.w.submit(ctx, &change{do: func(t *tx) error {
 		for i, key := range keys {
 			fence, err := s.lease(t, run, holder, key)
 			if err != nil {
@@ -31,10 +32,28 @@ func (s *store) Acquire(ctx context.Context, run, holder string, keys []string) 
 		}
 		return nil
 	}})
+	if err != nil && fresh {
+		err = errors.Join(err, s.locks.drop(run))
+	}
 	if err != nil {
-		return nil, errors.Join(err, s.locks.drop(run))
+		return nil, err
 	}
 	return leases, nil
+}
+
+// atWork says who is at work on a run whose lock another process holds. It may
+// not have its leases yet.
+func (s *store) atWork(ctx context.Context, run string) error {
+	held := &HeldError{Key: "run " + run, Run: run, Holder: "another process", Since: s.opts.Now()}
+	var since int64
+	err := s.read.QueryRowContext(ctx, "SELECT key, holder, since FROM lease WHERE run = ? ORDER BY key LIMIT 1", run).Scan(&held.Key, &held.Holder, &since)
+	switch {
+	case err == nil:
+		held.Since = fromNanos(since)
+	case !errors.Is(err, sql.ErrNoRows):
+		return s.explain(err)
+	}
+	return held
 }
 
 func (s *store) lease(t *tx, run, holder, key string) (fence int64, err error) {

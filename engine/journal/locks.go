@@ -28,31 +28,36 @@ var errAtWork = errors.New("it is at work in another process")
 // patience is how long a lock that is held may only be somebody's look at it.
 const patience = time.Second
 
-// take takes a run's lock, or keeps it if this process has it.
-func (l *locks) take(ctx context.Context, run string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.held[run] != nil {
-		return nil
-	}
+// take takes a run's lock, fresh, or keeps it if this process has it.
+func (l *locks) take(ctx context.Context, run string) (fresh bool, err error) {
 	if err := privateFolder(l.dir); err != nil {
-		return err
+		return false, err
 	}
 	for end := time.Now().Add(patience); ; {
-		f, err := l.try(run)
-		if err == nil {
-			l.held[run] = f
-			return nil
-		}
+		fresh, err := l.takeNow(run)
 		if !errors.Is(err, errAtWork) || time.Now().After(end) {
-			return err
+			return fresh, err
 		}
-		select {
+		select { // with nothing held: the writer asks who is alive meanwhile
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+func (l *locks) takeNow(run string) (fresh bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[run] != nil {
+		return false, nil
+	}
+	f, err := l.try(run)
+	if err != nil {
+		return false, err
+	}
+	l.held[run] = f
+	return true, nil
 }
 
 // try takes the lock of the file that is at the path: one that was removed

@@ -88,10 +88,10 @@ type queryer interface {
 func checkSchema(ctx context.Context, db queryer, path string) (fresh bool, err error) {
 	var app, version int64
 	var tables int
-	for query, into := range map[string]any{"PRAGMA application_id": &app, "PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &tables} {
-		if err := db.QueryRowContext(ctx, query).Scan(into); err != nil {
-			return false, openFailure(path, err)
-		}
+	// In one statement, so at one moment: another process may be making the tables.
+	const query = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version"
+	if err := db.QueryRowContext(ctx, query).Scan(&app, &version, &tables); err != nil {
+		return false, openFailure(path, err)
 	}
 	switch {
 	case app == 0 && version == 0 && tables == 0:

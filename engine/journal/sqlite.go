@@ -35,6 +35,7 @@ type store struct {
 	w       *writer
 	locks   *locks
 	poison  atomic.Pointer[error]
+	shut    atomic.Bool // no read works any more, and no change is under way
 	closing sync.Once
 	closed  error
 }
@@ -65,7 +66,7 @@ func OpenSQLite(ctx context.Context, path string, opts Options) (Journal, error)
 		return nil, err
 	}
 	s.read = sql.OpenDB(newConnector(dsn(path, opts, true)))
-	s.read.SetMaxOpenConns(4)
+	s.read.SetMaxIdleConns(4) // no upper bound: who reads while iterating must never wait for itself
 	if s.w, err = startWriter(ctx, s); err != nil {
 		return nil, errors.Join(err, s.write.Close(), s.read.Close())
 	}
@@ -90,9 +91,9 @@ func dsn(path string, opts Options, readOnly bool) string {
 func (s *store) Close() error {
 	s.closing.Do(func() {
 		err := s.w.stop()
-		err = errors.Join(err, s.read.Close(), s.write.Close(), s.locks.closeAll())
-		if err != nil {
-			s.closed = s.explain(err)
+		s.shut.Store(true)
+		if err = errors.Join(err, s.read.Close(), s.write.Close(), s.locks.closeAll()); err != nil {
+			s.closed = fmt.Errorf("the state %s was not closed well: %w", s.path, wording(err))
 		}
 	})
 	return s.closed

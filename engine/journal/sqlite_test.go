@@ -51,6 +51,10 @@ func TestMain(m *testing.M) {
 		appendForever(path)
 		return
 	}
+	if path := os.Getenv("JOURNAL_TEST_FILL"); path != "" {
+		fill(path)
+		return
+	}
 	os.Exit(m.Run())
 }
 

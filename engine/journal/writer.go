@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -123,6 +124,9 @@ func (w *writer) loop() {
 			}
 		case <-tidy.C:
 			w.tidy()
+			if !w.dirty.IsZero() { // a reader was in the way
+				tidy.Reset(time.Second)
+			}
 		}
 		if !w.dirty.IsZero() && time.Since(w.dirty) > time.Second {
 			w.tidy()
@@ -164,7 +168,7 @@ func (w *writer) commit(group []*change) {
 		refused, err := w.apply(c)
 		switch {
 		case err != nil:
-			_, _ = w.t.exec("ROLLBACK")
+			w.rollback()
 			fail(append(kept, group[i:]...), w.failure(err))
 			return
 		case refused != nil:
@@ -174,7 +178,7 @@ func (w *writer) commit(group []*change) {
 		}
 	}
 	if _, err := w.t.exec("COMMIT"); err != nil {
-		_, _ = w.t.exec("ROLLBACK")
+		w.rollback()
 		fail(kept, w.s.breakWith(wording(err)))
 		return
 	}
@@ -190,6 +194,12 @@ func (w *writer) commit(group []*change) {
 		}
 		c.err <- nil
 	}
+}
+
+// rollback undoes the transaction, and forgets the runs that began in it.
+func (w *writer) rollback() {
+	clear(w.t.runs)
+	_, _ = w.t.exec("ROLLBACK")
 }
 
 // apply runs one change: refused is its own fault, err everybody's.
@@ -252,11 +262,22 @@ func (w *writer) tidy() {
 	}
 }
 
-// truncate copies the WAL into the database file and cuts it to nothing.
+// truncate copies the WAL into the database file and cuts it to nothing. It does
+// not wait: while a reader is in the way, here or in another process, every
+// writer would have to wait with it.
 func (w *writer) truncate() (done bool, err error) {
+	if err := w.patience(0); err != nil {
+		return false, err
+	}
 	var busy, log, copied int
 	err = w.t.conn.QueryRowContext(w.t.ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &copied)
-	return err == nil && busy == 0, err
+	return err == nil && busy == 0, errors.Join(err, w.patience(w.s.opts.BusyTimeout))
+}
+
+// patience says how long the writer's connection waits for other processes.
+func (w *writer) patience(d time.Duration) error {
+	_, err := w.t.conn.ExecContext(w.t.ctx, fmt.Sprintf("PRAGMA busy_timeout=%d", d.Milliseconds()))
+	return err
 }
 
 func (w *writer) finish() error {

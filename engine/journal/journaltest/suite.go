@@ -33,6 +33,10 @@ func Run(t *testing.T, open func(t *testing.T) journal.Journal) {
 		"reading goes on while others write":  readingGoesOn,
 		"what was appended outlives the user": durable,
 		"an ended context writes nothing":     endedContext,
+		"readers never wait for each other":   readersNest,
+		"a failed attempt keeps the leases":   failedAttemptKeepsLeases,
+		"a closed journal says so":            closedSaysSo,
+		"thousands are filed at once":         thousandsAreFiled,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open) })
 	}
