@@ -40,7 +40,10 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 		return nil, append(diags, noSuchRun(req.Run)...)
 	}
 	open, faults := openRuns(ctx, j, req.Run)
-	pending := unfiled(ctx, j)
+	pending, err := unfiled(ctx, j)
+	if err != nil {
+		faults = append(faults, diag.Errored(diag.ExitUnfinished, "The state cannot be read", "%s.", err)...)
+	}
 	_ = j.Close()
 	if faults.HasErrors() || len(open) == 0 && !pending {
 		return nil, append(diags, faults...)
@@ -98,13 +101,13 @@ func openRuns(ctx context.Context, j journal.Journal, id string) ([]string, diag
 	return open, nil
 }
 
-func unfiled(ctx context.Context, j journal.Journal) bool {
-	found := false
+// unfiled reports whether evidence waits to be filed. What cannot be read is
+// not nothing.
+func unfiled(ctx context.Context, j journal.Journal) (bool, error) {
 	for _, err := range j.Unfiled(ctx) {
-		found = err == nil
-		break
+		return err == nil, err
 	}
-	return found
+	return false, nil
 }
 
 // resume finishes one run.

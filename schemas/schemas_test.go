@@ -28,9 +28,9 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 	}
 	documents := map[string][]any{
 		"plan":              {json.RawMessage(written.Bytes())},
-		"evidence-run":      {evidence.Run{Event: "opened", Requirements: &file.Plan.Requirements, Approval: json.RawMessage(`{"a":1}`), Resets: []evidence.ResetLink{{Address: "a"}}}},
-		"evidence-step":     {evidence.Step{Outcome: "done", Probes: []evidence.Probe{{Subject: "old", At: now}}, Controls: []string{"c"}}},
-		"evidence-reset":    {evidence.Reset{Outcome: "finished", Records: []evidence.RecordLink{}}},
+		"evidence-run":      {evidence.Run{Event: "opened", Reason: "scheduled", Mode: "cutover", RequesterStrength: "none", Requirements: &file.Plan.Requirements, Approval: json.RawMessage(`{"a":1}`), Resets: []evidence.ResetLink{{Address: "a"}}}},
+		"evidence-step":     {evidence.Step{Phase: "prove", Outcome: "done", Proof: "tested", Probes: []evidence.Probe{{Subject: "old", At: now}}, Controls: []string{"c"}}},
+		"evidence-reset":    {evidence.Reset{Outcome: "finished", Proof: "reported", Records: []evidence.RecordLink{}}},
 		"evidence-approval": {evidence.Approval{Decision: "approve", Targets: []string{"t"}}},
 		"policy-input": {policy.Input{Version: policy.InputVersion, Stage: policy.StageResult, Reason: "scheduled", Mode: "cutover", Now: &now, Requirements: &file.Plan.Requirements,
 			Verification: &policy.Verification{Strength: "none"}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
@@ -48,8 +48,7 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 			if name == "policy-input" {
-				b = bytes.Replace(b, []byte(`"phases":null`), []byte(`"phases":["issue"]`), 1)
-				b = bytes.Replace(b, []byte(`"steps":null`), []byte(`"steps":[]`), 1)
+				b = filled(b)
 			}
 			if err := schemas.Check(name, b); err != nil {
 				t.Errorf("%s: %v\n%s", name, err, b)
@@ -60,8 +59,46 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 			}
 		}
 	}
-	bad := bytes.Replace(written.Bytes(), []byte(`"cutover"`), []byte(`"sideways"`), 1)
-	if schemas.Check("plan", bad) == nil {
-		t.Error("the plan's schema takes an unknown mode")
+	for _, d := range []struct{ schema, old, new string }{
+		{"plan", `"mode":"cutover"`, `"mode":"sideways"`},
+		{"plan", `"reason":"scheduled"`, `"reason":"boredom"`},
+		{"plan", `"phase":"issue"`, `"phase":"invent"`},
+		{"plan", `"kind":"in_place"`, `"kind":"eternal"`},
+		{"plan", `"level":"warn"`, `"level":"shout"`},
+		{"plan", `"format_version":`, `"format":`},
+		{"events", `"@level":"info"`, `"@level":"loud"`},
+		{"events", `"type":"version"`, `"type":"rumour"`},
+		{"events", `"@message":"m"`, `"@message":7`},
+		{"evidence-run", `"mode":"cutover"`, `"mode":"sideways"`},
+		{"evidence-run", `"reason":"scheduled"`, `"reason":""`},
+		{"evidence-run", `"requester_strength":"none"`, `"requester_strength":"sure"`},
+		{"evidence-step", `"phase":"prove"`, `"phase":"believe"`},
+		{"evidence-step", `"proof":"tested"`, `"proof":"likely"`},
+		{"evidence-step", `"probes":[{`, `"probes":[7,{`},
+		{"evidence-reset", `"proof":"reported"`, `"proof":"likely"`},
+		{"evidence-reset", `"records":[]`, `"records":null`},
+		{"evidence-approval", `"targets":["t"]`, `"targets":"t"`},
+		{"policy-input", `"stage":"remint.result"`, `"stage":"later"`},
+		{"policy-input", `"strength":"none"`, `"strength":"sure"`},
+	} {
+		whole, err := json.Marshal(documents[d.schema][0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.schema == "policy-input" {
+			whole = filled(whole)
+		}
+		bad := bytes.Replace(whole, []byte(d.old), []byte(d.new), 1)
+		if bytes.Equal(bad, whole) {
+			t.Errorf("%s: the document has no %s to damage", d.schema, d.old)
+		} else if schemas.Check(d.schema, bad) == nil {
+			t.Errorf("%s takes %s", d.schema, d.new)
+		}
 	}
+}
+
+// filled puts lists where the planner would: a bare Input has none.
+func filled(b []byte) []byte {
+	b = bytes.Replace(b, []byte(`"phases":null`), []byte(`"phases":["issue"]`), 1)
+	return bytes.Replace(b, []byte(`"steps":null`), []byte(`"steps":[]`), 1)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/providers/builtin"
@@ -77,7 +78,7 @@ func credential(b *strings.Builder, r *provider.Registry, t *provider.Credential
 	}
 	fmt.Fprintf(b, "\n| | |\n|---|---|\n| provider | [`%s`](providers.md#%s) |\n| versions | %s |\n| sessions | %s |\n| fenced | %s |\n| new secret | %.0f bits unless told |\n",
 		r.ProviderOf(t.Name), r.ProviderOf(t.Name), strings.ReplaceAll(string(t.Kind), "_", " "), sessions, fenced, t.Issue.Bits(defaults(t.Issue.Schema)))
-	b.WriteString("\n| field | public | |\n|---|---|---|\n")
+	b.WriteString("\n| field | public | meaning |\n|---|---|---|\n")
 	for _, f := range t.Fields {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Name, yes(f.Public), cell(f.Description))
 	}
@@ -98,7 +99,7 @@ func defaults(s provider.Schema) provider.Attrs {
 }
 
 func table(b *strings.Builder, s provider.Schema) {
-	b.WriteString("\n| attribute | type | | |\n|---|---|---|---|\n")
+	b.WriteString("\n| attribute | type | rules | meaning |\n|---|---|---|---|\n")
 	for _, a := range s.Attributes {
 		var facts []string
 		if a.Required {
@@ -111,7 +112,7 @@ func table(b *strings.Builder, s provider.Schema) {
 			facts = append(facts, "one of "+code(strings.Join(a.OneOf, "` `")))
 		}
 		if a.Min != 0 || a.Max != 0 {
-			facts = append(facts, fmt.Sprintf("%d to %d", a.Min, a.Max))
+			facts = append(facts, bound(a, a.Min)+" to "+bound(a, a.Max))
 		}
 		if a.Sensitive {
 			facts = append(facts, "sensitive")
@@ -124,10 +125,34 @@ func value(v any) string {
 	switch v := v.(type) {
 	case provider.Path:
 		return v.Written
+	case time.Duration:
+		return duration(v)
+	case []string:
+		return strings.Join(v, "` `")
 	case fmt.Stringer:
 		return v.String()
 	}
 	return fmt.Sprint(v)
+}
+
+// bound is one end of an attribute's range, as a workspace writes it.
+func bound(a provider.Attribute, n int64) string {
+	if a.Type == provider.Duration {
+		return duration(time.Duration(n))
+	}
+	return fmt.Sprint(n)
+}
+
+// duration leaves out the zero parts that String writes at the end.
+func duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func code(s string) string { return "`" + s + "`" }

@@ -37,6 +37,7 @@ func schemas(files map[string][]byte) error {
 			r.CommentMap[k] = strings.Join(strings.Fields(c), " ")
 		}
 		s := r.Reflect(v)
+		closeWords(s)
 		s.ID = jsonschema.ID(base + name + ".schema.json")
 		b, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
@@ -60,6 +61,8 @@ func vocabulary(t reflect.Type) *jsonschema.Schema {
 		return enum(lifecycle.Strengths())
 	case reflect.TypeFor[lifecycle.Kind]():
 		return enum([]lifecycle.Kind{lifecycle.InPlace, lifecycle.Overlapping, lifecycle.Minted})
+	case reflect.TypeFor[lifecycle.Proof](): // empty before there is one
+		return enum(append([]lifecycle.Proof{""}, proofs...))
 	case reflect.TypeFor[plan.Level]():
 		return enum([]plan.Level{plan.Deny, plan.Overridden, plan.Warn})
 	case reflect.TypeFor[policy.Stage]():
@@ -71,6 +74,26 @@ func vocabulary(t reflect.Type) *jsonschema.Schema {
 			event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence})
 	}
 	return nil
+}
+
+var proofs = []lifecycle.Proof{lifecycle.Tested, lifecycle.Reported, lifecycle.Unknown}
+
+// words are the members that hold a word of the lifecycle as a plain string, as
+// evidence and events do. They are absent where they say nothing.
+var words = map[string]*jsonschema.Schema{
+	"reason": enum(lifecycle.Reasons()), "mode": enum(lifecycle.Modes()), "phase": enum(lifecycle.Phases()),
+	"requester_strength": enum(lifecycle.Strengths()), "proof": enum(proofs),
+}
+
+// closeWords closes the vocabularies that the types leave open.
+func closeWords(s *jsonschema.Schema) {
+	for _, d := range s.Definitions {
+		for p := d.Properties.Oldest(); p != nil; p = p.Next() {
+			if w := words[p.Key]; w != nil && p.Value.Type == "string" && p.Value.Enum == nil {
+				p.Value.Enum = w.Enum
+			}
+		}
+	}
 }
 
 func enum[T ~string](values []T) *jsonschema.Schema {

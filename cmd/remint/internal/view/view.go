@@ -4,11 +4,13 @@
 package view
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"sync"
+	"unicode/utf16"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/terminal"
 	"github.com/remint-dev/remint/engine/addrs"
@@ -41,14 +43,39 @@ func (v *View) Note(s string) {
 // Prompt asks on stderr, without a line break.
 func (v *View) Prompt(s string) { _, _ = io.WriteString(v.term.Err, s) }
 
-// document writes one JSON document to stdout.
+// document writes one JSON document to stdout. What does not print stands in it
+// as \u escapes, so that it cannot deceive who reads it in a terminal or a log;
+// parsed, it is the same.
 func (v *View) document(doc any) {
-	enc := json.NewEncoder(v.term.Out)
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
+	err := enc.Encode(doc)
+	if err == nil {
+		_, err = io.WriteString(v.term.Out, visibleJSON(buf.String()))
+	}
+	if err != nil {
 		fmt.Fprintln(v.term.Err, "The answer cannot be written: "+err.Error())
 	}
+}
+
+// visibleJSON escapes what addrs.Printable does not let through. In what
+// encoding/json wrote, such characters stand only in strings.
+func visibleJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || addrs.Printable(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }
 
 // style colors text where the stream is a terminal that wants it.
