@@ -51,6 +51,8 @@ func startFiler(j journal.Journal, a Archive) *filer {
 
 // flush files everything that the journal holds by now, and returns when it is
 // durable. After a failure it does nothing more: the journal keeps the bundles.
+// ctx keeps a batch from being begun. One that was is not cut off: it is a write
+// to local files, and the ledger's library never answers once its context ended.
 func (f *filer) flush(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -63,7 +65,8 @@ func (f *filer) flush(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if err := f.archive.File(ctx, batch); err != nil {
+		whole := context.WithoutCancel(ctx)
+		if err := f.archive.File(whole, batch); err != nil {
 			f.err = fmt.Errorf("evidence cannot be filed: %w", err)
 			break
 		}
@@ -71,7 +74,7 @@ func (f *filer) flush(ctx context.Context) error {
 		for i, b := range batch {
 			ids[i] = b.ID
 		}
-		if err := f.journal.Append(ctx, &journal.Batch{Filed: ids}); err != nil {
+		if err := f.journal.Append(whole, &journal.Batch{Filed: ids}); err != nil {
 			f.err = fmt.Errorf("filed evidence cannot be marked: %w", err)
 		}
 	}
@@ -116,7 +119,7 @@ func (x *Executor) Denied(ctx context.Context, job *Job, why []string) error {
 	}
 	r := &run{x: x, job: job}
 	doc := &job.File.Plan
-	err := r.append(ctx, &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"},
+	err := r.append(ctx, &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"}, nil,
 		line{"opened", func(p *evidence.Run) { p.Facts = job.Facts }},
 		line{"denied", func(p *evidence.Run) {
 			p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")

@@ -71,7 +71,7 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	begin := r.opened // a crash may have come before anything was said about the run
 	if r.total > 0 {
 		begin = func(ctx context.Context) error {
-			if err := r.append(ctx, nil, line{"resumed", nil}); err != nil {
+			if err := r.append(ctx, nil, nil, line{"resumed", nil}); err != nil {
 				return err
 			}
 			return r.filer.flush(ctx)
@@ -120,7 +120,7 @@ func (r *run) opened(ctx context.Context) error {
 	for _, a := range r.job.Gate.Approvals {
 		lines = append(lines, line{"approval", func(p *evidence.Run) { p.Approval = a.Document.Content }})
 	}
-	if err := r.append(ctx, nil, lines...); err != nil {
+	if err := r.append(ctx, nil, nil, lines...); err != nil {
 		return err
 	}
 	return r.filer.flush(ctx)
@@ -128,7 +128,7 @@ func (r *run) opened(ctx context.Context) error {
 
 // abandon closes a run whose opening could not be evidenced; nothing was begun.
 func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnostics) {
-	err := r.append(ctx, &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: "abandoned"}, line{"closed", func(p *evidence.Run) {
+	err := r.append(ctx, &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: "abandoned"}, nil, line{"closed", func(p *evidence.Run) {
 		p.Outcome, p.Total = "abandoned", p.Sequence
 		for _, x := range r.job.File.Plan.Resets {
 			p.Resets = append(p.Resets, evidence.ResetLink{Address: x.Address, Outcome: string(NotStarted)})
@@ -151,10 +151,10 @@ type line struct {
 }
 
 // append signs lines about the run and makes them durable in the journal, all
-// or none, together with the run's end if it ends.
-func (r *run) append(ctx context.Context, end *journal.Close, lines ...line) error {
+// or none, together with the run's end if it ends and what is erased then.
+func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Sealed, lines ...line) error {
 	doc := &r.job.File.Plan
-	batch := journal.Batch{Close: end}
+	batch := journal.Batch{Close: end, Erase: erase}
 	for i, l := range lines {
 		common := r.x.common(r.job)
 		common.Sequence, common.Recorded = r.total+i+1, r.x.now()
@@ -241,13 +241,16 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 	if open > 0 {
 		kind = "interrupted"
 	}
-	err := r.filer.flush(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	err := r.filer.flush(ctx)
+	var end *journal.Close
+	var key []journal.Sealed
+	if err == nil && kind == "closed" {
+		end = &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: r.outcome(res)}
+		key, err = r.forgettable(ctx)
+	}
 	if err == nil {
-		var end *journal.Close
-		if kind == "closed" {
-			end = &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: r.outcome(res)}
-		}
-		err = r.append(ctx, end, line{kind, func(p *evidence.Run) {
+		err = r.append(ctx, end, key, line{kind, func(p *evidence.Run) {
 			p.Outcome = r.outcome(res)
 			for _, x := range res.Resets {
 				p.Resets = append(p.Resets, evidence.ResetLink{Address: x.Address, Outcome: string(x.Outcome), Proof: string(x.Proof), Record: x.record})
@@ -257,12 +260,9 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 			}
 		}})
 	}
-	if err == nil && kind == "closed" {
-		err = r.forget(context.WithoutCancel(ctx))
-	}
 	if err == nil {
 		res.Closed = kind == "closed"
-		err = r.filer.flush(context.WithoutCancel(ctx))
+		err = r.filer.flush(ctx)
 	}
 	if err != nil {
 		res.Filed, res.Error = false, err.Error()
@@ -271,19 +271,15 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 	r.tell(event.Event{Type: event.Evidence, Message: "evidence is signed, filed and in the ledger", Done: r.total})
 }
 
-// forget destroys the data key of a run that has nothing sealed any more: what
-// may be left of a ciphertext somewhere opens with nothing.
-func (r *run) forget(ctx context.Context) error {
+// forgettable gives the data key of a run that has nothing sealed any more: what
+// may be left of a ciphertext somewhere then opens with nothing. It is erased
+// together with the run's end, since nobody comes back to a closed run.
+func (r *run) forgettable(ctx context.Context) ([]journal.Sealed, error) {
 	sealed, err := r.x.Journal.Secrets(ctx, r.job.Run)
-	if err != nil || len(sealed) == 0 {
-		return err
+	if err != nil || slices.ContainsFunc(sealed, func(s journal.Sealed) bool { return s.Address != "" }) {
+		return nil, err
 	}
-	for _, s := range sealed {
-		if s.Address != "" {
-			return nil
-		}
-	}
-	return r.x.Journal.Append(ctx, &journal.Batch{Erase: sealed})
+	return sealed, nil
 }
 
 // outcome puts a result into one word.
