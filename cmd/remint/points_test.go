@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,29 +25,30 @@ import (
 const (
 	killBefore   = "kill-before"   // SIGKILL before it has any effect
 	killAfter    = "kill-after"    // SIGKILL after its effect, before anything can be recorded
-	failBefore   = "fail-before"   // it fails, with a transient error, without effect
-	failAfter    = "fail-after"    // it has its effect, and the reply is lost
+	transient    = "transient"     // it fails without effect, and trying again may help
+	permanent    = "permanent"     // it fails without effect, and trying again will not help
+	ambiguous    = "ambiguous"     // it has no effect, and nobody can tell
+	lostReply    = "lost-reply"    // it has its effect, and the reply is lost
 	interrupt    = "interrupt"     // SIGINT while it goes on
 	interruptTwo = "interrupt-two" // SIGINT twice while it goes on
+	cutOff       = "cut-off"       // SIGINT twice, and it ends without effect when its context does
 )
 
-// points counts the operations of a process, and breaks one of them.
+// points names the operations of a process, and breaks one of them. A name is
+// what is called and, for the journal, what is written; #n counts those alike.
 type points struct {
-	mu    sync.Mutex
-	count int
-	log   *os.File
-	n     int // which operation to break; 0 for none
-	way   string
+	mu       sync.Mutex
+	counts   map[string]int
+	log      *os.File
+	at, way  string // which operation to break and how
+	poisoned bool   // the journal failed, and fails from then on
 }
 
 // breakable puts points between the program and everything outside it. The
 // environment says which one breaks, and how.
 func breakable(parts command.Parts) command.Parts {
-	p := &points{}
-	if n, way, ok := strings.Cut(os.Getenv("REMINT_TEST_BREAK"), ":"); ok {
-		p.n, _ = strconv.Atoi(n)
-		p.way = way
-	}
+	p := &points{counts: map[string]int{}}
+	p.way, p.at, _ = strings.Cut(os.Getenv("REMINT_TEST_BREAK"), " ")
 	if path := os.Getenv("REMINT_TEST_LOG"); path != "" {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
@@ -53,7 +56,7 @@ func breakable(parts command.Parts) command.Parts {
 		}
 		p.log = f
 	}
-	if p.n == 0 && p.log == nil {
+	if p.at == "" && p.log == nil {
 		return parts
 	}
 	parts.Registry = p.registry(parts.Registry)
@@ -67,38 +70,86 @@ func kill() {
 	select {}
 }
 
-func (p *points) do(op string, effect func() error) error {
-	p.mu.Lock()
-	p.count++
-	broken := p.count == p.n
-	if p.log != nil {
-		fmt.Fprintln(p.log, op)
-	}
-	p.mu.Unlock()
-	if !broken {
-		return effect()
-	}
-	switch p.way {
-	case killBefore:
-		kill()
-	case failBefore:
-		return provider.Errorf(provider.Transient, "broken on purpose")
-	case interrupt, interruptTwo:
+// interruptSelf sends SIGINT n times, and leaves time for each to be seen.
+func interruptSelf(n int) {
+	for range n {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
 		time.Sleep(20 * time.Millisecond)
-		if p.way == interruptTwo {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
-			time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// enter names an operation, and reports whether it is the one to break.
+func (p *points) enter(op string) (name string, broken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[op]++
+	name = op + "#" + strconv.Itoa(p.counts[op])
+	return name, name == p.at
+}
+
+// value is do for an operation with a result, of which a failure leaves nothing.
+func value[T any](ctx context.Context, p *points, op string, effect func() (T, error)) (T, error) {
+	var out T
+	err := p.do(ctx, op, func() (err error) { out, err = effect(); return err })
+	if err != nil {
+		out = *new(T)
+	}
+	return out, err
+}
+
+func (p *points) note(word, name string) {
+	if p.log != nil {
+		fmt.Fprintln(p.log, word+" "+name) // one write: what is there is whole
+	}
+}
+
+func (p *points) do(ctx context.Context, op string, effect func() error) error {
+	name, broken := p.enter(op)
+	p.note("begin", name)
+	if broken {
+		p.note("broke", name)
+		if err, ended := p.breakBefore(ctx); ended {
+			return err
 		}
 	}
 	err := effect()
-	switch p.way {
-	case killAfter:
+	if err == nil {
+		p.note("effect", name)
+	}
+	if broken && p.way == killAfter {
 		kill()
-	case failAfter:
+	}
+	if broken && p.way == lostReply && err == nil {
 		return provider.Errorf(provider.Ambiguous, "the reply was lost, on purpose")
 	}
 	return err
+}
+
+// breakBefore does what comes before an effect, and reports whether there is to
+// be none.
+func (p *points) breakBefore(ctx context.Context) (error, bool) {
+	switch p.way {
+	case killBefore:
+		kill()
+	case transient:
+		return provider.Errorf(provider.Transient, "broken on purpose"), true
+	case permanent:
+		return provider.Errorf(provider.Permanent, "broken for good, on purpose"), true
+	case ambiguous:
+		return provider.Errorf(provider.Ambiguous, "no answer, on purpose"), true
+	case interrupt:
+		interruptSelf(1)
+	case interruptTwo:
+		interruptSelf(2)
+	case cutOff:
+		interruptSelf(2)
+		select {
+		case <-ctx.Done():
+			return ctx.Err(), true
+		case <-time.After(time.Second): // it is not to be cut off
+		}
+	}
+	return nil, false
 }
 
 // registry wraps whatever the definitions open.
@@ -121,7 +172,7 @@ func (p *points) registry(in *provider.Registry) *provider.Registry {
 		open := d.Open
 		d.Open = func(ctx context.Context, b provider.Block) (provider.Store, error) {
 			s, err := open(ctx, b)
-			return &brokenStore{s, p}, err
+			return &brokenStore{s, p}, complete(s, &brokenStore{}, err)
 		}
 		out.AddStore(d)
 	}
@@ -130,7 +181,7 @@ func (p *points) registry(in *provider.Registry) *provider.Registry {
 		open := d.Open
 		d.Open = func(ctx context.Context, b provider.Block) (provider.Consumer, error) {
 			c, err := open(ctx, b)
-			return &brokenConsumer{c, p}, err
+			return &brokenConsumer{c, p}, complete(c, &brokenConsumer{}, err)
 		}
 		out.AddConsumer(d)
 	}
@@ -139,7 +190,7 @@ func (p *points) registry(in *provider.Registry) *provider.Registry {
 		open := d.Open
 		d.Open = func(ctx context.Context, b provider.Block) (provider.Notifier, error) {
 			x, err := open(ctx, b)
-			return &brokenNotifier{x, p}, err
+			return &brokenNotifier{x, p}, complete(x, &brokenNotifier{}, err)
 		}
 		out.AddNotifier(d)
 	}
@@ -151,21 +202,59 @@ type brokenJournal struct {
 	at *points
 }
 
+// write is an operation of a journal that, once it has failed, fails for good.
+func (j *brokenJournal) write(ctx context.Context, op string, effect func() error) error {
+	j.at.mu.Lock()
+	poisoned := j.at.poisoned
+	j.at.mu.Unlock()
+	if poisoned {
+		return errors.New("the state failed before, on purpose")
+	}
+	inner := error(nil)
+	err := j.at.do(ctx, op, func() error { inner = effect(); return inner })
+	if err != nil && inner == nil { // of our making
+		j.at.mu.Lock()
+		j.at.poisoned = true
+		j.at.mu.Unlock()
+		return errors.New("the state cannot be written, on purpose")
+	}
+	return err
+}
+
 func (j *brokenJournal) Open(ctx context.Context, r journal.Run) error {
-	return j.at.do("journal.Open", func() error { return j.Journal.Open(ctx, r) })
+	return j.write(ctx, "journal.Open", func() error { return j.Journal.Open(ctx, r) })
 }
 
 func (j *brokenJournal) Append(ctx context.Context, b *journal.Batch) error {
-	return j.at.do("journal.Append", func() error { return j.Journal.Append(ctx, b) })
+	return j.write(ctx, "journal.Append["+contents(b)+"]", func() error { return j.Journal.Append(ctx, b) })
 }
 
 func (j *brokenJournal) Acquire(ctx context.Context, run, holder string, keys []string) (l []journal.Lease, err error) {
-	err = j.at.do("journal.Acquire", func() error { l, err = j.Journal.Acquire(ctx, run, holder, keys); return err })
+	err = j.write(ctx, "journal.Acquire", func() error { l, err = j.Journal.Acquire(ctx, run, holder, keys); return err })
 	return l, err
 }
 
 func (j *brokenJournal) Release(ctx context.Context, run string) error {
-	return j.at.do("journal.Release", func() error { return j.Journal.Release(ctx, run) })
+	return j.write(ctx, "journal.Release", func() error { return j.Journal.Release(ctx, run) })
+}
+
+// contents names what a batch makes durable.
+func contents(b *journal.Batch) string {
+	var out []string
+	for _, r := range b.Records {
+		what := string(r.Kind)
+		if r.Step != "" {
+			what += ":" + r.Step
+		}
+		out = append(out, what)
+	}
+	for what, there := range map[string]bool{"seal": len(b.Seal) > 0, "erase": len(b.Erase) > 0, "filed": len(b.Filed) > 0, "close": b.Close != nil} {
+		if there {
+			out = append(out, what)
+		}
+	}
+	slices.Sort(out[len(b.Records):])
+	return strings.Join(out, ",")
 }
 
 type brokenArchive struct {
@@ -174,7 +263,7 @@ type brokenArchive struct {
 }
 
 func (a *brokenArchive) File(ctx context.Context, b []journal.Bundle) error {
-	return a.at.do("archive.File", func() error { return a.inner.File(ctx, b) })
+	return a.at.do(ctx, "archive.File", func() error { return a.inner.File(ctx, b) })
 }
 
 type brokenStore struct {
@@ -183,25 +272,23 @@ type brokenStore struct {
 }
 
 func (s *brokenStore) Check(ctx context.Context) error {
-	return s.at.do("store.Check", func() error { return s.inner.Check(ctx) })
+	return s.at.do(ctx, "store.Check", func() error { return s.inner.Check(ctx) })
 }
 
-func (s *brokenStore) Get(ctx context.Context) (v secret.Value, err error) {
-	err = s.at.do("store.Get", func() error { v, err = s.inner.Get(ctx); return err })
-	return v, err
+func (s *brokenStore) Get(ctx context.Context) (secret.Value, error) {
+	return value(ctx, s.at, "store.Get", func() (secret.Value, error) { return s.inner.Get(ctx) })
 }
 
 func (s *brokenStore) Put(ctx context.Context, v secret.Value) error {
-	return s.at.do("store.Put", func() error { return s.inner.Put(ctx, v) })
+	return s.at.do(ctx, "store.Put", func() error { return s.inner.Put(ctx, v) })
 }
 
-func (s *brokenStore) Holds(ctx context.Context, v secret.Value) (ok bool, err error) {
-	err = s.at.do("store.Holds", func() error { ok, err = s.inner.Holds(ctx, v); return err })
-	return ok, err
+func (s *brokenStore) Holds(ctx context.Context, v secret.Value) (bool, error) {
+	return value(ctx, s.at, "store.Holds", func() (bool, error) { return s.inner.Holds(ctx, v) })
 }
 
 func (s *brokenStore) Empty(ctx context.Context) error {
-	return s.at.do("store.Empty", func() error { return s.inner.Empty(ctx) })
+	return s.at.do(ctx, "store.Empty", func() error { return s.inner.Empty(ctx) })
 }
 
 type brokenConsumer struct {
@@ -210,7 +297,7 @@ type brokenConsumer struct {
 }
 
 func (c *brokenConsumer) Reload(ctx context.Context, key string) error {
-	return c.at.do("consumer.Reload", func() error { return c.inner.Reload(ctx, key) })
+	return c.at.do(ctx, "consumer.Reload", func() error { return c.inner.Reload(ctx, key) })
 }
 
 type brokenNotifier struct {
@@ -219,7 +306,7 @@ type brokenNotifier struct {
 }
 
 func (n *brokenNotifier) Send(ctx context.Context, x provider.Notice) error {
-	return n.at.do("notifier.Send", func() error { return n.inner.Send(ctx, x) })
+	return n.at.do(ctx, "notifier.Send", func() error { return n.inner.Send(ctx, x) })
 }
 
 // provider wraps p with exactly the capabilities that it has.
@@ -260,7 +347,7 @@ func (p *points) provider(inner provider.Provider) provider.Provider {
 		}{b, minter{b}, revoker{b}, controller{b}, lister{b}, identifier{b}},
 	}
 	for _, w := range all {
-		if capabilities(w) == capabilities(inner) {
+		if capabilities(w) == capabilities(inner) && complete(inner, w, nil) == nil {
 			return w
 		}
 	}
@@ -281,24 +368,35 @@ func capabilities(p provider.Provider) string {
 	return strings.Join(out, " ")
 }
 
+// complete refuses a wrapper that hides a method of what it wraps: an operation
+// that a later version adds has no point yet.
+func complete(inner, wrapper any, err error) error {
+	if err != nil {
+		return err
+	}
+	for m := range reflect.TypeOf(inner).Methods() {
+		if _, ok := reflect.TypeOf(wrapper).MethodByName(m.Name); !ok {
+			return fmt.Errorf("points_test.go has no point for %T.%s", inner, m.Name)
+		}
+	}
+	return nil
+}
+
 type brokenProvider struct {
 	inner provider.Provider
 	at    *points
 }
 
-func (b *brokenProvider) Identity(ctx context.Context) (s string, err error) {
-	err = b.at.do("provider.Identity", func() error { s, err = b.inner.Identity(ctx); return err })
-	return s, err
+func (b *brokenProvider) Identity(ctx context.Context) (string, error) {
+	return value(ctx, b.at, "provider.Identity", func() (string, error) { return b.inner.Identity(ctx) })
 }
 
-func (b *brokenProvider) Inspect(ctx context.Context, c provider.Credential) (o provider.Observation, err error) {
-	err = b.at.do("provider.Inspect", func() error { o, err = b.inner.Inspect(ctx, c); return err })
-	return o, err
+func (b *brokenProvider) Inspect(ctx context.Context, c provider.Credential) (provider.Observation, error) {
+	return value(ctx, b.at, "provider.Inspect", func() (provider.Observation, error) { return b.inner.Inspect(ctx, c) })
 }
 
-func (b *brokenProvider) Probe(ctx context.Context, c provider.Credential, m secret.Material) (o provider.Probe, err error) {
-	err = b.at.do("provider.Probe", func() error { o, err = b.inner.Probe(ctx, c, m); return err })
-	return o, err
+func (b *brokenProvider) Probe(ctx context.Context, c provider.Credential, m secret.Material) (provider.Probe, error) {
+	return value(ctx, b.at, "provider.Probe", func() (provider.Probe, error) { return b.inner.Probe(ctx, c, m) })
 }
 
 func (b *brokenProvider) Close() error { return b.inner.Close() }
@@ -314,41 +412,36 @@ type (
 	identifier struct{ *brokenProvider }
 )
 
-func (b setter) Set(ctx context.Context, m provider.Mutation, x secret.Material) (a provider.Applied, err error) {
-	err = b.at.do("provider.Set", func() error { a, err = b.inner.(provider.Setter).Set(ctx, m, x); return err })
-	return a, err
+func (b setter) Set(ctx context.Context, m provider.Mutation, x secret.Material) (provider.Applied, error) {
+	return value(ctx, b.at, "provider.Set", func() (provider.Applied, error) { return b.inner.(provider.Setter).Set(ctx, m, x) })
 }
 
 func (b minter) Mint(ctx context.Context, m provider.Mutation, args provider.Attrs) (x secret.Material, a provider.Applied, err error) {
-	err = b.at.do("provider.Mint", func() error { x, a, err = b.inner.(provider.Minter).Mint(ctx, m, args); return err })
+	err = b.at.do(ctx, "provider.Mint", func() error { x, a, err = b.inner.(provider.Minter).Mint(ctx, m, args); return err })
 	if err != nil {
 		x, a = secret.Material{}, provider.Applied{}
 	}
 	return x, a, err
 }
 
-func (b revoker) Revoke(ctx context.Context, m provider.Mutation, versions []string) (a provider.Applied, err error) {
-	err = b.at.do("provider.Revoke", func() error { a, err = b.inner.(provider.Revoker).Revoke(ctx, m, versions); return err })
-	return a, err
+func (b revoker) Revoke(ctx context.Context, m provider.Mutation, versions []string) (provider.Applied, error) {
+	return value(ctx, b.at, "provider.Revoke", func() (provider.Applied, error) { return b.inner.(provider.Revoker).Revoke(ctx, m, versions) })
 }
 
-func (b retirer) Retire(ctx context.Context, m provider.Mutation) (a provider.Applied, err error) {
-	err = b.at.do("provider.Retire", func() error { a, err = b.inner.(provider.Retirer).Retire(ctx, m); return err })
-	return a, err
+func (b retirer) Retire(ctx context.Context, m provider.Mutation) (provider.Applied, error) {
+	return value(ctx, b.at, "provider.Retire", func() (provider.Applied, error) { return b.inner.(provider.Retirer).Retire(ctx, m) })
 }
 
-func (b ender) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (e provider.Ended, err error) {
-	err = b.at.do("provider.EndSessions", func() error { e, err = b.inner.(provider.SessionEnder).EndSessions(ctx, m, cutoff); return err })
-	return e, err
+func (b ender) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {
+	return value(ctx, b.at, "provider.EndSessions", func() (provider.Ended, error) { return b.inner.(provider.SessionEnder).EndSessions(ctx, m, cutoff) })
 }
 
-func (b controller) Control(ctx context.Context, c provider.Credential) (o provider.Probe, err error) {
-	err = b.at.do("provider.Control", func() error { o, err = b.inner.(provider.Controller).Control(ctx, c); return err })
-	return o, err
+func (b controller) Control(ctx context.Context, c provider.Credential) (provider.Probe, error) {
+	return value(ctx, b.at, "provider.Control", func() (provider.Probe, error) { return b.inner.(provider.Controller).Control(ctx, c) })
 }
 
 func (b lister) List(ctx context.Context, t string) ([]string, error) {
-	return b.inner.(provider.Lister).List(ctx, t)
+	return value(ctx, b.at, "provider.List", func() ([]string, error) { return b.inner.(provider.Lister).List(ctx, t) })
 }
 
 func (b identifier) VersionOf(m secret.Material) (string, error) {

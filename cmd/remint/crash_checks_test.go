@@ -1,0 +1,245 @@
+//go:build !race
+
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// logged is one line of the operations' log: begin, broke or effect, and which.
+type logged struct{ word, op string }
+
+func read(log string) []logged {
+	var out []logged
+	for l := range strings.Lines(string(readFile(log))) {
+		word, op, _ := strings.Cut(strings.TrimSpace(l), " ")
+		out = append(out, logged{word, op})
+	}
+	return out
+}
+
+func operations(log []logged) []string {
+	var out []string
+	for _, l := range log {
+		if l.word == "begin" {
+			out = append(out, l.op)
+		}
+	}
+	return out
+}
+
+// stopped checks what holds whenever a process has ended, however it did.
+func (c *crash) stopped(t *testing.T, code int, at string) error {
+	t.Helper()
+	killed := strings.HasPrefix(at, "kill-") && code == -1
+	if code != 0 && code != 1 && code != 6 && !killed {
+		return fmt.Errorf("exit %d is not what a run may end with", code)
+	}
+	if err := announced(read(c.log)); err != nil {
+		return err
+	}
+	if code == 1 && c.outside(t) != c.before {
+		return errors.New("exit 1 promises that nothing changed, but something did")
+	}
+	if c.reason == "offboarding" || c.reason == "compromised" && !c.newMade() {
+		return nil
+	}
+	return c.recoverable(t)
+}
+
+// newMade reports whether the new secret is in place at the target, and known.
+func (c *crash) newMade() bool {
+	return slices.ContainsFunc(read(c.log), func(l logged) bool {
+		return l.word == "effect" && (kind(l.op) == "provider.Set" || kind(l.op) == "journal.Append" && strings.Contains(l.op, "done:issue.") && c.name == "x509_certificate")
+	})
+}
+
+// phases are what an effect outside may be part of.
+var phases = map[string][]string{
+	"provider.Set": {"install"}, "provider.Mint": {"issue"}, "provider.Revoke": {"revoke", "issue"}, "provider.Retire": {"revoke"},
+	"provider.EndSessions": {"terminate"}, "store.Put": {"distribute"}, "store.Empty": {"distribute"}, "consumer.Reload": {"reload"},
+}
+
+// announced checks that a durable record said of each effect that it was about
+// to be: promise 2.
+func announced(log []logged) error {
+	open := map[string]int{}
+	for _, l := range log {
+		k := kind(l.op)
+		if k == "journal.Append" && l.word == "effect" {
+			_, list, _ := strings.Cut(l.op, "[")
+			list = list[:strings.LastIndex(list, "]")]
+			for r := range strings.SplitSeq(list, ",") {
+				what, step, _ := strings.Cut(r, ":")
+				phase, _, _ := strings.Cut(step, ".")
+				switch what {
+				case "intend":
+					open[phase]++
+				case "done":
+					open[phase] = 0
+				}
+			}
+		}
+		if want := phases[k]; want != nil && l.word == "effect" && !slices.ContainsFunc(want, func(p string) bool { return open[p] > 0 }) {
+			return fmt.Errorf("%s had its effect although no record had said that it was about to", l.op)
+		}
+	}
+	return nil
+}
+
+// recoverable checks that some secret that works is in the stores or can be
+// taken out of the sealed state: promise 1.
+func (c *crash) recoverable(t *testing.T) error {
+	t.Helper()
+	if old, stored := c.works(t, c.dir); old || stored {
+		return nil
+	}
+	for file, field := range c.stores {
+		path := filepath.Join(c.dir, file)
+		saved := readFile(path)
+		defer func() { _ = os.WriteFile(path, saved, 0o600) }()
+		out, code := child(c.dir, nil, "recover", "-field="+field, "-out="+path+".recovered", "credential."+c.name+".x")
+		if code != 0 {
+			return fmt.Errorf("no secret that works is anywhere: %s", out)
+		}
+		if err := os.WriteFile(path, append([]byte(c.prefix), readFile(path+".recovered")...), 0o600); err != nil {
+			return err
+		}
+		if err := os.Remove(path + ".recovered"); err != nil {
+			return err
+		}
+	}
+	if _, stored := c.works(t, c.dir); !stored {
+		return errors.New("what is sealed does not work, nor does anything else")
+	}
+	return nil
+}
+
+// finished checks what must be true once a reset is done.
+func (c *crash) finished(t *testing.T) error {
+	t.Helper()
+	old, stored := c.works(t, c.dir)
+	switch {
+	case old:
+		return errors.New("the old secret still works")
+	case c.reason == "offboarding" && stored:
+		return errors.New("a store still holds a secret that works")
+	case c.reason != "offboarding" && !stored:
+		return errors.New("what the store holds does not work")
+	}
+	if c.reason == "offboarding" {
+		for f := range c.stores {
+			if b := bytes.TrimPrefix(readFile(filepath.Join(c.dir, f)), []byte(c.prefix)); len(bytes.TrimSpace(b)) > 0 {
+				return fmt.Errorf("store %s is not empty", f)
+			}
+		}
+	}
+	out, code := child(c.dir, nil, "evidence", "verify")
+	if code != 0 {
+		return fmt.Errorf("evidence verify exits %d: %s", code, out)
+	}
+	return errors.Join(c.intact(t, c.dir, c.reason), c.once(), c.evidenced(), c.told(), c.forgotten())
+}
+
+// once checks that changes at the target had one effect: promise 5. A mint whose
+// reply was lost is made again, after the orphan was revoked.
+func (c *crash) once() error {
+	n := map[string]int{}
+	for _, l := range read(c.log) {
+		switch l.word {
+		case "effect":
+			n[kind(l.op)]++
+		case "broke":
+			n["broken"]++
+		}
+	}
+	if n["provider.Set"] > 1 || n["provider.Mint"] > 1+n["broken"] {
+		return fmt.Errorf("changes had more than one effect: %v", n)
+	}
+	return nil
+}
+
+// evidenced checks that evidence has a record of every effect: promise 9.
+func (c *crash) evidenced() error {
+	recorded := map[string]bool{}
+	files, err := filepath.Glob(filepath.Join(c.dir, "evidence/*/credential.*"))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		files, _ = filepath.Glob(filepath.Join(c.dir, "evidence/*/*.sigstore.jsonl"))
+	}
+	for _, f := range files {
+		for l := range bytes.Lines(readFile(f)) {
+			var bundle struct {
+				Envelope struct{ Payload string } `json:"dsseEnvelope"`
+			}
+			var statement struct {
+				Predicate struct{ Phase, Outcome string }
+			}
+			if err := json.Unmarshal(l, &bundle); err != nil {
+				return fmt.Errorf("%s: %w", f, err)
+			}
+			payload, err := base64.StdEncoding.DecodeString(bundle.Envelope.Payload)
+			if err == nil {
+				err = json.Unmarshal(payload, &statement)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", f, err)
+			}
+			recorded[statement.Predicate.Phase] = true
+		}
+	}
+	for _, l := range read(c.log) {
+		if want := phases[kind(l.op)]; want != nil && l.word == "effect" && !slices.ContainsFunc(want, func(p string) bool { return recorded[p] }) {
+			return fmt.Errorf("%s is not in evidence, which has %v", l.op, slices.Sorted(maps.Keys(recorded)))
+		}
+	}
+	return nil
+}
+
+// told checks that the owner heard of the end, under one id for each run.
+func (c *crash) told() error {
+	ids := map[string]bool{}
+	for l := range bytes.Lines(readFile(filepath.Join(c.dir, "notices.jsonl"))) {
+		var n struct{ ID, Kind, Run string }
+		if err := json.Unmarshal(l, &n); err != nil {
+			return fmt.Errorf("notices.jsonl: %w", err)
+		}
+		if n.Kind == "finished" {
+			ids[n.ID] = true
+		}
+	}
+	if len(ids) != 1 {
+		return fmt.Errorf("the owner was told of the end under %d ids", len(ids))
+	}
+	return nil
+}
+
+// forgotten checks that the state keeps nothing sealed: promise 8.
+func (c *crash) forgotten() error {
+	state := url.URL{Scheme: "file", Path: filepath.Join(c.dir, ".remint/state.db"), RawQuery: "mode=ro"}
+	db, err := sql.Open("sqlite", state.String())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var names, bytes int
+	err = db.QueryRow("SELECT (SELECT count(*) FROM sealed_name), (SELECT count(*) FROM sealed WHERE ciphertext <> zeroblob(length(ciphertext)))").Scan(&names, &bytes)
+	if err == nil && names+bytes > 0 {
+		err = fmt.Errorf("%d secrets stayed sealed, %d of them readable, although the stores have them", names, bytes)
+	}
+	return err
+}
