@@ -1,0 +1,70 @@
+//go:build !race
+
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// TestCrashesInRecovery kills a cutover at an operation, and its first resume at
+// one of that resume's own operations: `make torture` tries all pairs, `make test`
+// goes through each resume in another place.
+func TestCrashesInRecovery(t *testing.T) {
+	const reason = "scheduled"
+	w := x509World()
+	template := prepared(t, w)
+	total := newTally()
+	t.Run("all", func(t *testing.T) {
+		for i, op := range enumerate(t, w, template, reason) {
+			for _, way := range kills(op, i) {
+				t.Run(op+" "+way, func(t *testing.T) {
+					t.Parallel()
+					first := way + " " + op
+					again := resumed(t, w, template, reason, first)
+					total.mu.Lock()
+					total.operations += len(again)
+					total.mu.Unlock()
+					for j, op2 := range again {
+						if os.Getenv("REMINT_TORTURE") == "" && j != i%len(again) {
+							continue
+						}
+						for _, way2 := range kills(op2, i) {
+							c := newCase(t, w, template, reason)
+							err := c.run(t, first, way2+" "+op2)
+							total.count([]string{op, op2}, c.log, err != nil)
+							if err != nil {
+								t.Errorf("then %s %s: %v", op2, way2, err)
+							}
+						}
+					}
+				})
+			}
+		}
+	})
+	total.report("crashes in recovery")
+}
+
+// kills are the ways to kill an operation that show something: before and after
+// its effect in `make torture`, one of them, in turns, in `make test`.
+func kills(op string, turn int) []string {
+	if !shows(op, killAfter) {
+		return []string{killBefore}
+	}
+	if os.Getenv("REMINT_TORTURE") != "" {
+		return []string{killBefore, killAfter}
+	}
+	return [][]string{{killBefore}, {killAfter}}[turn%2]
+}
+
+// resumed lists the operations of the resume that follows a crash.
+func resumed(t *testing.T, w world, template, reason, at string) []string {
+	t.Helper()
+	c := newCase(t, w, template, reason)
+	c.apply(at)
+	before := len(read(c.log))
+	if out, code := c.child("", "resume"); code != 0 {
+		t.Fatalf("resume: exit %d\n%s", code, out)
+	}
+	return operations(read(c.log)[before:])
+}
