@@ -139,6 +139,9 @@ type Observation struct {
 	// Versions that the target holds, newest first. IDs are stable and are
 	// neither secrets nor hashes from which one could be guessed.
 	Versions []Version
+	// Unlisted is set when the target did not let Versions be read (a PostgreSQL
+	// login that may not see pg_authid): their absence then proves nothing.
+	Unlisted bool
 	// Sessions open now; -1 where the target does not tell.
 	Sessions int
 	// Now is the target's clock; cut-off times are taken from it.
