@@ -15,7 +15,6 @@ import (
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
-	"github.com/remint-dev/remint/engine/policy"
 )
 
 // ApplyRequest says what to apply and how.
@@ -68,12 +67,20 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	if faults := append(denials(&a.File.Plan), a.ask(ctx)...); faults.HasErrors() {
+	var answer diag.Diagnostics
+	a.Gate, answer = s.consent(ctx, a.question())
+	if faults := append(denials(&a.File.Plan), answer...); faults.HasErrors() {
 		diags = append(diags, faults...)
 		return nil, append(diags, a.evidenceDenial(ctx, faults)...)
 	}
 	ready = true
 	return a, diags
+}
+
+func (a *Application) question() question {
+	return question{
+		file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
+	}
 }
 
 // derive plans again from workspace, trust base and targets. What is in the
@@ -178,39 +185,10 @@ func drift(planned, now plan.Reset) string {
 	return "its steps or circumstances changed"
 }
 
-// ask puts the approvals to the approval policies and to the gate.
-func (a *Application) ask(ctx context.Context) diag.Diagnostics {
-	s := a.session
-	now := s.engine.opts.Now().UTC()
-	q := gate.Question{
-		File: a.File, Requirements: a.File.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: a.req.Approvals,
-		Operator: a.req.Operator, Verified: lifecycle.None, Now: now,
-	}
-	a.Gate = gate.Ask(q)
-	in := planner.Input(policy.StageApproval, &a.File.Plan, a.planned.Resets)
-	in.Requirements, in.Operator, in.Approvals = &a.File.Plan.Requirements, a.req.Operator, a.Gate.Input()
-	in.Verification = &policy.Verification{Identity: a.File.Plan.Requester, Strength: lifecycle.None}
-	in.Unattended, in.Now = a.req.Unattended, &now
-	judged, diags := s.policies.Eval(ctx, in)
-	if diags.HasErrors() {
-		return diags
-	}
-	diags = append(diags, denials(&plan.Plan{Decisions: judged.Decisions})...)
-	q.Requirements = judged.Requirements
-	missing := slices.Concat(a.Gate.Rejections, a.Gate.Missing, gate.Ask(q).Missing)
-	for _, m := range missing {
-		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
-	}
-	for _, m := range a.Gate.Ignored {
-		diags = diags.Warnf("An approval does not count", "%s", m)
-	}
-	return diags
-}
-
 // Apply carries the application out. ctx ends calls in flight, soft only keeps
 // new steps from beginning.
 func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.Diagnostics) {
-	job, diags := a.job()
+	job, diags := a.job(nil)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -222,14 +200,16 @@ func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.D
 	return x.Apply(ctx, soft, job)
 }
 
-func (a *Application) job() (*executor.Job, diag.Diagnostics) {
-	m, err := a.session.meta(a.req, a.Gate, a.Refused)
+// job is what the executor is given; denied is why nothing of it may begin.
+func (a *Application) job(denied []string) (*executor.Job, diag.Diagnostics) {
+	m, err := a.session.meta(a.req, a.Gate, a.Refused, denied)
 	if err != nil {
 		return nil, diag.Errored(0, "The policies cannot be kept", "%s.", err)
 	}
 	job := &executor.Job{
 		Run: newRunID(a.session.engine.opts.Now().UTC().Format("20060102T150405Z")), File: a.File, Refused: a.Refused, Gate: a.Gate,
 		Operator: a.req.Operator, Verified: lifecycle.None, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
+		Generations: a.session.generations(),
 	}
 	for _, r := range a.planned.Resets {
 		if _, no := a.Refused[r.Plan.Address]; !no {

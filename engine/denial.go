@@ -9,7 +9,13 @@ import (
 // evidenceDenial leaves evidence of an application that the gates refused. A
 // failure to do so is told, but does not change the exit code: nothing happened.
 func (a *Application) evidenceDenial(ctx context.Context, faults diag.Diagnostics) diag.Diagnostics {
-	job, diags := a.job()
+	why := []string{}
+	for _, d := range faults {
+		if d.Severity == diag.Error {
+			why = append(why, d.Summary+": "+d.Detail)
+		}
+	}
+	job, diags := a.job(why)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -18,13 +24,7 @@ func (a *Application) evidenceDenial(ctx context.Context, faults diag.Diagnostic
 		return diags
 	}
 	defer x.close()
-	var why []string
-	for _, d := range faults {
-		if d.Severity == diag.Error {
-			why = append(why, d.Summary+": "+d.Detail)
-		}
-	}
-	if err := x.Denied(ctx, job, why); err != nil {
+	if err := x.Deny(ctx, job, why); err != nil {
 		return diags.Warnf("The denial is not evidenced", "%s.", err)
 	}
 	return nil

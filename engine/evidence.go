@@ -15,6 +15,7 @@ import (
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/plan"
 )
@@ -197,12 +198,16 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 		return nil, err
 	}
 	out := fstest.MapFS{"plan.json": {Data: run.Plan}, "plan.canonical.json": {Data: canonical}}
-	for source, files := range m.Policies {
-		for name, content := range files {
+	for source, kept := range m.Policies {
+		for name, content := range kept.Files {
 			out["policies/"+source+"/"+name] = &fstest.MapFile{Data: []byte(content)}
 		}
 	}
-	for i, a := range m.Approvals {
+	later, err := executor.Kept(ctx, j, id)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range append(m.Approvals, later...) {
 		out[approvalName(i, a.Name)] = &fstest.MapFile{Data: a.Content}
 	}
 	if len(m.Facts) > 0 {

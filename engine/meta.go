@@ -1,11 +1,16 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
+	"testing/fstest"
 
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/policy"
 )
@@ -17,12 +22,21 @@ type meta struct {
 	Refused    map[string]string `json:"refused,omitempty"`
 	Facts      map[string]string `json:"facts,omitempty"`
 	Unattended bool              `json:"unattended,omitempty"`
-	// Policies are the sources' files, by source and path.
-	Policies map[string]map[string]string `json:"policies"`
+	// Policies are the sources, by name.
+	Policies map[string]keptSource `json:"policies"`
+	// Denied is why the gates did not let the run begin; there is nothing to carry
+	// out then, whatever the plan says.
+	Denied []string `json:"denied,omitempty"`
 }
 
-func (s *session) meta(req ApplyRequest, answer gate.Answer, refused map[string]string) (json.RawMessage, error) {
-	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]map[string]string{}}
+// keptSource is a policy source as a run keeps it.
+type keptSource struct {
+	Enforcement string            `json:"enforcement"`
+	Files       map[string]string `json:"files"`
+}
+
+func (s *session) meta(req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string) (json.RawMessage, error) {
+	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied}
 	for _, a := range answer.Approvals {
 		m.Approvals = append(m.Approvals, a.Document)
 	}
@@ -31,7 +45,7 @@ func (s *session) meta(req ApplyRequest, answer gate.Answer, refused map[string]
 		if err != nil {
 			return nil, err
 		}
-		m.Policies[src.Name] = files
+		m.Policies[src.Name] = keptSource{src.Enforcement, files}
 	}
 	return json.Marshal(m)
 }
@@ -59,6 +73,25 @@ func sourceFiles(src policy.Source) (map[string]string, error) {
 		return nil, fmt.Errorf("policy source %s cannot be read", src.Name)
 	}
 	return files, nil
+}
+
+// judges compiles the policies that a run was planned under: those of today may
+// not be, and it is by its own that its result is judged.
+func (m meta) judges(ctx context.Context, digest string) (*policy.Set, diag.Diagnostics) {
+	var sources []policy.Source
+	for _, name := range slices.Sorted(maps.Keys(m.Policies)) {
+		kept := m.Policies[name]
+		files := fstest.MapFS{}
+		for path, text := range kept.Files {
+			files[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
+		}
+		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Path: name})
+	}
+	set, diags := policy.Compile(ctx, sources)
+	if !diags.HasErrors() && set.Digest() != digest {
+		return nil, diag.Errored(diag.ExitUnfinished, "The run's policies are damaged", "What the state keeps of them is not what the run was planned under.")
+	}
+	return set, diags
 }
 
 func decodeMeta(raw json.RawMessage) (meta, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
@@ -127,28 +128,48 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
-	resets, diags := s.planner().Restore(file)
+	later, err := executor.Kept(ctx, s.journal, id)
+	if err != nil {
+		return fail(diag.ExitUnfinished, "%s.", err)
+	}
+	x, diags := s.executor(id)
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	defer x.close()
 	job := &executor.Job{
 		Run: id, File: file, Refused: m.Refused, Operator: req.Operator, Verified: lifecycle.None,
-		Unattended: req.Unattended, Facts: m.Facts,
+		Unattended: req.Unattended, Facts: m.Facts, Generations: s.generations(),
+	}
+	if m.Denied != nil {
+		job.Operator = run.Operator
+		if err := x.FinishDenial(ctx, job, m.Denied); err != nil {
+			return fail(diag.ExitUnfinished, "It was denied, and evidence of that cannot be written: %s.", err)
+		}
+		return nil, nil
+	}
+	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest); diags.HasErrors() {
+		return nil, diags
+	}
+	resets, diags := s.planner().Restore(file)
+	if diags.HasErrors() {
+		return nil, diags
 	}
 	for _, r := range resets {
 		if _, no := m.Refused[r.Plan.Address]; !no {
 			job.Resets = append(job.Resets, r)
 		}
 	}
-	job.Gate = gate.Ask(gate.Question{
-		File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers,
-		Documents: append(m.Approvals, req.Approvals...), Operator: run.Operator, Verified: lifecycle.None, Now: s.engine.opts.Now(),
+	kept := slices.Concat(m.Approvals, later)
+	job.Gate, job.Held = s.held(ctx, question{
+		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals),
+		operators: []string{run.Operator, req.Operator}, unattended: req.Unattended,
 	})
-	x, diags := s.executor(id)
-	if diags.HasErrors() {
-		return nil, diags
+	for _, a := range job.Gate.Approvals {
+		if !slices.ContainsFunc(kept, func(k gate.Document) bool { return bytes.Equal(k.Content, a.Document.Content) }) {
+			job.Kept = append(job.Kept, a.Document)
+		}
 	}
-	defer x.close()
 	return x.Resume(ctx, soft, job)
 }
 

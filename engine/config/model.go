@@ -167,8 +167,8 @@ type Step struct {
 
 // Retry says how often a step's transient failures are tried again.
 type Retry struct {
-	// Attempts in all, at least 1.
+	// Attempts in all; zero where the runbook does not say (the executor's default).
 	Attempts int
-	// Delay before the second attempt, doubled for each further one.
+	// Delay before the second attempt (zero likewise), doubled for each further one.
 	Delay time.Duration
 }

@@ -85,7 +85,7 @@ func secretRange(b *hclsyntax.Block, s *step) hcl.Range {
 func (l *loader) readStep(k *book, b *hclsyntax.Block) *step {
 	phase := lifecycle.Phase(b.Type)
 	s := &step{at: b.DefRange(), base: Step{
-		Addr: addrs.Step{Phase: b.Type, Name: b.Labels[0]}, Phase: phase, Retry: Retry{Attempts: 1}, Range: rangeOf(b),
+		Addr: addrs.Step{Phase: b.Type, Name: b.Labels[0]}, Phase: phase, Range: rangeOf(b),
 	}}
 	attrs := slices.Clone(common)
 	reserved := []string{"depends_on"}

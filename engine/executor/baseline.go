@@ -2,9 +2,9 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -15,35 +15,43 @@ import (
 )
 
 // errDrift says that the target is not what the plan says.
-var errDrift = errors.New("the target changed since it was planned: plan again")
+var errDrift = provider.Errorf(provider.Permanent, "the target changed since it was planned: plan again")
 
-// prepare does once, before the first step that could have an effect, what
-// cannot be done after it: it reads the versions to be killed, and keeps the old
-// secret, sealed, for the proof. Before a new secret is made or set, every store
-// is asked whether it could take it.
-func (r *reset) prepare(ctx context.Context, st config.Step) error {
+// prepare does, before a step is begun, what has to come before it. In a reset
+// that an earlier process began, it sees once that the reset is still ours to
+// finish. Before the first step that could have an effect it reads the versions
+// to be killed, and keeps the old secret, sealed, for the proof. Before a new
+// secret is made or set, every store is asked whether it could take it. It
+// changes nothing outside; seen takes what was tried.
+func (r *reset) prepare(ctx context.Context, st config.Step, seen *entry) error {
 	if st.Phase == lifecycle.Verify || st.Phase == lifecycle.Approve {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
+	defer cancel()
+	if r.resumed && !r.looked {
+		if err := r.stillOurs(ctx, seen); err != nil {
+			return err
+		}
+		r.looked = true
+	}
 	if r.past.baseline == nil {
-		if err := r.baseline(ctx); err != nil {
+		if err := r.baseline(ctx, seen); err != nil {
 			return err
 		}
 	}
-	if st.Phase == lifecycle.Issue && !r.past.steps[st.Addr.String()].begun {
+	if st.Phase == lifecycle.Issue && !r.past.steps[st.Addr.String()].effect() {
 		return r.checkStores(ctx)
 	}
 	return nil
 }
 
-func (r *reset) baseline(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, defaultTimeout)
-	defer cancel()
+func (r *reset) baseline(ctx context.Context, seen *entry) error {
 	obs, err := r.x.Fleet.Observe(ctx, r.Credential)
 	if err != nil {
 		return err
 	}
-	e := entry{Settle: obs.Settle, At: obs.Now}
+	e := entry{Settle: obs.Settle, At: obs.Now, Unlisted: obs.Unlisted}
 	for _, v := range obs.Versions {
 		e.Before = append(e.Before, v.ID)
 	}
@@ -52,6 +60,7 @@ func (r *reset) baseline(ctx context.Context) error {
 		return errDrift
 	}
 	if err := r.keepOld(ctx, &e); err != nil {
+		seen.Probes = append(seen.Probes, e.Probes...)
 		return err
 	}
 	return r.queue(nil, journal.Note, 0, e)
@@ -90,11 +99,37 @@ func (r *reset) checkStores(ctx context.Context) error {
 	return nil
 }
 
+// maxUnaccepted is how many logins that the target does not accept one reset
+// makes within unacceptedWindow, counted over all its processes: lock-out
+// policies count them too, and commonly begin to act at ten (PCI DSS 4.0.1,
+// 8.3.4) within half an hour or so.
+const (
+	maxUnaccepted    = 6
+	unacceptedWindow = 30 * time.Minute
+)
+
 // probe authenticates once and writes down what came of it.
 func (r *reset) probe(ctx context.Context, subject string, m secret.Material, e *entry) (provider.Probe, error) {
+	now, recent := r.x.now(), 0
+	var first time.Time
+	for _, p := range r.past.probes {
+		if p.Subject == subjectControl || p.Verdict == string(provider.Accepted) || now.Sub(p.At) > unacceptedWindow {
+			continue
+		}
+		if recent++; first.IsZero() || p.At.Before(first) {
+			first = p.At
+		}
+	}
+	if recent >= maxUnaccepted {
+		return provider.Probe{}, provider.Errorf(provider.Permanent, "%d logins were not accepted in the last half hour, and no more are tried, "+
+			"so that nobody is locked out: `remint resume` after %s", recent, first.Add(unacceptedWindow).UTC().Format(time.RFC3339))
+	}
 	p, err := r.target.Probe(ctx, r.cred, m)
 	return r.note(subject, p, err, e)
 }
+
+// subjectControl is the subject of a probe with the provider's own login.
+const subjectControl = "control"
 
 func (r *reset) note(subject string, p provider.Probe, err error, e *entry) (provider.Probe, error) {
 	if err != nil {

@@ -25,7 +25,6 @@ func (r *reset) distribute(ctx context.Context, st config.Step) (entry, error) {
 		return e, err
 	}
 	e.fact("store", "%s", st.Store.Key())
-	r.mark()
 	if r.mode() == lifecycle.Retire {
 		e.fact("detail", "emptied")
 		return e, store.Empty(ctx)
@@ -63,7 +62,6 @@ func (r *reset) reload(ctx context.Context, st config.Step) (entry, error) {
 		return e, err
 	}
 	e.fact("consumer", "%s", st.Consumer.Key())
-	r.mark()
 	return e, c.Reload(ctx, r.label(st.Addr.String()))
 }
 
@@ -116,9 +114,9 @@ func (r *reset) notice(kind, to string) provider.Notice {
 	return n
 }
 
-// halted tells the owner that a reset stopped after something was changed. It
+// tellOwner tells the owner that a reset stopped after something was changed. It
 // is tried once: the run's own output and evidence say the same.
-func (r *reset) halted(ctx context.Context, cause error) {
+func (r *reset) tellOwner(ctx context.Context, cause error) {
 	n := r.notice("halted", r.Plan.Owner)
 	n.ID = r.job.Run + "/" + r.address + "/halted"
 	n.Summary = fmt.Sprintf("The reset of %s was begun and is not finished: %s", r.address, cause)

@@ -3,8 +3,11 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
@@ -14,14 +17,13 @@ import (
 // finish writes the end of one reset: the secrets that nobody needs any more
 // are erased in the same breath.
 func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (ResetResult, error) {
-	out := ResetResult{Address: r.address, Outcome: outcome, Proof: r.proof(), Changed: r.changed}
+	out := ResetResult{
+		Address: r.address, Outcome: outcome, Proof: r.proof(), Changed: r.touched(), Open: outcome == Halted,
+		Step: stepOf(cause), Exit: exitOf(outcome, cause),
+	}
 	e := entry{Outcome: outcome, Proof: out.Proof, Version: r.current()}
 	if cause != nil {
 		e.Error, out.Error = cause.Error(), cause.Error()
-		var at *stepError
-		if errors.As(cause, &at) {
-			out.Step = at.step
-		}
 	}
 	if err := r.queue(nil, journal.Ended, 0, e); err != nil {
 		return out, err
@@ -29,8 +31,12 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 	out.record = r.past.lastLine
 	if outcome != Halted {
 		r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: OldSecret})
-		if issued := r.issued(); issued != "" && (len(r.Credential.Stores) > 0 || outcome != Finished) {
-			r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: issued})
+		if issued := r.issued(); issued != "" {
+			if r.needless(outcome, issued) {
+				r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: issued})
+			} else {
+				out.Sealed = true
+			}
 		}
 	}
 	if outcome == Finished {
@@ -41,6 +47,43 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 	return out, r.flush(ctx)
 }
 
+// complete reports whether every step is done.
+func (r *reset) complete() bool {
+	return !slices.ContainsFunc(r.steps, func(st config.Step) bool { return !r.past.steps[st.Addr.String()].done() })
+}
+
+// needless reports whether the sealed copy of the new secret may be forgotten:
+// it was never set, or was taken back, or each field that it takes to authenticate is
+// in a store that this run wrote to. What a person asserted is no store's word.
+func (r *reset) needless(outcome Outcome, issued string) bool {
+	switch outcome {
+	case Failed, Refused, RolledBack:
+		return true
+	case Superseded:
+		return false
+	}
+	stored := map[string]bool{}
+	for _, st := range r.steps {
+		if st.Phase == lifecycle.Distribute && st.Store != nil && st.Secret != nil && st.Secret.String() == issued &&
+			r.past.steps[st.Addr.String()].kind == journal.Done {
+			stored[st.Store.Field] = true
+		}
+	}
+	return !slices.ContainsFunc(r.Credential.Type.Fields, func(f provider.Field) bool {
+		// A public field that authenticating needs (a certificate) is as good as lost too.
+		return (!f.Public || f.Probe) && !stored[f.Name]
+	})
+}
+
+// rollBackStep is the step that takes a new version back: no runbook's, and begun
+// like any other.
+func rollBackStep() config.Step {
+	return config.Step{Addr: addrs.Step{Phase: "roll_back", Name: "new"}, Phase: lifecycle.Revoke}
+}
+
+// rollingBack reports whether taking the new one back was begun.
+func (r *reset) rollingBack() bool { return r.past.steps[rollBackStep().Addr.String()].effect() }
+
 // mayRollBack reports whether the old one is untouched and the new one can be
 // taken back: a cutover of a type whose versions overlap, before distribute.
 func (r *reset) mayRollBack() bool {
@@ -48,18 +91,25 @@ func (r *reset) mayRollBack() bool {
 		return false
 	}
 	return !slices.ContainsFunc(r.Plan.Steps, func(s plan.Step) bool {
-		return (s.Phase == lifecycle.Distribute || s.Phase == lifecycle.Revoke) && r.past.steps[s.Address].begun
+		return (s.Phase == lifecycle.Distribute || s.Phase == lifecycle.Revoke) && r.past.steps[s.Address].effect()
 	})
 }
 
-// rollBack takes the new version back.
-func (r *reset) rollBack(ctx context.Context) error {
-	revoker, ok := r.target.(provider.Revoker)
-	if !ok {
-		return errCapability("revoke")
+// takeBack revokes the new version, and ends the reset; where that fails, resume
+// goes on with it. The old one was not touched.
+func (r *reset) takeBack(ctx context.Context, cause error) (ResetResult, error) {
+	if cause == nil {
+		cause = errors.New("the new secret was not accepted")
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), defaultTimeout)
-	defer cancel()
-	_, err := revoker.Revoke(ctx, r.mutation("roll_back", 1), []string{r.current()})
-	return err
+	st := rollBackStep()
+	if !r.past.steps[st.Addr.String()].done() {
+		if err := r.execute(ctx, st); err != nil {
+			cause = &stepError{st.Addr.String(), fmt.Errorf("%w; taking it back failed too: %w", cause, err)}
+			r.tellOwner(ctx, cause)
+			return r.finish(ctx, Halted, cause)
+		}
+	}
+	cause = fmt.Errorf("%w; the new one was taken back, the old one still works", cause)
+	r.tellOwner(ctx, cause)
+	return r.finish(ctx, RolledBack, cause)
 }

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 )
@@ -24,11 +26,15 @@ type entry struct {
 	Started time.Time `json:"started,omitzero"`
 	// Outcome of the reset, in records of the kind Ended.
 	Outcome Outcome `json:"outcome,omitempty"`
-	// Before are the versions at the target before anything was done, Settle its
-	// settle window, OldKnown whether a working old secret is sealed.
+	// Before are the versions at the target before anything was done (none and
+	// Unlisted: it did not say), Settle its settle window, OldKnown whether a
+	// working old secret is sealed.
 	Before   []string      `json:"before,omitempty"`
+	Unlisted bool          `json:"unlisted,omitempty"`
 	Settle   time.Duration `json:"settle,omitempty"`
 	OldKnown bool          `json:"old_known,omitempty"`
+	// Approval is a document given to a resume, in records of the run itself.
+	Approval *gate.Document `json:"approval,omitempty"`
 	// Sequence and Evidence tie the record to its signed bundle (sha256 of the line).
 	Sequence int    `json:"sequence,omitempty"`
 	Evidence string `json:"evidence,omitempty"`
@@ -62,8 +68,6 @@ type progress struct {
 	kind    journal.Kind
 	attempt int
 	entry   entry
-	// begun is whether an intention was ever written.
-	begun bool
 }
 
 // done reports whether the step needs nothing more.
@@ -72,6 +76,11 @@ func (p progress) done() bool { return p.kind == journal.Done || p.kind == journ
 // uncertain reports whether an attempt may have had an effect that was not recorded.
 func (p progress) uncertain() bool { return p.kind == journal.Intend || p.kind == journal.Unknown }
 
+// effect reports whether the step had, or may have had, its effect. A failure
+// that is known to have had none takes an earlier doubt away: it is recorded as
+// unknown otherwise.
+func (p progress) effect() bool { return p.done() || p.uncertain() }
+
 // history is what the journal says of one reset.
 type history struct {
 	steps    map[string]progress
@@ -79,6 +88,8 @@ type history struct {
 	links    []evidence.RecordLink
 	ended    *entry
 	lastLine string
+	// probes are all attempts to log in that were recorded, once each.
+	probes []evidence.Probe
 }
 
 func newHistory() *history { return &history{steps: map[string]progress{}} }
@@ -98,17 +109,19 @@ func (h *history) read(r journal.Record) error {
 		h.links = append(h.links, evidence.RecordLink{Sequence: e.Sequence, Step: step, Outcome: outcome, Record: e.Evidence})
 		h.lastLine = e.Evidence
 	}
+	for _, p := range e.Probes {
+		if !slices.Contains(h.probes, p) {
+			h.probes = append(h.probes, p)
+		}
+	}
 	switch {
 	case r.Kind == journal.Ended:
 		h.ended = &e
 	case r.Kind == journal.Note && r.Step == "":
 		h.baseline = &e
 	case r.Step != "":
-		p := h.steps[r.Step]
-		begun := p.begun || r.Kind == journal.Intend
-		facts := maps.Clone(e.Facts)
-		e.Facts = facts
-		h.steps[r.Step] = progress{kind: r.Kind, attempt: r.Attempt, entry: e, begun: begun}
+		e.Facts = maps.Clone(e.Facts)
+		h.steps[r.Step] = progress{kind: r.Kind, attempt: r.Attempt, entry: e}
 	}
 	return nil
 }

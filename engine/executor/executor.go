@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/fleet"
@@ -67,9 +68,13 @@ type Job struct {
 	Resets []*planner.Reset
 	// Refused are resets of the plan that may not be begun, with the reason.
 	Refused map[string]string
-	// Gate is the answer to who agreed. When it did not pass (only possible in a
-	// resume), nothing irreversible is begun.
-	Gate     gate.Answer
+	// Gate is the answer to who agreed.
+	Gate gate.Answer
+	// Held is set when the gates do not let anything irreversible begin (only
+	// possible in a resume): what restores a working secret still goes on.
+	Held *Held
+	// Kept are the documents of Gate.Approvals that the run does not keep yet.
+	Kept     []gate.Document
 	Operator string
 	Verified lifecycle.Strength
 	// Unattended is set when nobody was asked at a terminal.
@@ -80,76 +85,21 @@ type Job struct {
 	Meta []byte
 	// Leases by address.
 	Leases map[string]journal.Lease
+	// Generations are the finished resets that the state knows of, by address:
+	// more than the plan saw means that somebody else finished one since.
+	Generations map[string]int64
 }
 
-// Outcome says how one reset ended.
-type Outcome string
-
-// The outcomes.
-const (
-	// Finished: the old one is dead, everything was done.
-	Finished Outcome = "finished"
-	// RolledBack: a new one that did not work was taken back; the old one lives.
-	RolledBack Outcome = "rolled_back"
-	// Halted: something was begun and is not finished; resume goes on.
-	Halted Outcome = "halted"
-	// Failed: nothing outside was changed.
-	Failed Outcome = "failed"
-	// Refused: not begun, because the target or the plan is not what was approved.
-	Refused Outcome = "refused"
-	// NotStarted: not begun, because of an interruption or of what it depends on.
-	NotStarted Outcome = "not_started"
-)
-
-// ResetResult is the end of one reset.
-type ResetResult struct {
-	Address string          `json:"address"`
-	Outcome Outcome         `json:"outcome"`
-	Proof   lifecycle.Proof `json:"proof,omitempty"`
-	// Changed is whether anything outside was, or may have been, changed.
-	Changed bool `json:"changed"`
-	// Step is where it stopped; Error why, and what to do.
-	Step  string `json:"step,omitempty"`
-	Error string `json:"error,omitempty"`
-	// record is the sha256 of the reset's last evidence line.
-	record string
+// Held says why gated steps may not begin.
+type Held struct {
+	// Exit is what the command answers when nothing else happened.
+	Exit diag.Exit
+	// Why is a sentence or more, with what to do.
+	Why string
 }
 
-// Result is the end of a run.
-type Result struct {
-	Run    string        `json:"run"`
-	Resets []ResetResult `json:"resets"`
-	// Closed is whether nothing is left to resume.
-	Closed bool `json:"closed"`
-	// Filed is whether all evidence is in its files and in the ledger.
-	Filed bool `json:"filed"`
-	// Error is about the run as a whole (journal, evidence).
-	Error string `json:"error,omitempty"`
-}
-
-// Counts sums the result up.
-func (r *Result) Counts() event.Counts {
-	var c event.Counts
-	for _, x := range r.Resets {
-		switch x.Outcome {
-		case Finished:
-			c.Finished++
-			switch x.Proof {
-			case lifecycle.Tested:
-				c.Tested++
-			case lifecycle.Reported:
-				c.Reported++
-			}
-		case Refused:
-			c.Refused++
-		case NotStarted:
-			c.NotStarted++
-		default:
-			c.Failed++
-		}
-	}
-	return c
-}
+// Error is Why.
+func (h *Held) Error() string { return h.Why }
 
 // common is what every evidence record of a job carries.
 func (x *Executor) common(j *Job) evidence.Common {

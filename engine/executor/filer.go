@@ -3,11 +3,9 @@ package executor
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/journal"
 )
 
@@ -106,29 +104,4 @@ func (f *filer) close() {
 func (x *Executor) FileEvidence(ctx context.Context) error {
 	f := &filer{journal: x.Journal, archive: x.Archive}
 	return f.flush(ctx)
-}
-
-// Denied leaves evidence of a run that its gates did not let begin: a file of
-// its own, opened and closed at once. Its plan is not spent.
-func (x *Executor) Denied(ctx context.Context, job *Job, why []string) error {
-	if err := x.Journal.Open(ctx, journal.Run{
-		ID: job.Run, PlanID: "denied/" + job.Run, PlanDigest: job.File.Digest, Operator: job.Operator, OpenedAt: x.now(),
-		Plan: encodePlan(job.File), Meta: job.Meta,
-	}); err != nil {
-		return err
-	}
-	r := &run{x: x, job: job}
-	doc := &job.File.Plan
-	err := r.append(ctx, &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"}, nil,
-		line{"opened", func(p *evidence.Run) { p.Facts = job.Facts }},
-		line{"denied", func(p *evidence.Run) {
-			p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")
-		}},
-		line{"closed", func(p *evidence.Run) {
-			p.Outcome, p.Total, p.Resets = "denied", p.Sequence, []evidence.ResetLink{}
-		}})
-	if err != nil {
-		return err
-	}
-	return x.FileEvidence(ctx)
 }

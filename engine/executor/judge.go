@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,9 @@ import (
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/provider"
 )
+
+// errDenied is the answer of the result policies.
+var errDenied = provider.Errorf(provider.Permanent, "denied by the result policies")
 
 // judge asks the result policies about what was observed: before the old one is
 // revoked where both still live, and at the end.
@@ -31,7 +35,7 @@ func (r *reset) judge(ctx context.Context, final bool) error {
 		}
 	}
 	if len(denials) > 0 {
-		return provider.Errorf(provider.Permanent, "denied by the result policies: %s", strings.Join(denials, "; "))
+		return fmt.Errorf("%w: %s", errDenied, strings.Join(denials, "; "))
 	}
 	return nil
 }

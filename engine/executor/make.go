@@ -40,7 +40,7 @@ func (r *reset) approve() (entry, error) {
 }
 
 // issue makes the new secret, in memory or at the target.
-func (r *reset) issue(ctx context.Context, st config.Step, attempt int, uncertain bool) (entry, error) {
+func (r *reset) issue(ctx context.Context, st config.Step, a *attempt) (entry, error) {
 	var (
 		e        entry
 		material secret.Material
@@ -49,7 +49,7 @@ func (r *reset) issue(ctx context.Context, st config.Step, attempt int, uncertai
 	if gen := r.Credential.Type.Issue.Generate; gen != nil {
 		material, err = gen(st.Args)
 	} else {
-		e, material, err = r.mint(ctx, st, attempt, uncertain)
+		e, material, err = r.mint(ctx, st, a)
 	}
 	if err != nil {
 		return e, err
@@ -59,21 +59,21 @@ func (r *reset) issue(ctx context.Context, st config.Step, attempt int, uncertai
 
 // mint has the target make a version. What an earlier attempt left behind is
 // found by its label and revoked first.
-func (r *reset) mint(ctx context.Context, st config.Step, attempt int, uncertain bool) (entry, secret.Material, error) {
+func (r *reset) mint(ctx context.Context, st config.Step, a *attempt) (entry, secret.Material, error) {
 	var e entry
 	minter, ok := r.target.(provider.Minter)
 	if !ok {
 		return e, secret.Material{}, errCapability("mint")
 	}
-	if uncertain {
+	if a.uncertain {
 		n, err := r.revokeOrphans(ctx, st)
 		if err != nil {
 			return e, secret.Material{}, err
 		}
 		e.fact("orphans_revoked", "%d", n)
+		a.uncertain = false
 	}
-	r.mark()
-	m, applied, err := minter.Mint(ctx, r.mutation(st.Addr.String(), attempt), st.Args)
+	m, applied, err := minter.Mint(ctx, r.mutation(st.Addr.String(), a.number), st.Args)
 	e.Version, e.At = applied.Version, applied.At
 	e.fact("version", "%s", applied.Version)
 	return e, m, err
@@ -114,7 +114,7 @@ func (r *reset) seal(name string, m secret.Material) error {
 
 // install sets the new secret. When an earlier attempt may have done so, the
 // target is asked whether it accepts it already.
-func (r *reset) install(ctx context.Context, st config.Step, attempt int, uncertain bool) (entry, error) {
+func (r *reset) install(ctx context.Context, st config.Step, a *attempt) (entry, error) {
 	var e entry
 	setter, ok := r.target.(provider.Setter)
 	if !ok {
@@ -124,14 +124,14 @@ func (r *reset) install(ctx context.Context, st config.Step, attempt int, uncert
 	if err != nil {
 		return e, err
 	}
-	r.mark()
-	if uncertain {
+	if a.uncertain {
 		done, err := r.alreadySet(ctx, m, &e)
 		if err != nil || done {
 			return e, err
 		}
+		a.uncertain = false
 	}
-	applied, err := setter.Set(ctx, r.mutation(st.Addr.String(), attempt), m)
+	applied, err := setter.Set(ctx, r.mutation(st.Addr.String(), a.number), m)
 	e.Version, e.At = applied.Version, applied.At
 	if err == nil {
 		e.fact("version", "%s", applied.Version)

@@ -39,7 +39,9 @@ type reset struct {
 	batch    journal.Batch
 	announce []event.Event
 	secrets  map[string]secret.Material
-	changed  bool
+	// resumed is set when an earlier process worked on it and may have changed
+	// something: until looked has found that it is still ours to finish.
+	resumed, looked bool
 }
 
 // waiter gives up the worker while time passes.
@@ -62,36 +64,44 @@ func (e *stepError) Error() string { return e.err.Error() }
 // Unwrap gives the cause.
 func (e *stepError) Unwrap() error { return e.err }
 
-// run does what is left of the steps, in order.
+// run does what is left of the steps, in order. A step that failed and may be
+// passed over leaves the reset open: it is tried again in a resume.
 func (r *reset) run(ctx context.Context) error {
+	var left error
 	for _, st := range r.steps {
 		address := st.Addr.String()
-		if r.past.steps[address].done() {
+		past := r.past.steps[address]
+		if past.done() {
 			continue
 		}
 		if r.soft.Err() != nil {
 			return &stepError{address, errInterrupted}
 		}
-		if !r.job.Gate.Passed() && r.gated(st) && !r.past.steps[address].begun {
-			return &stepError{address, errors.New("the approvals that this step needs are missing or have expired: approve the plan again, then resume")}
+		if r.job.Held != nil && r.gated(st) && !past.effect() {
+			return &stepError{address, r.job.Held}
 		}
-		if err := r.prepare(ctx, st); err != nil {
-			return &stepError{address, err}
+		if st.Phase == lifecycle.Revoke && r.mode() == lifecycle.Cutover && left != nil {
+			// Promise 3: the old one lives until everything that needs the new one has it.
+			return left
 		}
 		if err := r.execute(ctx, st); err != nil {
-			if st.Continue && !errors.Is(err, errPoisoned) {
-				continue
+			if !st.Continue || errors.Is(err, errPoisoned) || errors.Is(err, errSuperseded) {
+				return &stepError{address, err}
 			}
-			return &stepError{address, err}
+			if left == nil {
+				left = &stepError{address, err}
+			}
 		}
 	}
-	return nil
+	return left
 }
 
 // gated reports whether beginning st needs the gate even in a resume: what
 // restores a working secret does not.
 func (r *reset) gated(st config.Step) bool {
 	switch st.Phase {
+	case lifecycle.Approve:
+		return true
 	case lifecycle.Revoke:
 		return !r.inPlace() || r.mode() != lifecycle.Cutover
 	case lifecycle.Install, lifecycle.Issue:
@@ -270,6 +280,16 @@ func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
 	return out
 }
 
+// touched reports whether anything outside was, or may have been, changed.
+func (r *reset) touched() bool {
+	for _, st := range r.steps {
+		if st.Phase != lifecycle.Prove && r.effective(st.Phase) && r.past.steps[st.Addr.String()].effect() {
+			return true
+		}
+	}
+	return r.past.steps[rollBackStep().Addr.String()].effect()
+}
+
 // open finds the steps and the target of a reset.
 func (x *Executor) open(ctx, soft context.Context, j *Job, p *planner.Reset, past *history, w waiter) (*reset, error) {
 	target, err := x.Fleet.Provider(ctx, p.Credential.Provider)
@@ -280,8 +300,14 @@ func (x *Executor) open(ctx, soft context.Context, j *Job, p *planner.Reset, pas
 	if diags.HasErrors() {
 		return nil, diags.Err()
 	}
-	return &reset{
+	r := &reset{
 		x: x, job: j, Reset: p, steps: steps, address: p.Credential.Addr.String(), cred: fleet.Credential(p.Credential),
 		target: target, past: past, wait: w, soft: soft, secrets: map[string]secret.Material{},
-	}, nil
+	}
+	r.resumed = r.touched()
+	if !r.resumed {
+		// What an earlier process saw before it changed anything may have changed since.
+		past.baseline = nil
+	}
+	return r, nil
 }

@@ -3,13 +3,17 @@ package executor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/planner"
 )
 
 // run is one job in flight.
@@ -70,12 +74,7 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	defer r.filer.close()
 	begin := r.opened // a crash may have come before anything was said about the run
 	if r.total > 0 {
-		begin = func(ctx context.Context) error {
-			if err := r.append(ctx, nil, nil, line{"resumed", nil}); err != nil {
-				return err
-			}
-			return r.filer.flush(ctx)
-		}
+		begin = r.goOn
 	}
 	if err := begin(ctx); err != nil {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be resumed", "%s. Nothing was changed by this attempt.", err)
@@ -85,9 +84,14 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 
 // lease takes every credential of the job for this run.
 func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics) {
-	keys := make([]string, len(r.job.Resets))
-	for i, p := range r.job.Resets {
-		keys[i] = p.Plan.Observed.Target + " " + p.Plan.Address
+	var keys []string
+	at := map[string]int{}
+	for _, p := range r.job.Resets {
+		key := leaseKey(p)
+		if _, taken := at[key]; !taken {
+			at[key] = len(keys)
+			keys = append(keys, key)
+		}
 	}
 	leases, err := r.x.Journal.Acquire(ctx, r.job.Run, r.job.Operator, keys)
 	var held *journal.HeldError
@@ -98,10 +102,26 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 		return nil, diag.Errored(diag.ExitError, "The credentials cannot be leased", "%s. Nothing was changed.", err)
 	}
 	r.job.Leases = map[string]journal.Lease{}
-	for i, p := range r.job.Resets {
-		r.job.Leases[p.Plan.Address] = leases[i]
+	for _, p := range r.job.Resets {
+		r.job.Leases[p.Plan.Address] = leases[at[leaseKey(p)]]
 	}
 	return func() { _ = r.x.Journal.Release(context.WithoutCancel(ctx), r.job.Run) }, nil
+}
+
+// leaseKey says which credential a reset is about at its target, whatever its
+// address: two workspaces that name one differently keep each other out.
+func leaseKey(p *planner.Reset) string {
+	c := p.Credential
+	parts := []string{p.Plan.Observed.Target, c.Type.Name}
+	for _, a := range c.Type.Schema.Attributes {
+		if a.Key && c.Attrs.Has(a.Name) {
+			parts = append(parts, fmt.Sprint(c.Attrs.Public()[a.Name]))
+		}
+	}
+	if len(parts) == 2 {
+		parts = append(parts, p.Plan.Address)
+	}
+	return strings.Join(parts, " ")
 }
 
 // opened writes who opened the run, with whose agreement, under which
@@ -109,16 +129,28 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 func (r *run) opened(ctx context.Context) error {
 	doc := &r.job.File.Plan
 	lines := []line{
-		{"opened", func(p *evidence.Run) {
+		{event: "opened", fill: func(p *evidence.Run) {
 			p.Facts = r.job.Facts
 			for _, x := range doc.Resets {
 				p.Addresses = append(p.Addresses, x.Address)
 			}
 		}},
-		{"decisions", func(p *evidence.Run) { p.Requirements, p.Decisions = &doc.Requirements, doc.Decisions }},
+		{event: "decisions", fill: func(p *evidence.Run) { p.Requirements, p.Decisions = &doc.Requirements, doc.Decisions }},
 	}
 	for _, a := range r.job.Gate.Approvals {
-		lines = append(lines, line{"approval", func(p *evidence.Run) { p.Approval = a.Document.Content }})
+		lines = append(lines, line{event: "approval", document: &a.Document})
+	}
+	if err := r.append(ctx, nil, nil, lines...); err != nil {
+		return err
+	}
+	return r.filer.flush(ctx)
+}
+
+// goOn writes who resumed the run, and the approvals that were given for it.
+func (r *run) goOn(ctx context.Context) error {
+	lines := []line{{event: "resumed"}}
+	for _, d := range r.job.Kept {
+		lines = append(lines, line{event: "approval", document: &d})
 	}
 	if err := r.append(ctx, nil, nil, lines...); err != nil {
 		return err
@@ -128,7 +160,7 @@ func (r *run) opened(ctx context.Context) error {
 
 // abandon closes a run whose opening could not be evidenced; nothing was begun.
 func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnostics) {
-	err := r.append(ctx, &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: "abandoned"}, nil, line{"closed", func(p *evidence.Run) {
+	err := r.append(ctx, &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: "abandoned"}, nil, line{event: "closed", fill: func(p *evidence.Run) {
 		p.Outcome, p.Total = "abandoned", p.Sequence
 		for _, x := range r.job.File.Plan.Resets {
 			p.Resets = append(p.Resets, evidence.ResetLink{Address: x.Address, Outcome: string(NotStarted)})
@@ -148,6 +180,8 @@ func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnosti
 type line struct {
 	event string
 	fill  func(*evidence.Run)
+	// document is an approval that the record is about; the journal keeps it too.
+	document *gate.Document
 }
 
 // append signs lines about the run and makes them durable in the journal, all
@@ -165,11 +199,14 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		if l.fill != nil {
 			l.fill(&p)
 		}
+		if l.document != nil {
+			p.Approval = l.document.Content
+		}
 		bundle, digest, err := r.x.signed(r.job.Run, "run.sigstore.jsonl", p)
 		if err != nil {
 			return err
 		}
-		e := entry{Sequence: common.Sequence, Evidence: digest}
+		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document}
 		e.fact("event", "%s", l.event)
 		batch.Records = append(batch.Records, journal.Record{Run: r.job.Run, Kind: journal.Note, At: common.Recorded, Data: e.encode()})
 		batch.Bundles = append(batch.Bundles, bundle)
@@ -213,24 +250,24 @@ func (r *run) histories(ctx context.Context) (map[string]*history, error) {
 func (r *run) carryOut(ctx, soft context.Context, histories map[string]*history) *Result {
 	r.tell(event.Event{Type: event.RunOpened, Message: "run " + r.job.Run + " is open", Total: len(r.job.File.Plan.Resets)})
 	for address, why := range r.job.Refused {
-		r.end(ResetResult{Address: address, Outcome: Refused, Error: why})
+		r.end(ResetResult{Address: address, Outcome: Refused, Exit: diag.ExitStale, Error: why})
 	}
 	r.walk(ctx, soft, histories)
-	res := &Result{Run: r.job.Run, Filed: true}
+	res := &Result{Run: r.job.Run}
 	open := 0
 	for _, p := range r.job.File.Plan.Resets {
 		x, ok := r.results[p.Address]
 		if !ok {
-			x = ResetResult{Address: p.Address, Outcome: NotStarted}
+			x = ResetResult{Address: p.Address, Outcome: NotStarted, Open: true}
 		}
-		if x.Outcome == Halted || x.Outcome == NotStarted {
+		if x.Open {
 			open++
 		}
 		res.Resets = append(res.Resets, x)
 	}
 	r.conclude(ctx, res, open)
 	counts := res.Counts()
-	r.tell(event.Event{Type: event.RunClosed, Message: "run " + r.job.Run + ": " + r.outcome(res), Outcome: r.outcome(res), Counts: &counts})
+	r.tell(event.Event{Type: event.RunClosed, Message: "run " + r.job.Run + ": " + res.Outcome(), Outcome: res.Outcome(), Counts: &counts})
 	return res
 }
 
@@ -245,13 +282,14 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 	err := r.filer.flush(ctx)
 	var end *journal.Close
 	var key []journal.Sealed
+	outcome := res.outcome(kind == "closed")
 	if err == nil && kind == "closed" {
-		end = &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: r.outcome(res)}
+		end = &journal.Close{Run: r.job.Run, At: r.x.now(), Outcome: outcome}
 		key, err = r.forgettable(ctx)
 	}
 	if err == nil {
-		err = r.append(ctx, end, key, line{kind, func(p *evidence.Run) {
-			p.Outcome = r.outcome(res)
+		err = r.append(ctx, end, key, line{event: kind, fill: func(p *evidence.Run) {
+			p.Outcome = outcome
 			for _, x := range res.Resets {
 				p.Resets = append(p.Resets, evidence.ResetLink{Address: x.Address, Outcome: string(x.Outcome), Proof: string(x.Proof), Record: x.record})
 			}
@@ -264,8 +302,9 @@ func (r *run) conclude(ctx context.Context, res *Result, open int) {
 		res.Closed = kind == "closed"
 		err = r.filer.flush(ctx)
 	}
+	res.Filed = err == nil
 	if err != nil {
-		res.Filed, res.Error = false, err.Error()
+		res.Error = err.Error()
 		return
 	}
 	r.tell(event.Event{Type: event.Evidence, Message: "evidence is signed, filed and in the ledger", Done: r.total})
@@ -282,18 +321,6 @@ func (r *run) forgettable(ctx context.Context) ([]journal.Sealed, error) {
 	return sealed, nil
 }
 
-// outcome puts a result into one word.
-func (r *run) outcome(res *Result) string {
-	c := res.Counts()
-	switch {
-	case c.Finished == len(res.Resets):
-		return "finished"
-	case c.Finished == 0 && !slices.ContainsFunc(res.Resets, func(x ResetResult) bool { return x.Changed }):
-		return "nothing_changed"
-	}
-	return "unfinished"
-}
-
 func (r *run) end(x ResetResult) {
 	r.mu.Lock()
 	r.results[x.Address] = x
@@ -306,8 +333,12 @@ func (r *run) end(x ResetResult) {
 			message += ": " + x.Error
 		}
 	}
+	detail := ""
+	if x.Sealed {
+		detail = "the new secret stays sealed in the state, because no store has it: remint recover"
+	}
 	r.tell(event.Event{Type: event.ResetFinished, Level: level, Address: x.Address, Step: x.Step, Message: message,
-		Outcome: string(x.Outcome), Proof: string(x.Proof)})
+		Outcome: string(x.Outcome), Proof: string(x.Proof), Detail: detail})
 }
 
 func (r *run) tell(e event.Event) {

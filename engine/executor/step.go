@@ -19,12 +19,21 @@ const (
 	defaultDelay    = time.Second
 )
 
+// attempt is one try of a step.
+type attempt struct {
+	// number counts over all processes, from 1.
+	number int
+	// uncertain says that an earlier try may have had its effect. What looks into
+	// it and finds that it had not sets it to false.
+	uncertain bool
+}
+
 // execute runs one step to its end over the journal: intention, effect,
 // outcome. An attempt whose outcome is unknown, in this process or in one that
-// died, is looked into before anything is tried again.
+// died, is looked into before anything is tried again. Every attempt that failed
+// is in the journal, with what it saw, before the next one begins.
 func (r *reset) execute(ctx context.Context, st config.Step) error {
-	address := st.Addr.String()
-	past := r.past.steps[address]
+	past := r.past.steps[st.Addr.String()]
 	attempts, delay := st.Retry.Attempts, st.Retry.Delay
 	if attempts == 0 {
 		attempts = defaultAttempts
@@ -32,78 +41,95 @@ func (r *reset) execute(ctx context.Context, st config.Step) error {
 	if delay == 0 {
 		delay = defaultDelay
 	}
-	attempt, uncertain := past.attempt, past.uncertain()
+	a := attempt{number: past.attempt, uncertain: past.uncertain()}
 	for try := 1; ; try++ {
-		attempt++
-		started := r.x.now()
-		if err := r.begin(ctx, st, attempt); err != nil {
+		a.number++
+		class, err := r.try(ctx, st, &a)
+		if err == nil || errors.Is(err, errPoisoned) {
 			return err
 		}
-		e, err := r.act(ctx, st, attempt, uncertain)
-		e.Started = started
-		if err == nil {
-			return r.complete(ctx, st, attempt, e)
-		}
-		class := r.classify(st, err)
-		if class == provider.Ambiguous {
-			uncertain = true
-		}
-		retry := class == provider.Transient || class == provider.Ambiguous
-		if errors.Is(err, errPoisoned) {
+		again := class == provider.Transient || class == provider.Ambiguous
+		if !again || try >= attempts || ctx.Err() != nil || r.soft.Err() != nil {
 			return err
 		}
-		if !retry || try >= attempts || ctx.Err() != nil || r.soft.Err() != nil {
-			return r.fail(ctx, st, attempt, e, class, uncertain, err)
-		}
-		// What is known by now is durable before time passes.
-		if err := r.flush(ctx); err != nil {
+		if r.wait.Wait(r.soft, delay) != nil {
 			return err
-		}
-		if werr := r.wait.Wait(r.soft, delay); werr != nil {
-			return r.fail(ctx, st, attempt, e, class, uncertain, err)
 		}
 		delay *= 2
 	}
 }
 
+// try makes one attempt, and records how it ended.
+func (r *reset) try(ctx context.Context, st config.Step, a *attempt) (provider.Class, error) {
+	started := r.x.now()
+	e := entry{}
+	err := r.prepare(ctx, st, &e)
+	class := provider.ClassOf(err, provider.Transient) // it only reads
+	if err == nil {
+		if err := r.begin(ctx, st, a.number); err != nil {
+			return "", err
+		}
+		if e, err = r.act(ctx, st, a); err == nil {
+			e.Started = started
+			return "", r.did(st, a.number, e)
+		}
+		class = r.classify(st, err)
+		if class == provider.Ambiguous {
+			a.uncertain = true
+		}
+	}
+	if errors.Is(err, errPoisoned) {
+		return "", err
+	}
+	e.Started = started
+	return class, r.fail(ctx, st, *a, e, err)
+}
+
 // begin makes the intention durable, for steps that have an effect.
-func (r *reset) begin(ctx context.Context, st config.Step, attempt int) error {
-	start := event.Event{Type: event.StepStarted, Level: event.Info, Message: st.Addr.String() + ": started",
-		Step: st.Addr.String(), Phase: string(st.Phase), Attempt: attempt}
+func (r *reset) begin(ctx context.Context, st config.Step, number int) error {
+	address := st.Addr.String()
+	start := event.Event{Type: event.StepStarted, Level: event.Info, Message: address + ": started",
+		Step: address, Phase: string(st.Phase), Attempt: number}
 	if !r.effective(st.Phase) {
 		r.tell(start)
 		return nil
 	}
-	if err := r.queue(&st, journal.Intend, attempt, entry{Started: r.x.now()}); err != nil {
+	before := r.past.steps[address]
+	if err := r.queue(&st, journal.Intend, number, entry{Started: r.x.now()}); err != nil {
 		return err
 	}
 	r.tell(start)
-	return r.flush(ctx)
+	err := r.flush(ctx)
+	if err != nil {
+		r.past.steps[address] = before // nothing was begun
+	}
+	return err
 }
 
-// complete records success. It becomes durable with the next intention or at
+// did records success. It becomes durable with the next intention or at
 // the end, since nothing outside happens in between.
-func (r *reset) complete(_ context.Context, st config.Step, attempt int, e entry) error {
-	if err := r.queue(&st, journal.Done, attempt, e); err != nil {
+func (r *reset) did(st config.Step, number int, e entry) error {
+	if err := r.queue(&st, journal.Done, number, e); err != nil {
 		return err
 	}
 	r.tell(event.Event{Type: event.StepCompleted, Level: event.Info, Message: st.Addr.String() + ": done",
-		Step: st.Addr.String(), Phase: string(st.Phase), Attempt: attempt, Proof: string(e.Proof), Detail: e.Facts["detail"]})
+		Step: st.Addr.String(), Phase: string(st.Phase), Attempt: number, Proof: string(e.Proof), Detail: e.Facts["detail"]})
 	return nil
 }
 
-// fail records that a step could not be done, and whether it may have happened.
-func (r *reset) fail(ctx context.Context, st config.Step, attempt int, e entry, class provider.Class, uncertain bool, cause error) error {
+// fail records that an attempt failed, and whether it, or one before it, may
+// have had its effect all the same.
+func (r *reset) fail(ctx context.Context, st config.Step, a attempt, e entry, cause error) error {
 	kind := journal.Failed
-	if uncertain && class != provider.Permanent {
+	if a.uncertain {
 		kind = journal.Unknown
 	}
 	e.Error = cause.Error()
-	if err := r.queue(&st, kind, attempt, e); err != nil {
+	if err := r.queue(&st, kind, a.number, e); err != nil {
 		return err
 	}
 	r.tell(event.Event{Type: event.StepFailed, Level: event.Error, Message: st.Addr.String() + ": " + cause.Error(),
-		Step: st.Addr.String(), Phase: string(st.Phase), Attempt: attempt, Outcome: string(kind)})
+		Step: st.Addr.String(), Phase: string(st.Phase), Attempt: a.number, Outcome: string(kind)})
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
@@ -117,7 +143,7 @@ func (r *reset) classify(st config.Step, err error) provider.Class {
 	if r.effective(st.Phase) && st.Phase != lifecycle.Prove {
 		fallback = provider.Ambiguous
 	}
-	if isNotAccepted(err) {
+	if isNotAccepted(err) || errors.Is(err, errSuperseded) {
 		return provider.Permanent
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -126,15 +152,14 @@ func (r *reset) classify(st config.Step, err error) provider.Class {
 	return provider.ClassOf(err, fallback)
 }
 
-// act does what a step is for. uncertain says that an earlier attempt may have
-// had its effect.
-func (r *reset) act(ctx context.Context, st config.Step, attempt int, uncertain bool) (entry, error) {
+// act does what a step is for.
+func (r *reset) act(ctx context.Context, st config.Step, a *attempt) (entry, error) {
 	timeout := st.Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
 	if st.Phase == lifecycle.Terminate { // its waits are as long as the target says
-		return r.terminate(ctx, st, attempt, timeout)
+		return r.terminate(ctx, st, a, timeout)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -144,9 +169,9 @@ func (r *reset) act(ctx context.Context, st config.Step, attempt int, uncertain 
 	case lifecycle.Approve:
 		return r.approve()
 	case lifecycle.Issue:
-		return r.issue(ctx, st, attempt, uncertain)
+		return r.issue(ctx, st, a)
 	case lifecycle.Install:
-		return r.install(ctx, st, attempt, uncertain)
+		return r.install(ctx, st, a)
 	case lifecycle.Confirm:
 		return r.confirm(ctx, st)
 	case lifecycle.Distribute:
@@ -154,7 +179,7 @@ func (r *reset) act(ctx context.Context, st config.Step, attempt int, uncertain 
 	case lifecycle.Reload:
 		return r.reload(ctx, st)
 	case lifecycle.Revoke:
-		return r.revoke(ctx, st, attempt)
+		return r.revoke(ctx, st, a)
 	case lifecycle.Prove:
 		return r.prove(ctx, st)
 	case lifecycle.Notify:
@@ -162,6 +187,3 @@ func (r *reset) act(ctx context.Context, st config.Step, attempt int, uncertain 
 	}
 	return entry{}, provider.Errorf(provider.Permanent, "the phase %q is unknown to this version", st.Phase)
 }
-
-// mark notes that something outside has been, or may have been, changed.
-func (r *reset) mark() { r.changed = true }

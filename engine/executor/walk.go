@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/remint-dev/remint/engine/dag"
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
-	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
 )
 
@@ -39,8 +41,35 @@ func (r *run) walk(ctx, soft context.Context, histories map[string]*history) {
 		r.end(res)
 		return err
 	})
-	for address, cause := range skipped {
-		r.end(ResetResult{Address: address, Outcome: NotStarted, Error: cause.Error()})
+	r.skip(skipped)
+}
+
+// skip ends the resets that were not begun. One is left open when a resume could
+// begin it: the walk was interrupted, or what it depends on is open itself.
+func (r *run) skip(skipped map[string]error) {
+	byAddress := map[string]*plan.Reset{}
+	for i := range r.job.File.Plan.Resets {
+		byAddress[r.job.File.Plan.Resets[i].Address] = &r.job.File.Plan.Resets[i]
+	}
+	known := map[string]bool{}
+	var open func(address string) bool
+	open = func(address string) bool {
+		cause, was := skipped[address]
+		if !was {
+			return r.results[address].Open
+		}
+		if is, ok := known[address]; ok {
+			return is
+		}
+		var why *dag.Skipped
+		is := errors.As(cause, &why) && why.On == "" || slices.ContainsFunc(byAddress[address].DependsOn, open)
+		known[address] = is
+		return is
+	}
+	for _, p := range r.job.File.Plan.Resets { // in the plan's order
+		if cause, was := skipped[p.Address]; was {
+			r.end(ResetResult{Address: p.Address, Outcome: NotStarted, Open: open(p.Address), Error: cause.Error()})
+		}
 	}
 }
 
@@ -50,74 +79,93 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if e := past.ended; e != nil && e.Outcome != Halted {
 		// It came to an end in an earlier process; what it had sealed is gone.
 		res := ResetResult{Address: address, Outcome: e.Outcome, Proof: e.Proof, Error: e.Error, record: past.lastLine,
-			Changed: e.Outcome == Finished || e.Outcome == RolledBack}
+			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome)}
 		if e.Outcome != Finished {
 			return res, fmt.Errorf("it ended as %s", e.Outcome)
 		}
 		return res, nil
 	}
 	if soft.Err() != nil {
-		return ResetResult{Address: address, Outcome: NotStarted, Error: errInterrupted.Error()}, errInterrupted
+		return ResetResult{Address: address, Outcome: NotStarted, Open: true, Error: errInterrupted.Error()}, errInterrupted
 	}
 	x, err := r.x.open(ctx, soft, r.job, p, past, w)
 	if err != nil {
+		// Whether something was begun is not known without its steps: resume tells.
+		begun := len(past.steps) > 0
 		outcome := Failed
-		if len(past.steps) > 0 {
+		if begun {
 			outcome = Halted
 		}
-		return ResetResult{Address: address, Outcome: outcome, Changed: outcome == Halted, Error: err.Error()}, err
+		return ResetResult{Address: address, Outcome: outcome, Changed: begun, Open: begun, Error: err.Error()}, err
 	}
-	x.changed = x.touched()
 	x.tell(event.Event{Type: event.ResetStarted, Level: event.Info, Message: address + ": started"})
-	cause := x.run(ctx)
-	if cause == nil {
-		cause = x.judge(ctx, true)
+	var cause error
+	if !x.rollingBack() {
+		if cause = x.run(ctx); cause == nil {
+			cause = x.judge(ctx, true)
+		}
 	}
-	res, err := r.settle(ctx, x, cause)
+	res, err := x.settle(ctx, cause)
 	if err != nil {
 		res.Error = err.Error()
 		if res.Outcome == Finished {
-			res.Outcome = Halted
+			res.Outcome, res.Open = Halted, true
 		}
 		return res, err
 	}
 	if res.Outcome != Finished {
-		return res, fmt.Errorf("%s", res.Error)
+		return res, errors.New(res.Error)
 	}
 	return res, nil
 }
 
 // settle decides how a reset ended, and writes that down.
-func (r *run) settle(ctx context.Context, x *reset, cause error) (ResetResult, error) {
+func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
+	var held *Held
 	switch {
+	case r.rollingBack() || isNotAccepted(cause) && r.mayRollBack():
+		return r.takeBack(ctx, cause)
 	case cause == nil:
-		return x.finish(ctx, Finished, nil)
+		return r.finish(ctx, Finished, nil)
 	case errors.Is(cause, errPoisoned):
-		return ResetResult{Address: x.address, Outcome: Halted, Proof: x.proof(), Changed: x.changed, Error: cause.Error()}, cause
-	case errors.Is(cause, errDrift) && !x.changed:
-		return x.finish(ctx, Refused, cause)
-	case isNotAccepted(cause) && x.mayRollBack():
-		if err := x.rollBack(ctx); err != nil {
-			cause = fmt.Errorf("%w; taking it back failed too: %w", cause, err)
-			break
-		}
-		x.halted(ctx, fmt.Errorf("%w; the new one was taken back, the old one still works", cause))
-		return x.finish(ctx, RolledBack, cause)
-	case !x.changed && !errors.Is(cause, errInterrupted):
-		return x.finish(ctx, Failed, cause)
+		changed := r.touched()
+		return ResetResult{Address: r.address, Outcome: Halted, Proof: r.proof(), Changed: changed, Open: true, Error: cause.Error()}, cause
+	case errors.Is(cause, errSuperseded):
+		r.tellOwner(ctx, cause)
+		return r.finish(ctx, Superseded, cause)
+	case errors.Is(cause, errDenied) && r.complete():
+		r.tellOwner(ctx, cause)
+		return r.finish(ctx, Denied, cause)
+	case !r.touched() && errors.As(cause, &held):
+		// Nothing was begun that could not wait: it is begun when its gates open.
+		return ResetResult{Address: r.address, Outcome: NotStarted, Open: true, Step: stepOf(cause), Error: cause.Error(), Exit: held.Exit}, cause
+	case errors.Is(cause, errDrift) && !r.touched():
+		return r.finish(ctx, Refused, cause)
+	case !r.touched() && !errors.Is(cause, errInterrupted):
+		return r.finish(ctx, Failed, cause)
 	}
-	if x.changed && !errors.Is(cause, errInterrupted) {
-		x.halted(ctx, cause)
+	if r.touched() && !errors.Is(cause, errInterrupted) {
+		r.tellOwner(ctx, cause)
 	}
-	return x.finish(ctx, Halted, cause)
+	return r.finish(ctx, Halted, cause)
 }
 
-// touched reports whether an earlier process may have changed something outside.
-func (r *reset) touched() bool {
-	for _, st := range r.steps {
-		if st.Phase != lifecycle.Prove && r.effective(st.Phase) && r.past.steps[st.Addr.String()].begun {
-			return true
-		}
+// stepOf names the step at which err stopped a reset, "" if at none.
+func stepOf(err error) string {
+	var at *stepError
+	if errors.As(err, &at) {
+		return at.step
 	}
-	return false
+	return ""
+}
+
+// exitOf is the exit code that a reset's end asks for when nothing was changed.
+func exitOf(outcome Outcome, cause error) diag.Exit {
+	switch {
+	case outcome == Refused:
+		return diag.ExitStale
+	case errors.Is(cause, errDenied):
+		return diag.ExitDenied
+	}
+	return diag.ExitError
 }

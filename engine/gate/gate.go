@@ -28,8 +28,9 @@ type Question struct {
 	Requirements plan.Requirements
 	Approvers    []config.Approver
 	Documents    []Document
-	// Operator is who runs apply; neither she nor the requester can approve.
-	Operator string
+	// Operators are who runs apply and who resumes it; neither they nor the
+	// requester can approve.
+	Operators []string
 	// Verified is how surely the requester was verified.
 	Verified lifecycle.Strength
 	Now      time.Time
@@ -134,7 +135,7 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 			return nobody, signed, "it is dated in the future"
 		case is(a, q.File.Plan.Requester):
 			return nobody, signed, a.Name + " is the requester"
-		case is(a, q.Operator):
+		case slices.ContainsFunc(q.Operators, func(who string) bool { return is(a, who) }):
 			return nobody, signed, a.Name + " is the operator"
 		}
 		return a, signed, ""
@@ -162,7 +163,8 @@ func (q Question) missing(need plan.Approvals, have []Approval) string {
 	var who []string
 	for _, a := range q.Approvers {
 		used := slices.ContainsFunc(have, func(h Approval) bool { return h.Approver.Name == a.Name })
-		if !used && inGroup(a, need.Group) && !is(a, q.File.Plan.Requester) && !is(a, q.Operator) {
+		barred := slices.ContainsFunc(append(slices.Clone(q.Operators), q.File.Plan.Requester), func(who string) bool { return is(a, who) })
+		if !used && !barred && inGroup(a, need.Group) {
 			who = append(who, a.Name)
 		}
 	}

@@ -114,7 +114,7 @@ func TestWhoCounts(t *testing.T) {
 				tc.strength = lifecycle.None
 			}
 			got := Ask(Question{File: g, Requirements: plan.Requirements{Approvals: tc.need, Strength: tc.strength}, Approvers: p.list, Documents: tc.documents,
-				Operator: tc.operator, Verified: tc.verified, Now: now})
+				Operators: []string{tc.operator}, Verified: tc.verified, Now: now})
 			if got.Passed() != tc.passes {
 				t.Errorf("passed is %v; %+v", got.Passed(), got)
 			}

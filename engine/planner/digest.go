@@ -23,9 +23,9 @@ func WorkspaceDigest(chosen []*config.Credential) string {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
-// trustDigest covers where the judges come from: approvers, policies and their
+// TrustDigest covers where the judges come from: approvers, policies and their
 // enforcement, the signer, provider blocks, consumer commands, notifiers.
-func (p *Planner) trustDigest() string {
+func (p *Planner) TrustDigest() string {
 	w := p.Workspace
 	model := map[string]any{
 		"approvers": w.Approvers, "policies": p.Policies.Digest(), "signer": p.SignerID,

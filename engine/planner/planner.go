@@ -94,7 +94,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	doc := plan.Plan{
 		Reason: reset.Reason, Mode: reset.Mode, Ticket: req.Ticket, Requester: req.Requester,
 		Applyable: p.Fleet != nil, Trust: plan.SelfAsserted,
-		WorkspaceDigest: WorkspaceDigest(chosen), PolicyDigest: p.Policies.Digest(), TrustDigest: p.trustDigest(),
+		WorkspaceDigest: WorkspaceDigest(chosen), PolicyDigest: p.Policies.Digest(), TrustDigest: p.TrustDigest(),
 		Resets: make([]plan.Reset, len(resets)),
 	}
 	for i, r := range resets {

@@ -81,7 +81,7 @@ func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []
 		return exit
 	}
 	a.view.Results([]*executor.Result{res})
-	return max(exit, exitOf(res))
+	return max(exit, res.Exit())
 }
 
 // applyRequest reads the positional arguments: a plan file, or addresses.
@@ -173,31 +173,6 @@ func (a *app) facts() map[string]string {
 		facts["host"] = host
 	}
 	return facts
-}
-
-// exitOf is the exit code of a run: 0 only when everything asked for is dead
-// and evidenced; 6 as soon as something changed and not everything is.
-func exitOf(r *executor.Result) diag.Exit {
-	finished, changed, refused := 0, false, 0
-	for _, x := range r.Resets {
-		switch x.Outcome {
-		case executor.Finished:
-			finished++
-			changed = true
-		case executor.Refused:
-			refused++
-		}
-		changed = changed || x.Changed
-	}
-	switch {
-	case finished == len(r.Resets) && r.Filed && r.Closed:
-		return diag.ExitOK
-	case changed:
-		return diag.ExitUnfinished
-	case refused > 0:
-		return diag.ExitStale
-	}
-	return diag.ExitError
 }
 
 // isAddress tells an address from a plan file.

@@ -51,9 +51,7 @@ func (a *app) resume(run string, named []string, parallel int) diag.Exit {
 	a.view.Results(results)
 	exit := a.done(diags)
 	for _, r := range results {
-		if e := exitOf(r); e != diag.ExitOK {
-			exit = diag.ExitUnfinished
-		}
+		exit = max(exit, r.Exit())
 	}
 	return exit
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
 )
@@ -144,12 +145,34 @@ func (v *View) Results(results []*executor.Result) {
 	}
 }
 
+// sealed names the new secrets that only the state has.
+func (v *View) sealed(r *executor.Result) {
+	var list []string
+	for _, x := range r.Resets {
+		if x.Sealed {
+			list = append(list, x.Address)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	v.Text(fmt.Sprintf("%s sealed in the state, because no store has it: remint recover -out=FILE ADDRESS\n", plural(len(list), "new secret")))
+	for i, address := range list {
+		if i == maxListed {
+			v.Text(fmt.Sprintf("  … and %d more\n", len(list)-maxListed))
+			break
+		}
+		v.Text("  " + safe(address) + "\n")
+	}
+}
+
 // maxListed is how many unfinished resets are named.
 const maxListed = 20
 
 func (v *View) result(r *executor.Result) {
 	st, c := v.out(), r.Counts()
-	if c.Finished == len(r.Resets) && r.Filed {
+	defer v.sealed(r)
+	if r.Exit() == diag.ExitOK {
 		v.Text(st.green(fmt.Sprintf("Reset complete: %s dead (%d tested, %d reported), evidence of run %s is signed.\n",
 			plural(c.Finished, "old credential"), c.Tested, c.Reported, r.Run)))
 		return

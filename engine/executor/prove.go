@@ -1,0 +1,167 @@
+package executor
+
+import (
+	"context"
+	"slices"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// prove shows that the old secret is dead: refused as wrong by the target that
+// accepted it before, while a control succeeds there; or, where it is not known,
+// by the target's own records. The new secret is tried last: whoever slipped in
+// with the old one could have changed it.
+func (r *reset) prove(ctx context.Context, st config.Step) (entry, error) {
+	var e entry
+	e.Probes = append(e.Probes, r.past.baseline.Probes...)
+	old, err := r.tryOld(ctx, &e)
+	if err != nil {
+		return e, err
+	}
+	reported, err := r.readRecords(ctx, st, &e)
+	if err != nil {
+		return e, err
+	}
+	control, err := r.control(ctx, st, &e)
+	if err != nil {
+		return e, err
+	}
+	switch {
+	case old.Verdict == provider.Refused && old.Basis == lifecycle.Tested && old.Endpoint == r.acceptedAt() && control == old.Endpoint:
+		e.Proof = lifecycle.Tested
+	case reported || old.Verdict == provider.Refused && old.Basis == lifecycle.Reported:
+		e.Proof = lifecycle.Reported
+	case old.Verdict == provider.Refused:
+		return e, provider.Errorf(provider.Transient, "the old secret is refused, but nothing else was accepted at %s, so that may have another reason", old.Endpoint)
+	default:
+		return e, provider.Errorf(provider.Permanent, "nothing shows that the old secret is dead: it is not known here, and the target's records do not tell")
+	}
+	e.fact("detail", "%s", e.Proof)
+	return e, nil
+}
+
+// acceptedAt is the place at which the old secret was accepted before the change.
+func (r *reset) acceptedAt() string {
+	for _, p := range r.past.baseline.Probes {
+		if p.Subject == "old" && p.Verdict == string(provider.Accepted) {
+			return p.Endpoint
+		}
+	}
+	return ""
+}
+
+// tryOld authenticates once with the old secret, if it is known: the answer is
+// Refused, or there is none.
+func (r *reset) tryOld(ctx context.Context, e *entry) (provider.Probe, error) {
+	if !r.past.baseline.OldKnown {
+		return provider.Probe{}, nil
+	}
+	old, err := r.material(ctx, OldSecret)
+	if err != nil {
+		return provider.Probe{}, err
+	}
+	p, err := r.probe(ctx, "old", old, e)
+	if err != nil {
+		return p, err
+	}
+	switch p.Verdict {
+	case provider.Refused:
+		return p, nil
+	case provider.Accepted:
+		return p, provider.Errorf(provider.Permanent, "THE OLD SECRET STILL WORKS: %s", describe(p))
+	case provider.Disabled:
+		return p, provider.Errorf(provider.Permanent, "login is disabled, which does not show that the old secret is dead: %s", describe(p))
+	}
+	return p, provider.Errorf(provider.Transient, "whether the old secret is dead is unknown: %s", describe(p))
+}
+
+// readRecords asks the target whether it still has an old version, or one that
+// somebody added while everything was to be dead; either is a contradiction, and
+// stops the reset.
+func (r *reset) readRecords(ctx context.Context, st config.Step, e *entry) (bool, error) {
+	obs, err := r.target.Inspect(ctx, r.cred)
+	if err != nil {
+		return false, err
+	}
+	b := r.past.baseline
+	old, listed, foreign := r.old(), "", ""
+	for _, v := range obs.Versions {
+		switch {
+		case slices.Contains(old, v.ID):
+			listed = v.ID
+		case v.ID != r.current():
+			foreign = v.ID
+		}
+	}
+	closed := r.mode() != lifecycle.Cutover && st.Addr.Nth <= 1 // everything is to be dead
+	switch {
+	case closed && r.inPlace() && obs.Exists && obs.Enabled:
+		return false, provider.Errorf(provider.Permanent, "it can log in again: somebody enabled it after it was revoked. Find out who, then plan a reset of it again")
+	case listed != "" && obs.Enabled:
+		return false, provider.Errorf(provider.Permanent, "the target still lists the old version %s", listed)
+	case closed && foreign != "" && obs.Enabled:
+		return false, provider.Errorf(provider.Permanent, "the target lists version %s, which somebody added after this reset began. Find out who, then plan a reset of it again", foreign)
+	case !obs.Exists:
+		e.fact("records", "the target does not have the credential any more")
+		return true, nil
+	case r.acknowledged():
+		e.fact("records", "the target acknowledged the operation that leaves no old secret")
+		return true, nil
+	case obs.Unlisted:
+		return false, nil
+	case listed == "" && len(old) > 0:
+		e.fact("records", "the target lists none of the old versions")
+		return true, nil
+	case len(b.Before) == 0 && !b.Unlisted:
+		e.fact("records", "the target had no old version")
+		return true, nil
+	}
+	return false, nil
+}
+
+// acknowledged reports whether the target confirmed an operation after which an
+// in-place credential can have no old secret: setting a new one, or revoking.
+func (r *reset) acknowledged() bool {
+	if !r.inPlace() {
+		return false
+	}
+	for _, phase := range []lifecycle.Phase{lifecycle.Install, lifecycle.Revoke} {
+		if d, ok := r.of(phase, 1); ok && !d.At.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// control shows which place is alive: the new secret, or the provider's own
+// login, succeeds there. "" if none is shown to be.
+func (r *reset) control(ctx context.Context, st config.Step, e *entry) (string, error) {
+	if name := r.issued(); name != "" && (r.mode() == lifecycle.Cutover || st.Addr.Nth > 1) {
+		m, err := r.material(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		p, err := r.probe(ctx, "new", m, e)
+		if err != nil {
+			return "", err
+		}
+		switch p.Verdict {
+		case provider.Accepted:
+			return p.Endpoint, nil
+		case provider.Unclear:
+			return "", provider.Errorf(provider.Transient, "whether the new secret works is unknown: %s", describe(p))
+		}
+		return "", notOurs(p)
+	}
+	c, ok := r.target.(provider.Controller)
+	if !ok {
+		return "", nil
+	}
+	p, err := c.Control(ctx, r.cred)
+	if p, err = r.note(subjectControl, p, err, e); err != nil || p.Verdict != provider.Accepted {
+		return "", err
+	}
+	return p.Endpoint, nil
+}

@@ -1,0 +1,126 @@
+package executor
+
+import (
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/lifecycle"
+)
+
+// Outcome says how one reset ended.
+type Outcome string
+
+// The outcomes.
+const (
+	// Finished: the old one is dead, everything was done.
+	Finished Outcome = "finished"
+	// RolledBack: a new one that did not work was taken back; the old one lives.
+	RolledBack Outcome = "rolled_back"
+	// Denied: it was carried out, and the result policies do not accept what was
+	// observed. Nothing is left to resume.
+	Denied Outcome = "denied"
+	// Superseded: somebody else reset the credential after this reset had begun.
+	// What is left of it would put a dead secret over a living one, so it is not done.
+	Superseded Outcome = "superseded"
+	// Halted: something was begun and is not finished; resume goes on.
+	Halted Outcome = "halted"
+	// Failed: nothing outside was changed.
+	Failed Outcome = "failed"
+	// Refused: not begun, because the target or the plan is not what was approved.
+	Refused Outcome = "refused"
+	// NotStarted: not begun, because of an interruption, of a gate, or of what it
+	// depends on.
+	NotStarted Outcome = "not_started"
+)
+
+// ResetResult is the end of one reset.
+type ResetResult struct {
+	Address string          `json:"address"`
+	Outcome Outcome         `json:"outcome"`
+	Proof   lifecycle.Proof `json:"proof,omitempty"`
+	// Changed is whether anything outside was, or may have been, changed.
+	Changed bool `json:"changed"`
+	// Open is whether a resume has something left to do here.
+	Open bool `json:"open,omitempty"`
+	// Sealed is whether the new secret stays sealed in the state, because no store has it.
+	Sealed bool `json:"sealed,omitempty"`
+	// Step is where it stopped; Error why, and what to do.
+	Step  string `json:"step,omitempty"`
+	Error string `json:"error,omitempty"`
+	// Exit is what this reset alone asks the command to answer, when nothing
+	// was changed by any.
+	Exit diag.Exit `json:"-"`
+	// record is the sha256 of the reset's last evidence line.
+	record string
+}
+
+// Result is the end of a run.
+type Result struct {
+	Run    string        `json:"run"`
+	Resets []ResetResult `json:"resets"`
+	// Closed is whether nothing is left to resume.
+	Closed bool `json:"closed"`
+	// Filed is whether all evidence is in its files and in the ledger.
+	Filed bool `json:"filed"`
+	// Error is about the run as a whole (journal, evidence).
+	Error string `json:"error,omitempty"`
+}
+
+// Counts sums the result up.
+func (r *Result) Counts() event.Counts {
+	var c event.Counts
+	for _, x := range r.Resets {
+		switch x.Outcome {
+		case Finished:
+			c.Finished++
+			switch x.Proof {
+			case lifecycle.Tested:
+				c.Tested++
+			case lifecycle.Reported:
+				c.Reported++
+			}
+		case Refused:
+			c.Refused++
+		case NotStarted:
+			c.NotStarted++
+		default:
+			c.Failed++
+		}
+	}
+	return c
+}
+
+// Exit is the exit code of a run: 0 only when everything asked for is dead and
+// evidenced; 6 as soon as something changed and not everything is; otherwise
+// nothing outside changed, and the code says why.
+func (r *Result) Exit() diag.Exit {
+	finished, changed, why := 0, false, diag.ExitError
+	for _, x := range r.Resets {
+		if x.Outcome == Finished {
+			finished++
+		}
+		changed = changed || x.Changed || x.Outcome == Finished
+		why = max(why, x.Exit)
+	}
+	switch {
+	case finished == len(r.Resets) && r.Filed && r.Closed:
+		return diag.ExitOK
+	case changed:
+		return diag.ExitUnfinished
+	}
+	return why
+}
+
+// Outcome puts a result into one word: finished only where the exit code is 0.
+func (r *Result) Outcome() string { return r.outcome(r.Closed && r.Filed) }
+
+// outcome is Outcome for a run that is, or is about to be, closed and evidenced.
+func (r *Result) outcome(whole bool) string {
+	seen := Result{Resets: r.Resets, Closed: whole, Filed: whole}
+	switch seen.Exit() {
+	case diag.ExitOK:
+		return "finished"
+	case diag.ExitUnfinished:
+		return "unfinished"
+	}
+	return "nothing_changed"
+}

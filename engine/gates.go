@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/planner"
+	"github.com/remint-dev/remint/engine/policy"
+)
+
+// question is what the gates are asked, by apply and by resume alike.
+type question struct {
+	file      *plan.File
+	resets    []*planner.Reset
+	documents []gate.Document
+	// operators are all who ran, or run, any part of it.
+	operators  []string
+	unattended bool
+}
+
+// consent puts the approvals to the approval policies and to the gate. It passed
+// when the diagnostics have no errors.
+func (s *session) consent(ctx context.Context, asked question) (gate.Answer, diag.Diagnostics) {
+	now := s.engine.opts.Now().UTC()
+	doc := &asked.file.Plan
+	q := gate.Question{
+		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: asked.documents,
+		Operators: asked.operators, Verified: lifecycle.None, Now: now,
+	}
+	answer := gate.Ask(q)
+	in := planner.Input(policy.StageApproval, doc, asked.resets)
+	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], answer.Input()
+	in.Verification = &policy.Verification{Identity: doc.Requester, Strength: lifecycle.None}
+	in.Unattended, in.Now = asked.unattended, &now
+	judged, diags := s.policies.Eval(ctx, in)
+	if diags.HasErrors() {
+		return answer, diags
+	}
+	diags = append(diags, denials(&plan.Plan{Decisions: judged.Decisions})...)
+	q.Requirements = judged.Requirements
+	for _, m := range slices.Concat(answer.Rejections, answer.Missing, gate.Ask(q).Missing) {
+		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
+	}
+	for _, m := range answer.Ignored {
+		diags = diags.Warnf("An approval does not count", "%s", m)
+	}
+	return answer, diags
+}
+
+// held says why nothing irreversible may begin in a resume, nil if it may. The
+// judges of today must be those that the plan was approved under, and must still agree.
+func (s *session) held(ctx context.Context, asked question) (gate.Answer, *executor.Held) {
+	doc := &asked.file.Plan
+	var differs []string
+	if s.policies.Digest() != doc.PolicyDigest {
+		differs = append(differs, "the policies")
+	}
+	if s.planner().TrustDigest() != doc.TrustDigest {
+		differs = append(differs, "the trust base (approvers, policies, signer, providers, notifiers, commands)")
+	}
+	answer, diags := s.consent(ctx, asked)
+	switch {
+	case len(differs) > 0:
+		return gate.Answer{}, &executor.Held{Exit: diag.ExitStale, Why: "what this step was approved under has changed: " + strings.Join(differs, ", ") +
+			". Put it back and resume, or plan again"}
+	case diags.HasErrors():
+		return answer, &executor.Held{Exit: diags.Exit(), Why: "the gates do not let this step begin: " + faultsOf(diags) +
+			" Give approvals with `remint resume -approval=FILE`, or plan again"}
+	}
+	return answer, nil
+}
+
+// faultsOf is what errors say, as sentences.
+func faultsOf(diags diag.Diagnostics) string {
+	var out []string
+	for _, d := range diags {
+		if d.Severity == diag.Error {
+			out = append(out, d.Summary+": "+d.Detail)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// generations are the finished resets that the state knows of.
+func (s *session) generations() map[string]int64 {
+	out := make(map[string]int64, len(s.known))
+	for address, c := range s.known {
+		out[address] = c.Generation
+	}
+	return out
+}
