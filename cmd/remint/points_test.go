@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"reflect"
 	"slices"
 	"strconv"
@@ -32,6 +33,8 @@ const (
 	interrupt    = "interrupt"     // SIGINT while it goes on
 	interruptTwo = "interrupt-two" // SIGINT twice while it goes on
 	cutOff       = "cut-off"       // SIGINT twice, and it ends without effect when its context does
+	hooked       = "hooked"        // REMINT_TEST_HOOK, a shell's command, is done before it
+	panics       = "panics"        // what is called panics
 )
 
 // points names the operations of a process, and breaks one of them. A name is
@@ -137,6 +140,12 @@ func (p *points) breakBefore(ctx context.Context) (error, bool) {
 		return provider.Errorf(provider.Permanent, "broken for good, on purpose"), true
 	case ambiguous:
 		return provider.Errorf(provider.Ambiguous, "no answer, on purpose"), true
+	case hooked:
+		if out, err := exec.Command("/bin/sh", "-c", os.Getenv("REMINT_TEST_HOOK")).CombinedOutput(); err != nil {
+			panic(fmt.Sprintf("the hook failed: %v %s", err, out))
+		}
+	case panics:
+		panic("on purpose")
 	case interrupt:
 		interruptSelf(1)
 	case interruptTwo:
