@@ -50,13 +50,14 @@ var pgMoments = []faultproxy.Moment{
 type pgFaults struct {
 	server *pgtest.Server
 	world  world
-	timed  bool // steps do not wait long
+	url    string // in the world's configuration; a restart leads to another port
+	timed  bool   // steps do not wait long
 }
 
 func newPGFaults(t *testing.T, timed bool) *pgFaults {
 	t.Helper()
 	s := pgtest.New(t, pgtest.Options{Settings: map[string]string{"authentication_timeout": "1s", "log_statement": "none", "max_connections": "200"}})
-	return &pgFaults{s, postgresqlWorld(t, s), timed}
+	return &pgFaults{s, postgresqlWorld(t, s), s.SuperURL(), timed}
 }
 
 func (p *pgFaults) address() string {
@@ -67,7 +68,7 @@ func (p *pgFaults) address() string {
 func (p *pgFaults) behind(proxy *faultproxy.Proxy, app string) world {
 	w := p.world
 	url := strings.Replace(p.server.SuperURL(), p.address(), proxy.Address(), 1) + "&application_name=" + app
-	w.hcl = strings.Replace(w.hcl, p.server.SuperURL(), url, 1)
+	w.hcl = strings.Replace(w.hcl, p.url, url, 1)
 	if p.timed {
 		w.hcl = strings.Replace(w.hcl, "environment =", "connect_timeout = \"2s\"\n  environment =", 1) + impatient
 	}
@@ -128,9 +129,17 @@ func (p *pgFaults) fault(t *testing.T, f *faults, template, reason string, at fa
 	}
 	proxy := faultproxy.New(t, p.address(), toxics...)
 	app := "remint-" + strings.ReplaceAll(proxy.Address(), ":", "-")
-	c := &faultCase{crash: newCase(t, p.behind(proxy, app), template, reason), heal: proxy.Heal, lasts: way == hole || way == down}
+	c := &faultCase{crash: newCase(t, p.behind(proxy, app), template, reason), lasts: way == hole || way == down}
 	var failed error
+	done := make(chan struct{})
+	c.heal = func() error {
+		if proxy.Reached() {
+			<-done // remint may end before a server is up again
+		}
+		return proxy.Heal()
+	}
 	proxy.At(at, func() faultproxy.Way {
+		defer close(done)
 		switch way {
 		case terminated:
 			failed = terminate(p.server, app)
@@ -179,14 +188,13 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 		for _, reason := range reasons {
 			t.Run(reason, func(t *testing.T) {
 				t.Parallel()
+				var cases abreast
 				for i, at := range p.moments(t, template, reason) {
 					for _, way := range networkWaysFor(at, i, reason) {
-						t.Run(at.String()+" "+way, func(t *testing.T) {
-							t.Parallel()
-							p.fault(t, total, template, reason, at, way)
-						})
+						cases.add(at.String()+" "+way, func(t *testing.T) { p.fault(t, total, template, reason, at, way) })
 					}
 				}
+				cases.run(t)
 			})
 		}
 	})

@@ -136,3 +136,25 @@ func (c *faultCase) stood(t *testing.T, code int) error {
 	}
 	return nil
 }
+
+// abreast are subtests that mostly wait: more of them run side by side than
+// there are processors.
+type abreast []func(t *testing.T)
+
+func (a *abreast) add(name string, do func(t *testing.T)) {
+	*a = append(*a, func(t *testing.T) { t.Run(name, do) })
+}
+
+func (a *abreast) run(t *testing.T) {
+	t.Helper()
+	var all sync.WaitGroup
+	places := make(chan struct{}, 8)
+	for _, do := range *a {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			do(t)
+		})
+	}
+	all.Wait()
+}
