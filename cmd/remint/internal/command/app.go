@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/terminal"
 	"github.com/remint-dev/remint/cmd/remint/internal/view"
@@ -32,6 +33,8 @@ type Parts struct {
 	// journal and evidence archive.
 	WrapJournal func(journal.Journal) journal.Journal
 	WrapArchive func(executor.Archive) executor.Archive
+	// Now, when set, is the clock.
+	Now func() time.Time
 }
 
 // app is one invocation.
@@ -214,7 +217,7 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 	}
 	return engine.New(engine.Options{
 		Dir: dir, Registry: a.parts.Registry, Runbooks: a.parts.Runbooks, Policies: a.parts.Policies, Version: a.parts.Version,
-		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal, WrapArchive: a.parts.WrapArchive,
+		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal, WrapArchive: a.parts.WrapArchive, Now: a.parts.Now,
 	}), diags
 }
 
