@@ -31,10 +31,10 @@ func (f *faults) report(what string) {
 // faultCase is a reset with a fault from outside.
 type faultCase struct {
 	*crash
-	env []string
-	// broken is set where the fault lasts: a resume is tried before heal.
-	lasts bool
-	heal  func() error
+	env, later []string // of apply, and of what comes after it
+	// lasts is set where a resume is to be tried before heal, killed where apply is.
+	lasts, killed bool
+	heal          func() error
 }
 
 func (c *faultCase) remint(args ...string) (string, int) {
@@ -67,7 +67,7 @@ const maxResumes = 8
 func (c *faultCase) through(t *testing.T, f *faults, reached func() bool) error {
 	t.Helper()
 	_, first := c.remint("apply", "-auto-approve", "-reason="+c.reason, "-all")
-	c.env = nil // what breaks at an operation breaks once
+	c.env = c.later // what breaks at an operation breaks once
 	code := first
 	if c.lasts && code != 0 && reached() {
 		if _, code = c.remint("resume"); code == 1 {
@@ -76,6 +76,9 @@ func (c *faultCase) through(t *testing.T, f *faults, reached func() bool) error 
 	}
 	if err := c.heal(); err != nil {
 		return err
+	}
+	if c.killed && code == -1 {
+		code = 6
 	}
 	if err := c.stood(t, code); err != nil {
 		return fmt.Errorf("right after: %w", err)
