@@ -29,7 +29,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv("REMINT_TEST_CHILD") != "" {
-		os.Exit(command.Main(wrongClock(breakable(parts()))))
+		os.Exit(command.Main(echoing(wrongClock(breakable(parts())))))
 	}
 	testscript.Main(m, map[string]func(){"remint": main})
 }
