@@ -48,7 +48,8 @@ func forms(v string) []string {
 		e.SetEscapeHTML(html)
 		_ = e.Encode(v) // a string always can be
 		text := strings.TrimSpace(b.String())
-		out = append(out, text[1:len(text)-1])
+		text = text[1 : len(text)-1]
+		out = append(append(out, text), base64Forms(text)...) // as in a signed envelope
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
