@@ -266,12 +266,16 @@ func (e *env) apply(change ...func(*process, *executor.Job)) outcome {
 	if e.file == nil {
 		e.plan()
 	}
-	return e.work(func(p *process, j *executor.Job) (*executor.Result, diag.Diagnostics) { return p.x.Apply(p.ctx, p.soft, j) }, change)
+	return e.work(func(p *process, j *executor.Job) (*executor.Result, diag.Diagnostics) {
+		return p.x.Apply(p.ctx, p.soft, j)
+	}, change)
 }
 
 func (e *env) resume(change ...func(*process, *executor.Job)) outcome {
 	e.t.Helper()
-	return e.work(func(p *process, j *executor.Job) (*executor.Result, diag.Diagnostics) { return p.x.Resume(p.ctx, p.soft, j) }, change)
+	return e.work(func(p *process, j *executor.Job) (*executor.Result, diag.Diagnostics) {
+		return p.x.Resume(p.ctx, p.soft, j)
+	}, change)
 }
 
 func (e *env) work(do func(*process, *executor.Job) (*executor.Result, diag.Diagnostics), change []func(*process, *executor.Job)) outcome {
