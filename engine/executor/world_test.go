@@ -36,7 +36,9 @@ type world struct {
 // account is one credential at its target.
 type account struct {
 	exists, enabled, unlisted bool
-	versions                  []version // newest first
+	// broken: the target lists what remint makes, and lets nobody in with it.
+	broken   bool
+	versions []version // newest first
 	// sessions are when those that are open were begun.
 	sessions []time.Time
 }
@@ -117,6 +119,9 @@ func (w *world) accept(name, value string) provider.Verdict {
 	}
 	if !a.enabled {
 		return provider.Disabled
+	}
+	if a.broken && value != "OLD" {
+		return provider.Refused
 	}
 	return provider.Accepted
 }
