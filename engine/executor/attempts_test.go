@@ -256,11 +256,15 @@ func TestFewLoginsAreNotAccepted(t *testing.T) {
 func TestAMintedSecretThatCannotBeSealedIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	e := start(t, setup{typ: "mem_token"})
-	e.w.fail(fault{op: "seal issue.it", kind: permanent})
+	e.w.fail(fault{op: "seal issue.it", kind: permanent, times: 100})
 	out := e.apply()
 	r := out.reset(t, 0)
 	if e.w.live("a", e.old) > 0 && (!r.Changed || out.Closed) {
 		t.Errorf("a new version lives at the target, and the reset says %+v, closed %v", r, out.Closed)
+	}
+	e.w.faults = nil
+	if out := e.resume(); out.Exit() != diag.ExitOK || e.w.live("a", e.old) != 1 {
+		t.Errorf("%+v; %d new versions live", out.reset(t, 0), e.w.live("a", e.old))
 	}
 }
 

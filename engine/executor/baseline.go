@@ -46,8 +46,18 @@ func (r *reset) prepare(ctx context.Context, st config.Step, seen *entry) error 
 	return nil
 }
 
+// unlisted is why a version cannot be revoked.
+const unlisted = "the target does not let its versions be read, so the old one cannot be named: give the provider's own login that right"
+
 func (r *reset) baseline(ctx context.Context, seen *entry) error {
 	obs, err := r.x.Fleet.Observe(ctx, r.Credential)
+	if err != nil {
+		return err
+	}
+	if obs.Unlisted && !r.inPlace() {
+		return provider.Errorf(provider.Permanent, "%s", unlisted)
+	}
+	target, err := r.x.Fleet.Identity(ctx, r.Credential.Provider)
 	if err != nil {
 		return err
 	}
@@ -56,6 +66,9 @@ func (r *reset) baseline(ctx context.Context, seen *entry) error {
 		e.Before = append(e.Before, v.ID)
 	}
 	planned := r.Plan.Observed
+	if target != planned.Target || r.job.Generations[r.address] != planned.Generation {
+		return errDrift
+	}
 	if obs.Exists != planned.Exists || obs.Enabled != planned.Enabled || !slices.Equal(e.Before, planned.Versions) && len(e.Before)+len(planned.Versions) > 0 {
 		return errDrift
 	}
@@ -93,7 +106,7 @@ func (r *reset) checkStores(ctx context.Context) error {
 			err = s.Check(ctx)
 		}
 		if err != nil {
-			return provider.Errorf(provider.Permanent, "store %s could not take the new secret, so none was made: %v", b.Key(), err)
+			return provider.Errorf(provider.ClassOf(err, provider.Transient), "store %s could not take the new secret, so none was made: %v", b.Key(), err)
 		}
 	}
 	return nil

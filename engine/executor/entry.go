@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine/evidence"
@@ -68,6 +69,9 @@ type progress struct {
 	kind    journal.Kind
 	attempt int
 	entry   entry
+	// intended is whether an intention was ever written: steps without one
+	// cannot change anything outside.
+	intended bool
 }
 
 // done reports whether the step needs nothing more.
@@ -93,6 +97,17 @@ type history struct {
 }
 
 func newHistory() *history { return &history{steps: map[string]progress{}} }
+
+// touched reports whether anything outside was, or may have been, changed. A
+// proof only looks.
+func (h *history) touched() bool {
+	for step, p := range h.steps {
+		if p.intended && p.effect() && !strings.HasPrefix(step, string(lifecycle.Prove)+".") {
+			return true
+		}
+	}
+	return false
+}
 
 // read takes one record in.
 func (h *history) read(r journal.Record) error {
@@ -121,7 +136,7 @@ func (h *history) read(r journal.Record) error {
 		h.baseline = &e
 	case r.Step != "":
 		e.Facts = maps.Clone(e.Facts)
-		h.steps[r.Step] = progress{kind: r.Kind, attempt: r.Attempt, entry: e}
+		h.steps[r.Step] = progress{kind: r.Kind, attempt: r.Attempt, entry: e, intended: h.steps[r.Step].intended || r.Kind == journal.Intend}
 	}
 	return nil
 }

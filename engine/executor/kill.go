@@ -45,6 +45,9 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 	if !r.inPlace() {
 		versions = r.old()
 		e.fact("versions", "%v", versions)
+		if len(versions) == 0 && r.past.baseline.Unlisted {
+			return e, provider.Errorf(provider.Permanent, "%s", unlisted)
+		}
 		if len(versions) == 0 {
 			e.fact("detail", "there was no old one")
 			return e, nil

@@ -54,7 +54,23 @@ func (r *reset) issue(ctx context.Context, st config.Step, a *attempt) (entry, e
 	if err != nil {
 		return e, err
 	}
-	return e, r.seal(st.Addr.String(), material)
+	if err := r.seal(st.Addr.String(), material); err != nil {
+		if r.effective(st.Phase) { // it lives at the target, and nobody has it
+			err = provider.Errorf(provider.Ambiguous, "%v", err)
+		}
+		return e, err
+	}
+	return e, nil
+}
+
+// resolved notes that what may have happened in an earlier attempt had not, or
+// was undone: the step is to begin now, for which the gates must be open.
+func (r *reset) resolved(st config.Step, a *attempt) error {
+	a.uncertain = false
+	if r.job.Held != nil && r.gated(st) {
+		return r.job.Held
+	}
+	return nil
 }
 
 // mint has the target make a version. What an earlier attempt left behind is
@@ -71,7 +87,9 @@ func (r *reset) mint(ctx context.Context, st config.Step, a *attempt) (entry, se
 			return e, secret.Material{}, err
 		}
 		e.fact("orphans_revoked", "%d", n)
-		a.uncertain = false
+		if err := r.resolved(st, a); err != nil {
+			return e, secret.Material{}, err
+		}
 	}
 	m, applied, err := minter.Mint(ctx, r.mutation(st.Addr.String(), a.number), st.Args)
 	e.Version, e.At = applied.Version, applied.At
@@ -83,6 +101,9 @@ func (r *reset) revokeOrphans(ctx context.Context, st config.Step) (int, error) 
 	obs, err := r.target.Inspect(ctx, r.cred)
 	if err != nil {
 		return 0, err
+	}
+	if obs.Unlisted {
+		return 0, provider.Errorf(provider.Transient, "whether an interrupted attempt left a version behind cannot be told: the target does not let its versions be read")
 	}
 	var orphans []string
 	for _, v := range obs.Versions {
@@ -129,7 +150,9 @@ func (r *reset) install(ctx context.Context, st config.Step, a *attempt) (entry,
 		if err != nil || done {
 			return e, err
 		}
-		a.uncertain = false
+		if err := r.resolved(st, a); err != nil {
+			return e, err
+		}
 	}
 	applied, err := setter.Set(ctx, r.mutation(st.Addr.String(), a.number), m)
 	e.Version, e.At = applied.Version, applied.At
@@ -142,36 +165,39 @@ func (r *reset) install(ctx context.Context, st config.Step, a *attempt) (entry,
 	return e, err
 }
 
-// alreadySet finds out by probing whether an interrupted Set took effect. The
-// target's clock at that moment serves as the time of the change: it is later
-// than the change, and nobody but this program knew the new secret yet.
+// alreadySet finds out whether an interrupted Set took effect: by probing, and
+// where the target lists versions by name, by its list. The target's clock at that
+// moment serves as the time of the change: it is later than the change, and nobody
+// but this program knew the new secret yet.
 func (r *reset) alreadySet(ctx context.Context, m secret.Material, e *entry) (bool, error) {
 	p, err := r.probe(ctx, "new", m, e)
 	if err != nil {
 		return false, err
 	}
-	switch p.Verdict {
-	case provider.Accepted:
-		obs, err := r.target.Inspect(ctx, r.cred)
-		if err != nil {
-			return false, provider.Errorf(provider.Ambiguous, "%v", err)
-		}
-		e.At = obs.Now
-		if len(obs.Versions) > 0 {
-			e.Version = obs.Versions[0].ID
-		}
-		if id, ok := r.target.(provider.Identifier); ok {
-			if v, err := id.VersionOf(m); err == nil {
-				e.Version = v
-			}
-		}
-		e.fact("version", "%s", e.Version)
-		e.fact("detail", "an interrupted attempt had set it already")
-		return true, nil
-	case provider.Unclear:
+	if p.Verdict == provider.Unclear {
 		return false, provider.Errorf(provider.Ambiguous, "whether the new secret was set cannot be told: %s", p.Detail)
 	}
-	return false, nil
+	obs, err := r.target.Inspect(ctx, r.cred)
+	if err != nil {
+		return false, provider.Errorf(provider.Ambiguous, "%v", err)
+	}
+	named := ""
+	if id, ok := r.target.(provider.Identifier); ok {
+		if named, err = id.VersionOf(m); err != nil {
+			return false, err
+		}
+	}
+	listed := named != "" && slices.ContainsFunc(obs.Versions, func(v provider.Version) bool { return v.ID == named })
+	if p.Verdict != provider.Accepted && !listed {
+		return false, nil
+	}
+	e.At, e.Version = obs.Now, named
+	if named == "" && len(obs.Versions) > 0 {
+		e.Version = obs.Versions[0].ID
+	}
+	e.fact("version", "%s", e.Version)
+	e.fact("detail", "an interrupted attempt had set it already")
+	return true, nil
 }
 
 // confirm sees that the target accepts the new secret.

@@ -53,7 +53,7 @@ func TestProof(t *testing.T) {
 		},
 		"unknown, and never listed": {
 			s: setup{typ: "mem_key", stores: []string{}, reason: lifecycle.Offboarding}, world: unlisted,
-			want: executor.Halted, dead: false,
+			want: executor.Failed, dead: false,
 		},
 		"unknown, and not listed at the end": {
 			s: setup{typ: "mem_key", stores: []string{}}, faults: []fault{somebody("Revoke", 0, unlisted)},

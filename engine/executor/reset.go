@@ -80,7 +80,7 @@ func (r *reset) run(ctx context.Context) error {
 		if r.job.Held != nil && r.gated(st) && !past.effect() {
 			return &stepError{address, r.job.Held}
 		}
-		if st.Phase == lifecycle.Revoke && r.mode() == lifecycle.Cutover && left != nil {
+		if st.Phase == lifecycle.Revoke && r.mode() == lifecycle.Cutover && !r.inPlace() && left != nil {
 			// Promise 3: the old one lives until everything that needs the new one has it.
 			return left
 		}
@@ -281,14 +281,7 @@ func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
 }
 
 // touched reports whether anything outside was, or may have been, changed.
-func (r *reset) touched() bool {
-	for _, st := range r.steps {
-		if st.Phase != lifecycle.Prove && r.effective(st.Phase) && r.past.steps[st.Addr.String()].effect() {
-			return true
-		}
-	}
-	return r.past.steps[rollBackStep().Addr.String()].effect()
-}
+func (r *reset) touched() bool { return r.past.touched() }
 
 // open finds the steps and the target of a reset.
 func (x *Executor) open(ctx, soft context.Context, j *Job, p *planner.Reset, past *history, w waiter) (*reset, error) {

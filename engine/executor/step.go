@@ -143,7 +143,8 @@ func (r *reset) classify(st config.Step, err error) provider.Class {
 	if r.effective(st.Phase) && st.Phase != lifecycle.Prove {
 		fallback = provider.Ambiguous
 	}
-	if isNotAccepted(err) || errors.Is(err, errSuperseded) {
+	var held *Held
+	if isNotAccepted(err) || errors.As(err, &held) {
 		return provider.Permanent
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -41,12 +41,12 @@ func (r *run) walk(ctx, soft context.Context, histories map[string]*history) {
 		r.end(res)
 		return err
 	})
-	r.skip(skipped)
+	r.skip(skipped, histories)
 }
 
 // skip ends the resets that were not begun. One is left open when a resume could
 // begin it: the walk was interrupted, or what it depends on is open itself.
-func (r *run) skip(skipped map[string]error) {
+func (r *run) skip(skipped map[string]error, histories map[string]*history) {
 	byAddress := map[string]*plan.Reset{}
 	for i := range r.job.File.Plan.Resets {
 		byAddress[r.job.File.Plan.Resets[i].Address] = &r.job.File.Plan.Resets[i]
@@ -67,10 +67,25 @@ func (r *run) skip(skipped map[string]error) {
 		return is
 	}
 	for _, p := range r.job.File.Plan.Resets { // in the plan's order
-		if cause, was := skipped[p.Address]; was {
-			r.end(ResetResult{Address: p.Address, Outcome: NotStarted, Open: open(p.Address), Error: cause.Error()})
+		cause, was := skipped[p.Address]
+		if !was {
+			continue
 		}
+		if errors.Is(cause, context.Canceled) {
+			cause = errInterrupted
+		}
+		r.end(notBegun(p.Address, histories[p.Address], open(p.Address), cause))
 	}
+}
+
+// notBegun is the end of a reset that this process did not begin; an earlier one
+// may have.
+func notBegun(address string, past *history, open bool, cause error) ResetResult {
+	res := ResetResult{Address: address, Outcome: NotStarted, Open: open, Error: cause.Error()}
+	if past != nil && past.touched() {
+		res.Outcome, res.Changed, res.Open = Halted, true, true
+	}
+	return res
 }
 
 // visit does one reset, as far as it goes.
@@ -79,19 +94,18 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if e := past.ended; e != nil && e.Outcome != Halted {
 		// It came to an end in an earlier process; what it had sealed is gone.
 		res := ResetResult{Address: address, Outcome: e.Outcome, Proof: e.Proof, Error: e.Error, record: past.lastLine,
-			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome)}
+			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome), Exit: exitOf(e.Outcome, nil)}
 		if e.Outcome != Finished {
 			return res, fmt.Errorf("it ended as %s", e.Outcome)
 		}
 		return res, nil
 	}
 	if soft.Err() != nil {
-		return ResetResult{Address: address, Outcome: NotStarted, Open: true, Error: errInterrupted.Error()}, errInterrupted
+		return notBegun(address, past, true, errInterrupted), errInterrupted
 	}
 	x, err := r.x.open(ctx, soft, r.job, p, past, w)
 	if err != nil {
-		// Whether something was begun is not known without its steps: resume tells.
-		begun := len(past.steps) > 0
+		begun := past.touched()
 		outcome := Failed
 		if begun {
 			outcome = Halted

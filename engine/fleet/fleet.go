@@ -26,8 +26,7 @@ type opening struct {
 	provider provider.Provider
 	identity string
 	err      error
-	idOnce   sync.Once
-	idErr    error
+	idMu     sync.Mutex
 }
 
 // New is an empty fleet.
@@ -56,7 +55,7 @@ func (f *Fleet) Provider(ctx context.Context, b *config.ProviderBlock) (provider
 	return o.provider, o.err
 }
 
-// Identity gives the target identity of b, read once and then remembered: a
+// Identity gives the target identity of b, read until it answers once and then remembered: a
 // target that changes identity during a run is noticed when it is next planned.
 func (f *Fleet) Identity(ctx context.Context, b *config.ProviderBlock) (string, error) {
 	p, err := f.Provider(ctx, b)
@@ -64,8 +63,12 @@ func (f *Fleet) Identity(ctx context.Context, b *config.ProviderBlock) (string, 
 		return "", err
 	}
 	o := f.opening(b)
-	o.idOnce.Do(func() { o.identity, o.idErr = p.Identity(ctx) })
-	return o.identity, o.idErr
+	o.idMu.Lock()
+	defer o.idMu.Unlock()
+	if o.identity == "" {
+		o.identity, err = p.Identity(ctx)
+	}
+	return o.identity, err
 }
 
 // Store opens a store.
