@@ -84,6 +84,7 @@ func (r *reset) baseline(ctx context.Context, seen *entry) error {
 // gives no clear answer stops the reset here, where nothing has changed.
 func (r *reset) keepOld(ctx context.Context, e *entry) error {
 	for _, m := range r.x.Fleet.Stored(ctx, r.Credential) {
+		r.known = append(r.known, m)
 		p, err := r.probe(ctx, "old", m, e)
 		switch {
 		case err != nil && r.mode() == lifecycle.Cutover:
@@ -152,7 +153,7 @@ func (r *reset) note(subject string, p provider.Probe, err error, e *entry) (pro
 		return p, err
 	}
 	e.Probes = append(e.Probes, evidence.Probe{
-		Subject: subject, Verdict: string(p.Verdict), Basis: string(p.Basis), Endpoint: p.Endpoint, Detail: p.Detail, At: r.x.now(),
+		Subject: subject, Verdict: string(p.Verdict), Basis: string(p.Basis), Endpoint: p.Endpoint, Detail: r.said(p.Detail), At: r.x.now(),
 	})
 	return p, nil
 }

@@ -63,16 +63,21 @@ func (r *reset) execute(ctx context.Context, st config.Step) error {
 func (r *reset) try(ctx context.Context, st config.Step, a *attempt) (provider.Class, error) {
 	started := r.x.now()
 	e := entry{}
-	err := r.prepare(ctx, st, &e)
+	err := r.scrub(r.readily(ctx, st, &e))
 	class := provider.ClassOf(err, provider.Transient) // it only reads
 	if err == nil {
 		if err := r.begin(ctx, st, a.number); err != nil {
 			return "", err
 		}
-		if e, err = r.act(ctx, st, a); err == nil {
+		e, err = r.safely(ctx, st, a)
+		for k, v := range e.Facts {
+			e.Facts[k] = r.said(v)
+		}
+		if err == nil {
 			e.Started = started
 			return "", r.did(st, a.number, e)
 		}
+		err = r.scrub(err)
 		class = r.classify(st, err)
 		if class == provider.Ambiguous {
 			a.uncertain = true
