@@ -57,26 +57,38 @@ func (r *reset) baseline(ctx context.Context, seen *entry) error {
 	if obs.Unlisted && !r.inPlace() {
 		return provider.Errorf(provider.Permanent, "%s", unlisted)
 	}
-	target, err := r.x.Fleet.Identity(ctx, r.Credential.Provider)
-	if err != nil {
+	if err := r.drift(ctx, obs); err != nil {
 		return err
 	}
-	e := entry{Settle: obs.Settle, At: obs.Now, Unlisted: obs.Unlisted}
-	for _, v := range obs.Versions {
-		e.Before = append(e.Before, v.ID)
-	}
-	planned := r.Plan.Observed
-	if target != planned.Target || r.job.Generations[r.address] != planned.Generation {
-		return errDrift
-	}
-	if obs.Exists != planned.Exists || obs.Enabled != planned.Enabled || !slices.Equal(e.Before, planned.Versions) && len(e.Before)+len(planned.Versions) > 0 {
-		return errDrift
-	}
+	e := entry{Settle: obs.Settle, At: obs.Now, Unlisted: obs.Unlisted, Before: versions(obs)}
 	if err := r.keepOld(ctx, &e); err != nil {
 		seen.Probes = append(seen.Probes, e.Probes...)
 		return err
 	}
 	return r.queue(nil, journal.Note, 0, e)
+}
+
+// drift compares what the target says with what was planned, before the first
+// effect: errDrift if it is not the same.
+func (r *reset) drift(ctx context.Context, obs provider.Observation) error {
+	target, err := r.x.Fleet.Identity(ctx, r.Credential.Provider)
+	if err != nil {
+		return provider.Errorf(provider.ClassOf(err, provider.Transient), "%v", err)
+	}
+	planned, now := r.Plan.Observed, versions(obs)
+	if target != planned.Target || r.job.Generations[r.address] != planned.Generation || obs.Exists != planned.Exists ||
+		obs.Enabled != planned.Enabled || !slices.Equal(now, planned.Versions) && len(now)+len(planned.Versions) > 0 {
+		return errDrift
+	}
+	return nil
+}
+
+func versions(obs provider.Observation) []string {
+	var out []string
+	for _, v := range obs.Versions {
+		out = append(out, v.ID)
+	}
+	return out
 }
 
 // keepOld looks for the old secret: the first store whose value the target

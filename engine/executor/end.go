@@ -109,7 +109,7 @@ func (r *reset) takeBack(ctx context.Context, cause error) (ResetResult, error) 
 			return r.finish(ctx, Halted, cause)
 		}
 	}
-	cause = fmt.Errorf("%w; the new one was taken back, the old one still works", cause)
+	cause = fmt.Errorf("%w; the new one was taken back, the old one was not touched", cause)
 	r.tellOwner(ctx, cause)
 	return r.finish(ctx, RolledBack, cause)
 }

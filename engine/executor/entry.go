@@ -100,9 +100,12 @@ func newHistory() *history { return &history{steps: map[string]progress{}} }
 
 // touched reports whether anything outside was, or may have been, changed. A
 // proof only looks.
-func (h *history) touched() bool {
+func (h *history) touched() bool { return h.touchedBut("") }
+
+// touchedBut is touched, one step apart.
+func (h *history) touchedBut(except string) bool {
 	for step, p := range h.steps {
-		if p.intended && p.effect() && !strings.HasPrefix(step, string(lifecycle.Prove)+".") {
+		if step != except && p.intended && p.effect() && !strings.HasPrefix(step, string(lifecycle.Prove)+".") {
 			return true
 		}
 	}

@@ -374,7 +374,7 @@ type crashing struct {
 
 // Open is a call that leaves the process.
 func (c *crashing) Open(ctx context.Context, r journal.Run) error {
-	return c.write(ctx, "open", func() error { return c.Journal.Open(ctx, r) })
+	return c.write("open", func() error { return c.Journal.Open(ctx, r) })
 }
 
 // Append is a call that leaves the process.
@@ -383,7 +383,7 @@ func (c *crashing) Append(ctx context.Context, b *journal.Batch) error {
 	if len(b.Filed) > 0 {
 		op = "append filed"
 	}
-	return c.write(ctx, op, func() error { return c.Journal.Append(ctx, b) })
+	return c.write(op, func() error { return c.Journal.Append(ctx, b) })
 }
 
 // Release is not heard of a dead process.
@@ -394,7 +394,7 @@ func (c *crashing) Release(ctx context.Context, run string) error {
 	return c.Journal.Release(ctx, run)
 }
 
-func (c *crashing) write(ctx context.Context, op string, do func() error) error {
+func (c *crashing) write(op string, do func() error) error {
 	// The world's lock is not held while the journal reads the world's clock.
 	w := c.p.e.w
 	w.mu.Lock()

@@ -64,13 +64,21 @@ func (r *reset) issue(ctx context.Context, st config.Step, a *attempt) (entry, e
 }
 
 // resolved notes that what may have happened in an earlier attempt had not, or
-// was undone: the step is to begin now, for which the gates must be open.
-func (r *reset) resolved(st config.Step, a *attempt) error {
+// was undone: the step is to begin now, for which the gates must be open and,
+// where it is the first to change anything, the target must be as planned.
+func (r *reset) resolved(ctx context.Context, st config.Step, a *attempt) error {
 	a.uncertain = false
 	if r.job.Held != nil && r.gated(st) {
 		return r.job.Held
 	}
-	return nil
+	if r.past.touchedBut(st.Addr.String()) {
+		return nil
+	}
+	obs, err := r.x.Fleet.Observe(ctx, r.Credential)
+	if err != nil {
+		return provider.Errorf(provider.ClassOf(err, provider.Transient), "%v", err)
+	}
+	return r.drift(ctx, obs)
 }
 
 // mint has the target make a version. What an earlier attempt left behind is
@@ -87,7 +95,7 @@ func (r *reset) mint(ctx context.Context, st config.Step, a *attempt) (entry, se
 			return e, secret.Material{}, err
 		}
 		e.fact("orphans_revoked", "%d", n)
-		if err := r.resolved(st, a); err != nil {
+		if err := r.resolved(ctx, st, a); err != nil {
 			return e, secret.Material{}, err
 		}
 	}
@@ -147,11 +155,11 @@ func (r *reset) install(ctx context.Context, st config.Step, a *attempt) (entry,
 		return e, err
 	}
 	if a.uncertain {
-		done, err := r.alreadySet(ctx, m, &e)
+		done, err := r.alreadySet(ctx, st, m, &e)
 		if err != nil || done {
 			return e, err
 		}
-		if err := r.resolved(st, a); err != nil {
+		if err := r.resolved(ctx, st, a); err != nil {
 			return e, err
 		}
 	}
@@ -167,10 +175,10 @@ func (r *reset) install(ctx context.Context, st config.Step, a *attempt) (entry,
 }
 
 // alreadySet finds out whether an interrupted Set took effect: by probing, and
-// where the target lists versions by name, by its list. The target's clock at that
+// where the target lists versions by name or label, by its list. The target's clock at that
 // moment serves as the time of the change: it is later than the change, and nobody
 // but this program knew the new secret yet.
-func (r *reset) alreadySet(ctx context.Context, m secret.Material, e *entry) (bool, error) {
+func (r *reset) alreadySet(ctx context.Context, st config.Step, m secret.Material, e *entry) (bool, error) {
 	p, err := r.probe(ctx, "new", m, e)
 	if err != nil {
 		return false, err
@@ -188,8 +196,13 @@ func (r *reset) alreadySet(ctx context.Context, m secret.Material, e *entry) (bo
 			return false, err
 		}
 	}
-	listed := named != "" && slices.ContainsFunc(obs.Versions, func(v provider.Version) bool { return v.ID == named })
-	if p.Verdict != provider.Accepted && !listed {
+	listed := slices.IndexFunc(obs.Versions, func(v provider.Version) bool {
+		return named != "" && v.ID == named || strings.HasPrefix(v.Label, r.label(st.Addr.String())+".")
+	})
+	switch {
+	case listed >= 0:
+		named = obs.Versions[listed].ID
+	case p.Verdict != provider.Accepted:
 		return false, nil
 	}
 	e.At, e.Version = obs.Now, named

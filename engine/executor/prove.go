@@ -95,13 +95,13 @@ func (r *reset) readRecords(ctx context.Context, st config.Step, e *entry) (bool
 			foreign = v.ID
 		}
 	}
-	closed := r.mode() != lifecycle.Cutover && st.Addr.Nth <= 1 // everything is to be dead
+	closed := r.mode() != lifecycle.Cutover // everything but the new one is to be dead
 	switch {
-	case closed && r.inPlace() && obs.Exists && obs.Enabled:
+	case closed && st.Addr.Nth <= 1 && r.inPlace() && obs.Exists && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "it can log in again: somebody enabled it after it was revoked. Find out who, then plan a reset of it again")
 	case listed != "" && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "the target still lists the old version %s", listed)
-	case closed && foreign != "" && obs.Enabled:
+	case closed && !r.inPlace() && foreign != "" && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "the target lists version %s, which somebody added after this reset began. Find out who, then plan a reset of it again", foreign)
 	case !obs.Exists:
 		e.fact("records", "the target does not have the credential any more")

@@ -124,8 +124,8 @@ func TestProof(t *testing.T) {
 			if r.Outcome != tc.want || tc.want == executor.Finished && r.Proof != tc.proof {
 				t.Errorf("%+v, want %s %s", r, tc.want, tc.proof)
 			}
-			if tc.want != executor.Finished && (out.Exit() == diag.ExitOK || out.Result.Outcome() == "finished") {
-				t.Errorf("exit %d, %s", out.Exit(), out.Result.Outcome())
+			if tc.want != executor.Finished && (out.Exit() == diag.ExitOK || out.Outcome() == "finished") {
+				t.Errorf("exit %d, %s", out.Exit(), out.Outcome())
 			}
 			if e.w.works("a", e.old) == tc.dead {
 				t.Errorf("the old one works: %v", !tc.dead)

@@ -122,7 +122,7 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	res, err := x.settle(ctx, cause)
 	if err != nil {
 		res.Error = err.Error()
-		if res.Outcome == Finished {
+		if res.Outcome == Finished || errors.Is(err, errPoisoned) { // its end is not written down
 			res.Outcome, res.Open = Halted, true
 		}
 		return res, err
