@@ -138,7 +138,7 @@ func (r *run) opened(ctx context.Context) error {
 		{event: "decisions", fill: func(p *evidence.Run) { p.Requirements, p.Decisions = &doc.Requirements, doc.Decisions }},
 	}
 	for _, a := range r.job.Gate.Approvals {
-		lines = append(lines, line{event: "approval", document: &a.Document})
+		lines = append(lines, line{event: "approval", fill: func(p *evidence.Run) { p.Approval = a.Document.Content }})
 	}
 	if err := r.append(ctx, nil, nil, lines...); err != nil {
 		return err
@@ -180,7 +180,8 @@ func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnosti
 type line struct {
 	event string
 	fill  func(*evidence.Run)
-	// document is an approval that the record is about; the journal keeps it too.
+	// document is an approval that the record is about and that the journal keeps
+	// with it; those of the run's opening are in its Meta.
 	document *gate.Document
 }
 
