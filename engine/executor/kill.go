@@ -57,6 +57,16 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 	return r.applied(e, applied, err)
 }
 
+// sweepEvery is how long a login that was begun before the change, and completed
+// since, may live at most. In a cutover nobody is known to have the old secret, so
+// few sweeps do; what is dead at the end is the same.
+func (r *reset) sweepEvery(settle time.Duration) time.Duration {
+	if r.mode() == lifecycle.Cutover {
+		return max(settle/4, time.Second)
+	}
+	return max(settle/16, 200*time.Millisecond)
+}
+
 func (r *reset) applied(e entry, a provider.Applied, err error) (entry, error) {
 	e.At = a.At
 	if a.Detail != "" {
@@ -144,7 +154,7 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 		if err := r.flush(ctx); err != nil {
 			return e, err
 		}
-		pause := min(left+10*time.Millisecond, max(settle/16, 200*time.Millisecond))
+		pause := min(left+10*time.Millisecond, r.sweepEvery(settle))
 		until := r.x.now().Add(left)
 		r.x.Events.Emit(event.Event{Type: event.StepWaiting, Level: event.Info, Message: "a login begun before the change may still complete",
 			Run: r.job.Run, Address: r.address, Step: st.Addr.String(), Phase: string(st.Phase), Until: &until, Timestamp: r.x.now()})
