@@ -96,7 +96,7 @@ func versions(obs provider.Observation) []string {
 // gives no clear answer stops the reset here, where nothing has changed.
 func (r *reset) keepOld(ctx context.Context, e *entry) error {
 	for _, m := range r.x.Fleet.Stored(ctx, r.Credential) {
-		r.known = append(r.known, m)
+		r.known.Add(m)
 		p, err := r.probe(ctx, "old", m, e)
 		switch {
 		case err != nil && r.mode() == lifecycle.Cutover:

@@ -8,7 +8,6 @@ import (
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/provider"
-	"github.com/remint-dev/remint/engine/secret"
 )
 
 // scrubbed is an error whose text was rid of the secrets that code which should
@@ -36,7 +35,7 @@ func (r *reset) scrub(err error) error {
 }
 
 // said rids what somebody else's code says of the secrets that this reset knows.
-func (r *reset) said(text string) string { return secret.Scrub(text, r.known...) }
+func (r *reset) said(text string) string { return r.known.Scrub(text) }
 
 // safely is act, for code that may panic: the panic's value may quote what the
 // code was given, so it is not shown, and only its place is told. What it had done

@@ -132,7 +132,7 @@ func (r *reset) revokeOrphans(ctx context.Context, st config.Step) (int, error) 
 
 // seal queues a secret; it is durable before the next effect begins.
 func (r *reset) seal(name string, m secret.Material) error {
-	r.known = append(r.known, m)
+	r.known.Add(m)
 	sealed, err := r.x.Seal.Seal(r.address, name, m)
 	if err != nil {
 		return provider.Errorf(provider.Permanent, "the secret cannot be sealed: %v", err)

@@ -40,7 +40,7 @@ type reset struct {
 	announce []event.Event
 	secrets  map[string]secret.Material
 	// known is every secret that was handled, for errors that quote one.
-	known []secret.Material
+	known secret.Scrubber
 	// resumed is set when an earlier process worked on it and may have changed
 	// something: until looked has found that it is still ours to finish.
 	resumed, looked bool
@@ -159,7 +159,8 @@ func (r *reset) material(ctx context.Context, issue string) (secret.Material, er
 	if err != nil {
 		return secret.Material{}, provider.Errorf(provider.Permanent, "%v", err)
 	}
-	r.secrets[issue], r.known = m, append(r.known, m)
+	r.secrets[issue] = m
+	r.known.Add(m)
 	return m, nil
 }
 

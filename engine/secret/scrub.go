@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,31 +13,33 @@ import (
 // to be looked for.
 const minScrubbed = 6
 
-// Scrub replaces what text says of the given secrets: as they are, line by line,
-// and in the encodings in which drivers quote what they were given. It is the
-// last line of defence, for the errors of code that should not have quoted them.
-func Scrub(text string, known ...Material) string {
-	if text == "" {
-		return text
-	}
-	var pairs []string
-	for _, m := range known {
-		for _, v := range m.fields {
-			whole := v.RevealString()
-			for _, piece := range append(strings.Split(whole, "\n"), whole, strings.TrimSpace(whole)) {
-				if piece = strings.TrimSuffix(piece, "\r"); len(piece) < minScrubbed {
-					continue
-				}
-				for _, form := range forms(piece) {
-					if strings.Contains(text, form) {
-						pairs = append(pairs, form, Redacted)
-					}
+// Scrubber takes secrets out of texts that should not have quoted them. The zero
+// value knows none. It is not safe for concurrent use.
+type Scrubber struct{ forms []string }
+
+// Add makes m known: each field whole and line by line, as it is and in the
+// encodings in which drivers quote what they were given.
+func (s *Scrubber) Add(m Material) {
+	for _, v := range m.fields {
+		whole := v.RevealString()
+		for _, piece := range append([]string{whole, strings.TrimSpace(whole)}, strings.Split(whole, "\n")...) {
+			if piece = strings.TrimSuffix(piece, "\r"); len(piece) < minScrubbed {
+				continue
+			}
+			for _, form := range forms(piece) {
+				if !slices.Contains(s.forms, form) {
+					s.forms = append(s.forms, form)
 				}
 			}
 		}
 	}
-	for i := 0; i < len(pairs); i += 2 { // one after the other: forms may overlap
-		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
+}
+
+// Scrub gives text without what it says of the known secrets. It is the last line
+// of defence, for the errors of other people's code.
+func (s *Scrubber) Scrub(text string) string {
+	for _, form := range s.forms {
+		text = strings.ReplaceAll(text, form, Redacted)
 	}
 	return text
 }

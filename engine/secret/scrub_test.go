@@ -11,13 +11,16 @@ import (
 func TestScrub(t *testing.T) {
 	const password = `pa"ss/wo+rd &1`
 	pem := "-----BEGIN KEY-----\nc2VjcmV0LWxpbmUtb25l\nc2VjcmV0LWxpbmUtdHdv\n-----END KEY-----\n"
-	known := []Material{Single(FromString(password)), NewMaterial(map[string]Value{"private_key": FromString(pem)})}
+	var s, short Scrubber
+	s.Add(Single(FromString(password)))
+	s.Add(NewMaterial(map[string]Value{"private_key": FromString(pem)}))
+	short.Add(Single(FromString("id")))
 	for name, said := range map[string]string{
 		"raw": password, "quoted": `pa\"ss/wo+rd &1`, "query": url.QueryEscape(password), "path": url.PathEscape(password),
 		"url": (&url.URL{Scheme: "x", User: url.UserPassword("u", password), Host: "h"}).String(), "hex": hex.EncodeToString([]byte(password)),
 		"base64": base64.StdEncoding.EncodeToString([]byte(password)), "whole key": pem, "a line of a key": "c2VjcmV0LWxpbmUtdHdv",
 	} {
-		got := Scrub("the driver said "+said+" and gave up", known...)
+		got := s.Scrub("the driver said " + said + " and gave up")
 		if !strings.Contains(got, Redacted) || !strings.HasSuffix(got, " and gave up") {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -27,10 +30,10 @@ func TestScrub(t *testing.T) {
 			}
 		}
 	}
-	if got := Scrub("nothing to hide", known...); got != "nothing to hide" {
+	if got := s.Scrub("nothing to hide"); got != "nothing to hide" {
 		t.Errorf("%q", got)
 	}
-	if got := Scrub("an id", Single(FromString("id"))); got != "an id" {
+	if got := short.Scrub("an id"); got != "an id" {
 		t.Errorf("what is too short to mean anything was replaced: %q", got)
 	}
 }
