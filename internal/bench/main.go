@@ -3,7 +3,7 @@
 // PostgreSQL resets a second it makes beside the floor of bare SQL and logins in
 // the same run, how fast it verifies evidence, how fast it starts.
 //
-//	bench [-sizes=100,1000,10000] [-postgresql=100] [-parallelism=10] bin/remint
+//	bench [-sizes=100,1000,10000] [-postgresql=800] [-parallelism=10] bin/remint
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 
 func main() {
 	sizes := flag.String("sizes", "100,1000,10000", "numbers of htpasswd users")
-	roles := flag.Int("postgresql", 200, "number of PostgreSQL roles; 0 leaves them out")
+	roles := flag.Int("postgresql", 800, "number of PostgreSQL roles; 0 leaves them out")
 	parallelism := flag.Int("parallelism", 10, "as of remint apply")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -78,8 +78,10 @@ func (p program) measure(dir string, env []string, args ...string) (usage, error
 	begun := time.Now()
 	err = cmd.Run()
 	u := usage{wall: time.Since(begun)}
-	if s, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.rss = s.Maxrss << 10
+	if cmd.ProcessState != nil { // it was started
+		if s, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			u.rss = s.Maxrss << 10
+		}
 	}
 	if err != nil {
 		text, _ := os.ReadFile(out.Name())
