@@ -33,7 +33,7 @@ func reference(files map[string][]byte) error {
 		}
 	})
 	page("credentials", "Credential types", func(b *strings.Builder) {
-		b.WriteString("\nEvery credential block also takes `provider`, `owner`, `environment`, `max_age`, `labels`, `runbook`, `for_each`, `depends_on`, and blocks `store` and `consumer`.\n")
+		b.WriteString("\nEvery credential block also takes `provider`, `owner`, `environment`, `max_age`, `labels`, `runbook`, `for_each`, `depends_on`, and blocks `store` and `consumer`.\n\nAttributes that are `key` say which credential it is at its target: two blocks that agree in them are the same credential, and are not reset at the same time.\n")
 		for _, n := range r.Types() {
 			credential(b, r, r.Type(n))
 		}
@@ -104,6 +104,9 @@ func table(b *strings.Builder, s provider.Schema) {
 		var facts []string
 		if a.Required {
 			facts = append(facts, "required")
+		}
+		if a.Key {
+			facts = append(facts, "key")
 		}
 		if a.Default != nil {
 			facts = append(facts, "default "+code(value(a.Default)))

@@ -36,7 +36,7 @@ func New() provider.Definition {
 			Description: "A user's password in an htpasswd file, stored as a bcrypt hash.",
 			Kind:        lifecycle.InPlace,
 			Schema: provider.Schema{Attributes: []provider.Attribute{
-				{Name: "user", Type: provider.String, Required: true, Description: "The user's name in the file.",
+				{Name: "user", Type: provider.String, Required: true, Key: true, Description: "The user's name in the file.",
 					Check: func(v any) error { name, _ := v.(string); return checkUser(name) }},
 			}},
 			Fields: provider.PasswordFields(),

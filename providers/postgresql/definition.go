@@ -41,7 +41,7 @@ func New() provider.Definition {
 			Description: "A login role's password.",
 			Kind:        lifecycle.InPlace,
 			Schema: provider.Schema{Attributes: []provider.Attribute{
-				{Name: "role", Type: provider.String, Required: true, Check: checkName,
+				{Name: "role", Type: provider.String, Required: true, Key: true, Check: checkName,
 					Description: "The role's name, as the catalog has it (no quotes, case matters)."},
 				{Name: "database", Type: provider.String, Check: checkName,
 					Description: "The database to log in to when the password is tried; the provider's unless set."},

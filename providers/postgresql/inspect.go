@@ -77,7 +77,7 @@ type facts struct {
 // Inspect reads the catalogs. Versions are named by the verifier's salt where
 // the login may read pg_authid (the verifier itself stays at the server), else
 // by remint's own mark, which does not see changes that others made; where it
-// can have none of the two, no versions are listed.
+// can have none of the two, no versions are listed and Unlisted is set.
 func (p *instance) Inspect(ctx context.Context, c provider.Credential) (provider.Observation, error) {
 	role := c.Attrs.String("role")
 	conn, err := p.conn(ctx)
@@ -116,6 +116,7 @@ func (f facts) observation(p *instance, role string) provider.Observation {
 	o := provider.Observation{
 		Exists:   true,
 		Versions: f.versions(),
+		Unlisted: f.unlisted(),
 		Sessions: f.sessions,
 		Now:      f.now.UTC(),
 		Settle:   time.Duration(f.authTimeout+1) * time.Second,

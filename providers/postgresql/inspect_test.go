@@ -123,3 +123,37 @@ func TestBadURLsAreExplainedWithoutTheirPasswords(t *testing.T) {
 		}
 	}
 }
+
+// What a login cannot read must not look like what is not there.
+func TestUnreadableVersionsAreUnlisted(t *testing.T) {
+	ctx := context.Background()
+	superuser, unfenced := open(t, server.SuperURL(), nil), open(t, admin(t), nil)
+	fenced := open(t, admin(t, `GRANT SET ON PARAMETER "remint.fence" TO %q`), nil)
+	reader := open(t, admin(t, `GRANT SELECT ON pg_catalog.pg_authid TO %q`), nil)
+	name := role(t, "unlisted", "x", "")
+	want := func(when string, p provider.Provider, unlisted bool, versions int) {
+		t.Helper()
+		o := inspect(t, p, name)
+		if o.Unlisted != unlisted || len(o.Versions) != versions {
+			t.Errorf("%s: Unlisted %t with %d versions, want %t with %d", when, o.Unlisted, len(o.Versions), unlisted, versions)
+		}
+	}
+	for _, p := range []provider.Provider{unfenced, fenced} {
+		want("an admin that may not see pg_authid", p, true, 0)
+	}
+	for _, p := range []provider.Provider{superuser, reader} {
+		want("one that may", p, false, 1)
+	}
+	set(t, unfenced, mutation(name, 1), "new")
+	want("after a Set without a mark", unfenced, true, 0)
+	set(t, fenced, mutation(name, 2), "newer")
+	want("after a Set with a mark", fenced, false, 1)
+	if _, err := fenced.(provider.Revoker).Revoke(ctx, mutation(name, 3), nil); err != nil {
+		t.Fatal(err)
+	}
+	want("after Revoke, when others may have set one again", fenced, true, 0)
+	want("the same, seen by one that may read it", superuser, false, 0)
+	if o, err := unfenced.Inspect(ctx, credential("no such role")); err != nil || o.Exists || o.Unlisted {
+		t.Errorf("a role that is not there: %+v, %v", o, err)
+	}
+}

@@ -6,6 +6,13 @@ import (
 	"github.com/remint-dev/remint/engine/provider"
 )
 
+// unlisted reports whether there may be a password of which versions tells
+// nothing: pg_authid may not be read, and the mark, which does not see what
+// others did, names none. Then nothing can be concluded from an empty list.
+func (f facts) unlisted() bool {
+	return len(f.versions()) == 0 && !(f.canRead && f.stored == "")
+}
+
 // versions names the password that the role has: none where it has none, and
 // where the login cannot tell one from the next.
 func (f facts) versions() []provider.Version {

@@ -39,7 +39,7 @@ func New() provider.Definition {
 			Description: "A key in an authorized_keys file, found by its comment.",
 			Kind:        lifecycle.Overlapping,
 			Schema: provider.Schema{Attributes: []provider.Attribute{
-				{Name: "comment", Type: provider.String, Required: true, Check: checkComment,
+				{Name: "comment", Type: provider.String, Required: true, Key: true, Check: checkComment,
 					Description: "The comment of the key's lines. remint appends a mark to it on the lines that it writes."},
 				{Name: "options", Type: provider.String, Check: checkOptions,
 					Description: "Options for the new line, as in authorized_keys(5). Absent: those of the line that it replaces."},

@@ -46,7 +46,7 @@ func New() provider.Definition {
 			Description: "A certificate with its private key, found by its common name.",
 			Kind:        lifecycle.Minted,
 			Schema: provider.Schema{Attributes: []provider.Attribute{
-				{Name: "common_name", Type: provider.String, Required: true, Check: checkCommonName,
+				{Name: "common_name", Type: provider.String, Required: true, Key: true, Check: checkCommonName,
 					Description: "The subject's common name. Certificates of this authority with the same common name are versions of one credential."},
 				{Name: "dns_names", Type: provider.StringList, Check: checkDNSNames,
 					Description: "DNS names that the certificate is for."},

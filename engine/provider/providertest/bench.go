@@ -72,6 +72,9 @@ func (b *bench) inspect(c provider.Credential) provider.Observation {
 	if err != nil {
 		b.Fatalf("Inspect: %v\nA credential that is absent, disabled or odd is an Observation; keep errors for a target that cannot be read.", err)
 	}
+	if o.Unlisted && len(o.Versions) > 0 {
+		b.Errorf("Inspect says Unlisted and lists %d versions: it is for versions that could not be read at all", len(o.Versions))
+	}
 	return o
 }
 

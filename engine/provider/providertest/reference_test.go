@@ -67,7 +67,7 @@ type defects struct {
 	staysDisabled, unknownFails, endsNone, endsAll      bool
 	ignoresContext, downRefuses, leaks, leaksJSON       bool
 	touchesOthers, racy, unclassed, localClock          bool
-	retireFails, noControl, oldestFirst                 bool
+	retireFails, noControl, oldestFirst, unlists        bool
 }
 
 // reference is the provider that the suite is tried on.
@@ -111,7 +111,7 @@ func (r *reference) Inspect(ctx context.Context, c provider.Credential) (provide
 	if r.d.inspectLogsIn {
 		r.w.add(a, "looked", "")
 	}
-	o := provider.Observation{Exists: true, Enabled: a.enabled && len(a.versions) > 0, Now: r.w.now()}
+	o := provider.Observation{Exists: true, Enabled: a.enabled && len(a.versions) > 0, Unlisted: r.d.unlists, Now: r.w.now()}
 	for _, v := range a.versions {
 		if r.d.leaksJSON {
 			v.Label = v.value
@@ -303,7 +303,7 @@ func harness(kind lifecycle.Kind, selective bool, d defects) Harness {
 		Name: "memory_" + string(kind), Description: "An account in memory.", Kind: kind,
 		Fields: provider.PasswordFields(), Issue: provider.PasswordIssue(72),
 		Sessions: true, SelectiveSessions: selective,
-		Schema: provider.Schema{Attributes: []provider.Attribute{{Name: "user", Type: provider.String, Required: true, Description: "The account."}}},
+		Schema: provider.Schema{Attributes: []provider.Attribute{{Name: "user", Type: provider.String, Required: true, Key: true, Description: "The account."}}},
 	}
 	if kind == lifecycle.Minted {
 		typ.Issue = provider.Issue{Bits: func(provider.Attrs) float64 { return 128 }}

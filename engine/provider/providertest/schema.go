@@ -31,6 +31,7 @@ func checkDefinition(r reporter, d provider.Definition) {
 	}
 	describe(r, "Definition "+d.Name, d.Description)
 	checkSchema(r, "provider "+d.Name, d.Schema, reservedInProvider())
+	checkKeyless(r, "provider "+d.Name, d.Schema)
 	if d.Open == nil {
 		r.Errorf("Definition.Open is nil: nothing can be opened")
 	}
@@ -50,6 +51,8 @@ func checkType(r reporter, t *provider.CredentialType) {
 	describe(r, "type "+t.Name, t.Description)
 	checkSchema(r, "credential "+t.Name, t.Schema, reservedInCredential())
 	checkSchema(r, "issue of "+t.Name, t.Issue.Schema, reservedInStep())
+	checkKeyless(r, "issue of "+t.Name, t.Issue.Schema)
+	checkKeys(r, t)
 	switch t.Kind {
 	case lifecycle.InPlace, lifecycle.Overlapping:
 		if t.Issue.Generate == nil {
@@ -67,6 +70,34 @@ func checkType(r reporter, t *provider.CredentialType) {
 	}
 	checkFields(r, t)
 	checkGenerate(r, t)
+}
+
+// checkKeys asks for what tells one credential of the type from another: without
+// it two workspaces could reset the same one at the same time.
+func checkKeys(r reporter, t *provider.CredentialType) {
+	r.Helper()
+	keys := 0
+	for _, a := range t.Schema.Attributes {
+		if !a.Key {
+			continue
+		}
+		keys++
+		if !a.Required || a.Sensitive {
+			r.Errorf("type %s: attribute %q: a Key must be Required and not Sensitive: it says which credential it is", t.Name, a.Name)
+		}
+	}
+	if keys == 0 {
+		r.Errorf("type %s: no attribute is a Key: mark those that say which credential it is at its target", t.Name)
+	}
+}
+
+func checkKeyless(r reporter, where string, s provider.Schema) {
+	r.Helper()
+	for _, a := range s.Attributes {
+		if a.Key {
+			r.Errorf("%s: attribute %q is a Key, which means something only in a credential type", where, a.Name)
+		}
+	}
 }
 
 func checkFields(r reporter, t *provider.CredentialType) {
