@@ -35,6 +35,7 @@ func (f *Fleet) Observe(ctx context.Context, c *config.Credential) (provider.Obs
 		obs.Notes = append(obs.Notes, "A store holds the version "+v+", which the target does not list for this credential; it is to die too.")
 		obs.Exists = true
 	}
+	obs.Notes = append(obs.Notes, f.beside(ctx, c, id)...)
 	return obs, nil
 }
 
