@@ -22,8 +22,11 @@ import (
 
 // EvidenceRequest says which evidence, and what to check it with.
 type EvidenceRequest struct {
-	// Key and LedgerKey are public key files; the workspace's own when empty.
-	Key, LedgerKey string
+	// Keys are files of the public keys that may have signed: the signer's, and
+	// those of signers before it. None means the workspace's own.
+	Keys []string
+	// LedgerKey is the ledger's public key file; the workspace's own when empty.
+	LedgerKey string
 	// Checkpoint is a file with a ledger head kept from earlier.
 	Checkpoint string
 	// Subject is a run, or run/address.
@@ -58,11 +61,10 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 		return nil, diags
 	}
 	o := evidence.VerifyOptions{Dir: w.Settings.EvidenceDir.Absolute}
-	key, err := publicKey(r.Key, w)
-	if err != nil {
+	var err error
+	if o.PublicKeys, err = publicKeys(r.Keys, w); err != nil {
 		diags = diags.Errorf("The signer's public key cannot be used", "%s. Name it with -key=FILE.", err)
 	}
-	o.PublicKeys = []crypto.PublicKey{key}
 	ledger := r.LedgerKey
 	if ledger == "" {
 		ledger = evidence.PublicKeyPath(ledgerKeyPath(w))
@@ -85,20 +87,28 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 	return report, diags
 }
 
-// publicKey is the named one, or the workspace's: the file beside the private
+// publicKeys are the named ones, or the workspace's: the file beside the private
 // key, or the private key's own public half.
-func publicKey(named string, w *config.Workspace) (crypto.PublicKey, error) {
-	if named != "" {
-		return evidence.LoadPublicKey(named)
+func publicKeys(named []string, w *config.Workspace) ([]crypto.PublicKey, error) {
+	var out []crypto.PublicKey
+	for _, file := range named {
+		key, err := evidence.LoadPublicKey(file)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, key)
+	}
+	if len(named) > 0 {
+		return out, nil
 	}
 	private := w.Settings.SignerKey.Absolute
 	key, err := evidence.LoadPublicKey(evidence.PublicKeyPath(private))
 	if errors.Is(err, fs.ErrNotExist) {
 		if s, serr := evidence.LoadSigner(private); serr == nil {
-			return s.Public(), nil
+			return []crypto.PublicKey{s.Public()}, nil
 		}
 	}
-	return key, err
+	return []crypto.PublicKey{key}, err
 }
 
 // EvidenceShow reads the records of a run, or of one reset in it, unverified.

@@ -40,7 +40,7 @@ func TestSameAsSigstore(t *testing.T) {
 			verifier, material := sigstoreVerifier(t, keys)
 			accepted, compared := 0, 0
 			for _, line := range corpus(t, s, other) {
-				if _, _, err := ring.open(line); err == nil {
+				if _, _, _, err := ring.open(line); err == nil {
 					if err := sigstoreAccepts(verifier, line); err != nil {
 						t.Fatalf("accepted against sigstore-go (%v): %.300s", err, line)
 					}
@@ -96,14 +96,14 @@ func TestMalleability(t *testing.T) {
 	ring, _ := testRing(t, s)
 	line, err := s.Sign(testStep("r1", "credential.htpasswd_user.a", "install.user", 1))
 	must(t, err)
-	if _, _, err := ring.open(line); err != nil {
+	if _, _, _, err := ring.open(line); err != nil {
 		t.Fatal(err)
 	}
 	for i := range line {
 		for bit := range 8 {
 			c := bytes.Clone(line)
 			c[i] ^= 1 << bit
-			if _, _, err := ring.open(c); err == nil {
+			if _, _, _, err := ring.open(c); err == nil {
 				t.Fatalf("bit %d of byte %d does not count", bit, i)
 			}
 		}
@@ -140,7 +140,7 @@ func TestStatementRefused(t *testing.T) {
 		if payload == good {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		if _, code, err := ring.open(resign(t, s, payload)); err == nil || code != CodeSubject {
+		if _, _, code, err := ring.open(resign(t, s, payload)); err == nil || code != CodeSubject {
 			t.Errorf("%s: %q %v", name, code, err)
 		}
 	}
@@ -154,7 +154,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(line)
 	f.Add([]byte(lineHint + linePay + lineSig + lineEnd))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, _, err := ring.open(b); err == nil && !bytes.Equal(b, line) {
+		if _, _, _, err := ring.open(b); err == nil && !bytes.Equal(b, line) {
 			t.Fatalf("a forged line was accepted: %s", b)
 		}
 	})

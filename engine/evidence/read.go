@@ -45,6 +45,26 @@ func Runs(dir string) ([]string, error) {
 	return runs, nil
 }
 
+// Begun reports whether anything was ever filed in an evidence directory: whether
+// it has a run, or a ledger with anything in it. One that is absent or empty, as a
+// process killed early leaves it, is not begun.
+func Begun(dir string) (bool, error) {
+	runs, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	for _, e := range runs {
+		if e.IsDir() && e.Name() != ledgerDir {
+			return true, nil
+		}
+	}
+	ledger, err := os.ReadDir(filepath.Join(dir, ledgerDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	return len(ledger) > 0, nil
+}
+
 // Show iterates over a run's records without verifying them: first the run's
 // own, then each credential's. It ends with the first error.
 func Show(dir, run string) iter.Seq2[*Entry, error] {

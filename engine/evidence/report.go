@@ -74,14 +74,23 @@ type Head struct {
 	Root string `json:"root"`
 }
 
+// KeyUse says how much one of the given keys signed.
+type KeyUse struct {
+	// KeyID is the hint that bundles carry.
+	KeyID   string `json:"key_id"`
+	Bundles int    `json:"bundles"`
+}
+
 // Report is what verification found. The evidence is sound if there are no
 // findings.
 type Report struct {
-	Level    Level     `json:"level"`
-	Runs     int       `json:"runs"`
-	Resets   int       `json:"resets"`
-	Bundles  int       `json:"bundles"`
-	Head     Head      `json:"head"`
+	Level   Level `json:"level"`
+	Runs    int   `json:"runs"`
+	Resets  int   `json:"resets"`
+	Bundles int   `json:"bundles"`
+	Head    Head  `json:"head"`
+	// Keys are all keys that were given, by their hints, with what they signed.
+	Keys     []KeyUse  `json:"keys"`
 	Findings []Finding `json:"findings"`
 	// More is how many findings were left out of Findings.
 	More int `json:"more,omitempty"`

@@ -57,7 +57,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), large: make(chan struct{}, 1), report: &Report{Level: L0, Findings: []Finding{}}}
+	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), large: make(chan struct{}, 1), uses: map[string]int{}, report: &Report{Level: L0, Findings: []Finding{}}}
 	if err := v.readLedger(ctx); err != nil {
 		return nil, err
 	}
@@ -78,6 +78,10 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 		return nil, err
 	}
 	v.report.Runs = len(runs)
+	for hint := range ring {
+		v.report.Keys = append(v.report.Keys, KeyUse{KeyID: hint, Bundles: v.uses[hint]})
+	}
+	slices.SortFunc(v.report.Keys, func(a, b KeyUse) int { return cmp.Compare(a.KeyID, b.KeyID) })
 	v.unclaimed(runs)
 	slices.SortFunc(v.report.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
@@ -100,6 +104,15 @@ type verification struct {
 	// could not be read; found says of each whether its bundle was there.
 	leaves map[[sha256.Size]byte]uint64
 	found  []bool
+	// uses are the records that each key signed, by its hint.
+	uses map[string]int
+}
+
+// signed counts a record under the key that signed it.
+func (v *verification) signed(hint string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.uses[hint]++
 }
 
 func (v *verification) find(code Code, file string, line int, format string, args ...any) {

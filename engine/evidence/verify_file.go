@@ -86,11 +86,12 @@ func (v *verification) line(f *recordFile, line []byte) {
 	defer func() { f.links = append(f.links, link) }()
 
 	ledgered := v.claim(sum)
-	r, code, err := v.ring.open(line)
+	r, hint, code, err := v.ring.open(line)
 	if err != nil {
 		v.bad(f, f.lines, code, "%v", err)
 		return
 	}
+	v.signed(hint)
 	if !ledgered {
 		v.bad(f, f.lines, CodeUnledgered, "record %s is not in the ledger: the ledger was cut or is an older copy, or the record was signed again", ID(r))
 	}
@@ -122,27 +123,28 @@ func (v *verification) line(f *recordFile, line []byte) {
 	}
 }
 
-// open parses a line and checks its signature and subjects.
-func (ring keyring) open(line []byte) (Record, Code, error) {
+// open parses a line and checks its signature and subjects. It gives the hint of
+// the key that signed it.
+func (ring keyring) open(line []byte) (r Record, hint string, code Code, err error) {
 	e, err := parseEnvelope(line)
 	if err != nil {
-		return nil, CodeFormat, err
+		return nil, "", CodeFormat, err
 	}
 	if err := ring.verify(e); err != nil {
 		if errors.Is(err, ErrKey) {
-			return nil, CodeKey, err
+			return nil, "", CodeKey, err
 		}
-		return nil, CodeSignature, err
+		return nil, "", CodeSignature, err
 	}
 	s, err := parseStatement(e.payload)
 	if err != nil {
-		return nil, CodeSubject, err
+		return nil, "", CodeSubject, err
 	}
-	r, err := s.parseRecord()
+	r, err = s.parseRecord()
 	if err != nil {
-		return nil, CodeSubject, err
+		return nil, "", CodeSubject, err
 	}
-	return r, "", nil
+	return r, e.hint, "", nil
 }
 
 // place checks that a credential's record lies in the credential's file.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/transparency-dev/formats/log"
@@ -18,6 +20,13 @@ import (
 // collects the leaves.
 func (v *verification) readLedger(ctx context.Context) error {
 	raw, err := readSmall(filepath.Join(v.Dir, ledgerDir, layout.CheckpointPath))
+	if errors.Is(err, fs.ErrNotExist) {
+		begun, berr := Begun(v.Dir)
+		if berr == nil && !begun {
+			v.unbegun()
+			return nil
+		}
+	}
 	if err != nil {
 		v.find(CodeLedger, ledgerDir, 0, "the ledger has no head: it is missing or was removed (%v)", reason(err))
 		return nil
@@ -67,6 +76,18 @@ func (v *verification) readLedger(ctx context.Context) error {
 	tree.compare(head, CodeRoot, "the %d leaves are not those that the ledger's head was signed over: entries were edited, removed or moved")
 	tree.finish()
 	return nil
+}
+
+// unbegun checks an evidence directory that no run has come to yet: it is sound,
+// unless somebody kept a head from when it held more.
+func (v *verification) unbegun() {
+	v.leaves = map[[sha256.Size]byte]uint64{}
+	if v.Checkpoint == nil {
+		return
+	}
+	if kept := v.head(v.Checkpoint, ""); kept != nil && kept.Size > 0 {
+		v.find(CodeCheckpoint, ledgerDir, 0, "the checkpoint kept elsewhere covers %d leaves, and there is no ledger: it and every run were removed", kept.Size)
+	}
 }
 
 // head parses a checkpoint and checks its signature. file is "" for the one that

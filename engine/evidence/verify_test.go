@@ -176,6 +176,62 @@ func TestVerifyTampered(t *testing.T) {
 	}
 }
 
+// Nothing was filed yet: a process was killed as soon as it had made the folders.
+func TestVerifyUnbegun(t *testing.T) {
+	sound := newWorld(t)
+	for name, tc := range map[string]struct {
+		kept  []byte
+		make  func(t *testing.T, dir string)
+		sound bool
+	}{
+		"empty":           {nil, func(*testing.T, string) {}, true},
+		"empty ledger":    {nil, func(t *testing.T, dir string) { must(t, os.Mkdir(filepath.Join(dir, "ledger"), 0o755)) }, true},
+		"emptied by hand": {sound.kept, func(*testing.T, string) {}, false},
+		"a run, no ledger": {nil, func(t *testing.T, dir string) {
+			must(t, os.CopyFS(filepath.Join(dir, "r1"), os.DirFS(sound.path("r1"))))
+		}, false},
+		"a ledger without its head": {nil, func(t *testing.T, dir string) {
+			must(t, os.CopyFS(filepath.Join(dir, "ledger"), os.DirFS(sound.path("ledger"))))
+			must(t, os.Remove(filepath.Join(dir, "ledger", "checkpoint")))
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := *sound
+			w.dir, w.kept = t.TempDir(), tc.kept
+			tc.make(t, w.dir)
+			if r := w.verify(t); r.Sound() != tc.sound || r.Level != L0 {
+				t.Fatalf("%+v", r)
+			}
+		})
+	}
+}
+
+// A key that was rotated: runs that either key signed verify beside each other,
+// and the report says how many; the new key alone does not cover the old ones.
+func TestVerifyRotated(t *testing.T) {
+	w := newWorld(t)
+	next := testSigner(t, Ed25519)
+	a, err := OpenArchive(w.dir, w.key)
+	must(t, err)
+	must(t, a.File(context.Background(), testRun(t, next, "r3", "a")))
+	keys := []crypto.PublicKey{next.Public(), w.signer.Public()}
+	r, err := Verify(context.Background(), VerifyOptions{Dir: w.dir, PublicKeys: keys, LedgerKey: w.ledger, Checkpoint: w.kept})
+	must(t, err)
+	got := map[string]int{}
+	for _, k := range r.Keys {
+		got[k.KeyID] = k.Bundles
+	}
+	if !r.Sound() || len(got) != 2 || got[w.signer.KeyID()] != 20 || got[next.KeyID()] != r.Bundles-20 {
+		t.Fatalf("%+v", r)
+	}
+	r, err = Verify(context.Background(), VerifyOptions{Dir: w.dir, PublicKeys: keys[:1], LedgerKey: w.ledger})
+	must(t, err)
+	if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == CodeKey && strings.HasPrefix(f.File, "r1/") }) ||
+		slices.ContainsFunc(r.Findings, func(f Finding) bool { return strings.HasPrefix(f.File, "r3/") }) {
+		t.Fatalf("%+v", r.Findings)
+	}
+}
+
 // TestVerifyResumed: after a reset that halted, the file goes on.
 func TestVerifyResumed(t *testing.T) {
 	w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: testSigner(t, ECDSAP256)}

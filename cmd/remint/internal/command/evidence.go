@@ -22,7 +22,7 @@ export      writes a Sigstore bundle per file, the canonical plan, the policies 
 checkpoint  prints the head of the ledger, to be kept elsewhere`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.EvidenceRequest
-			fs.StringVar(&r.Key, "key", "", "the signer's public key, `FILE`; the workspace's own unless told")
+			fs.Var((*listFlag)(&r.Keys), "key", "a public key that may have signed, `FILE`; the workspace's own unless told; may be repeated")
 			fs.StringVar(&r.LedgerKey, "ledger-key", "", "the ledger's public key, `FILE`; the workspace's own unless told")
 			fs.StringVar(&r.Checkpoint, "checkpoint", "", "a ledger head kept from earlier, `FILE`")
 			fs.StringVar(&r.Out, "out", "", "where export writes, `DIR`")

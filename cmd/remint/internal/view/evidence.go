@@ -50,6 +50,9 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 	if r.Head.Size > 0 {
 		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, r.Head.Root))
 	}
+	for _, k := range r.Keys {
+		v.Text(fmt.Sprintf("Key %s: %s\n", k.KeyID, plural(k.Bundles, "signed record")))
+	}
 	v.Text(fmt.Sprintf("Worth: %s, %s.\n", r.Level, r.Level.Meaning()))
 }
 
