@@ -49,11 +49,20 @@ func (s *session) executor(run string) (*working, diag.Diagnostics) {
 }
 
 // openArchive opens the evidence directory with the ledger's key, which is made
-// on first use where `init` did not make it.
+// on first use where `init` did not make it. Beside evidence that was begun with a
+// key none is made: a new one could not go on with that ledger.
 func openArchive(w *config.Workspace) (*evidence.Archive, error) {
 	path := ledgerKeyPath(w)
 	key, err := evidence.LoadLedgerKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		begun, berr := evidence.Begun(w.Settings.EvidenceDir.Absolute)
+		if berr != nil {
+			return nil, berr
+		}
+		if begun {
+			return nil, fmt.Errorf("the evidence there was begun with a ledger key that is not at %s any more: put the key back, "+
+				"or name a new directory in the evidence block and keep the old one for auditors", path)
+		}
 		if err := evidence.GenerateLedgerKey(path); err != nil {
 			return nil, err
 		}
