@@ -148,6 +148,7 @@ func TestFaults(t *testing.T) {
 		"two stores":          {user("a", "store \"file\" \"x\" {\n path = \"x\"\n}\nstore \"file\" \"y\" {\n path = \"./x\"\n}"), "Two stores at one place", "credential.htpasswd_user.a"},
 		"unknown field":       {user("a", "store \"file\" \"x\" {\n path = \"x\"\n field = \"private_key\"\n}"), "A store that this type cannot fill", "value"},
 		"secret in text":      {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n notify \"n\" { to = \"${issue.p}\" }\n}", "A secret where none may be", "`to`"},
+		"field of a secret":   {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n confirm \"c\" { secret = issue.p.value }\n}", "One field of a secret", "secret = issue.p;"},
 		"unknown step":        {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n confirm \"c\" { secret = issue.q }\n}", "Unknown step", "issue.p"},
 		"conditional prove":   {"runbook \"b\" {\n resets = \"htpasswd_user\"\n prove \"p\" { when = false }\n}", "A step that takes no conditions", "configures it away"},
 		"wrong runbook":       {user("a", `runbook = "postgresql_role"`), "A runbook for another type", "htpasswd_user"},

@@ -50,7 +50,7 @@ func (x *expansion) step(out []Step, s *step, nth int) []Step {
 		st.Addr.Nth = nth
 	}
 	if x.reset.Mode == lifecycle.Retire && st.Phase == lifecycle.Distribute {
-		st.Secret, st.SecretField = nil, ""
+		st.Secret = nil
 	}
 	for _, d := range s.depends {
 		st.DependsOn = append(st.DependsOn, x.seen[d.name()]...)

@@ -145,9 +145,8 @@ type Step struct {
 	// Args are an issue step's arguments.
 	Args provider.Attrs
 	// Secret names the issue step whose material an install, confirm or
-	// distribute step handles; SecretField narrows it to one field.
-	Secret      *addrs.Step
-	SecretField string
+	// distribute step handles. Which field of it a store takes, the store says.
+	Secret *addrs.Step
 	// Store or Consumer is what a step under a for_each acts on.
 	Store    *Block
 	Consumer *Block

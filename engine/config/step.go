@@ -138,7 +138,7 @@ func (l *loader) readStep(k *book, b *hclsyntax.Block) *step {
 			s.when = a.Expr
 		}
 	}
-	l.stepSecret(k, s, b)
+	l.stepSecret(s, b)
 	l.stepRetry(s, b)
 	return s
 }
@@ -185,8 +185,9 @@ func (l *loader) stepEach(s *step, b *hclsyntax.Block, sc *scope) {
 	*sc = sc.with("each", "key", "value")
 }
 
-// stepSecret reads `secret = issue.NAME` or issue.NAME.FIELD.
-func (l *loader) stepSecret(k *book, s *step, b *hclsyntax.Block) {
+// stepSecret reads `secret = issue.NAME`. One field of it cannot be picked here:
+// a target is given the whole secret, and a store says itself what it takes.
+func (l *loader) stepSecret(s *step, b *hclsyntax.Block) {
 	if s.base.Phase != lifecycle.Install && s.base.Phase != lifecycle.Confirm && s.base.Phase != lifecycle.Distribute {
 		return
 	}
@@ -196,25 +197,16 @@ func (l *loader) stepSecret(k *book, s *step, b *hclsyntax.Block) {
 		return
 	}
 	t := traversal(a.Expr)
-	if len(t) < 2 || len(t) > 3 || t.RootName() != "issue" {
-		l.fault(a.Expr.Range(), "Not a secret", "secret names an issue step, unquoted: issue.NAME, or one field of it: issue.NAME.FIELD.")
+	if len(t) < 2 || t.RootName() != "issue" {
+		l.fault(a.Expr.Range(), "Not a secret", "secret names an issue step, unquoted: issue.NAME.")
 		return
 	}
 	name, _ := stepName(t[1])
-	s.base.Secret = &addrs.Step{Phase: "issue", Name: name}
-	if len(t) == 3 {
-		field, _ := stepName(t[2])
-		if k.typ != nil {
-			if _, ok := k.typ.Field(field); !ok {
-				var names []string
-				for _, f := range k.typ.Fields {
-					names = append(names, f.Name)
-				}
-				l.fault(a.Expr.Range(), "There is no such field", "A secret of type %s has no field %q.%s", k.typ.Name, addrs.Visible(field), suggest(field, names))
-			}
-		}
-		s.base.SecretField = field
+	if len(t) > 2 {
+		l.fault(a.Expr.Range(), "One field of a secret", "%s handles the whole secret. Write secret = issue.%s; the store block of a credential picks what it takes, with field.", aStep(b.Type), addrs.Visible(name))
+		return
 	}
+	s.base.Secret = &addrs.Step{Phase: "issue", Name: name}
 }
 
 // stepRetry reads retry { attempts, delay }.
