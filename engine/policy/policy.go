@@ -10,6 +10,8 @@ package policy
 import (
 	"context"
 	"io/fs"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -104,22 +106,22 @@ func (o Options) Compile(ctx context.Context, sources []Source) (*Set, diag.Diag
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	set := &Set{limits: o.Limits.orDefaults()}
-	var digests []sourceDigest
-	for _, src := range sources {
-		folder, more := load(src)
-		diags = append(diags, more...)
-		if more.HasErrors() {
-			continue
-		}
-		c, more := folder.compile(ctx, set.limits)
-		diags = append(diags, more...)
-		if more.HasErrors() {
-			continue
-		}
-		set.sources = append(set.sources, c)
-		digests = append(digests, folder.digest())
+	set := &Set{limits: o.Limits.orDefaults(), sources: make([]*compiled, len(sources))}
+	digests, faults := make([]sourceDigest, len(sources)), make([]diag.Diagnostics, len(sources))
+	var each sync.WaitGroup
+	for i, src := range sources { // side by side, since each is compiled alone
+		each.Go(func() {
+			folder, more := load(src)
+			if !more.HasErrors() {
+				var c diag.Diagnostics
+				set.sources[i], c = folder.compile(ctx, set.limits)
+				digests[i], more = folder.digest(), append(more, c...)
+			}
+			faults[i] = more
+		})
 	}
+	each.Wait()
+	diags = append(diags, slices.Concat(faults...)...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
