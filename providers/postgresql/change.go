@@ -12,10 +12,14 @@ import (
 // Set gives the role a new password and lets it log in, in one operation; a
 // role that was NOLOGIN before can log in afterwards (Inspect notes it). The
 // server is sent a SCRAM verifier. Retries under the same label store the same
-// verifier, bit for bit.
+// verifier, bit for bit. A server that takes any password, or none that could
+// be tried, is refused before anything is changed.
 func (p *instance) Set(ctx context.Context, m provider.Mutation, material secret.Material) (provider.Applied, error) {
 	pw, err := password(material)
 	if err != nil {
+		return provider.Applied{}, err
+	}
+	if err := p.requireDoors(ctx, m.Credential); err != nil {
 		return provider.Applied{}, err
 	}
 	role := m.Credential.Attrs.String("role")

@@ -96,7 +96,11 @@ func (p *instance) Inspect(ctx context.Context, c provider.Credential) (provider
 	if err != nil {
 		return provider.Observation{}, p.readError(ctx, err, "read the role")
 	}
-	return f.observation(p, role), nil
+	conn.Release() // knocking takes time, and may wait for those who hold others
+	o := f.observation(p, role)
+	doors, err := p.doorNotes(ctx, c)
+	o.Notes = append(o.Notes, doors...)
+	return o, err
 }
 
 func read(ctx context.Context, conn *pgx.Conn, role string) (facts, error) {

@@ -21,7 +21,9 @@ type instance struct {
 	where  string         // the server, for messages
 	places []place        // where passwords are tried
 	probes chan struct{}  // bounds the logins tried at once
-	asked  atomic.Int64   // the last authRequest seen by the pool, for messages
+	// entrance is what a role that nobody has met (see doorNotes).
+	entrance atomic.Int32
+	asked    atomic.Int64 // the last authRequest seen by the pool, for messages
 }
 
 func open(_ context.Context, block provider.Block) (provider.Provider, error) {

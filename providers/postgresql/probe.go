@@ -3,11 +3,13 @@ package postgresql
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/remint-dev/remint/engine/lifecycle"
@@ -17,19 +19,42 @@ import (
 
 // Probe logs in once at every place, by SCRAM on a fresh connection that calls
 // itself remint-probe, and logs out. Accepted at one place is accepted; it is
-// refused only where every place refuses it as a wrong password.
+// refused only where every place refuses it as a wrong password, and where the
+// server does not refuse the right one alike (see outdated).
 func (p *instance) Probe(ctx context.Context, c provider.Credential, m secret.Material) (provider.Probe, error) {
 	pw := m.Field("value").RevealString()
 	if pw == "" {
 		return provider.Probe{}, provider.Errorf(provider.Permanent, "there is no password to try: the material's field `value` is empty")
 	}
-	return p.everywhere(ctx, func(cfg *pgconn.Config) {
+	out, err := p.everywhere(ctx, func(cfg *pgconn.Config) {
 		cfg.User, cfg.Password, cfg.RequireAuth = c.Attrs.String("role"), pw, "scram-sha-256"
 		if db := c.Attrs.String("database"); db != "" {
 			cfg.Database = db
 		}
 		cfg.RuntimeParams = map[string]string{"application_name": "remint-probe"}
 	}, func(a, b provider.Verdict) bool { return rank(a) > rank(b) })
+	if err == nil && out.Verdict == provider.Refused {
+		p.outdated(ctx, c.Attrs.String("role"), &out)
+	}
+	return out, err
+}
+
+// outdated looks whether the role's VALID UNTIL has passed: then the server
+// answers the right password as it does a wrong one (28P01), and the refusal
+// says nothing about the password. Where that cannot be read, nor does it.
+func (p *instance) outdated(ctx context.Context, role string, out *provider.Probe) {
+	var until string
+	err := p.pool.QueryRow(ctx, `SELECT coalesce(to_char(rolvaliduntil AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '-infinity') FROM pg_catalog.pg_roles
+	WHERE rolname = $1 AND rolvaliduntil <= clock_timestamp()`, role).Scan(&until)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+	case err == nil:
+		out.Verdict = provider.Disabled
+		out.Detail += fmt.Sprintf("; the role's VALID UNTIL passed at %s, so that the server refuses every password of it, the right one too: ALTER ROLE %s VALID UNTIL 'infinity'", until, ident(role))
+	default:
+		out.Verdict = provider.Unclear
+		out.Detail += "; whether VALID UNTIL has passed, after which the right password is refused too, could not be read"
+	}
 }
 
 // Control logs in at every place as the provider itself. It is accepted only
@@ -81,9 +106,19 @@ func (p *instance) everywhere(ctx context.Context, set func(*pgconn.Config), bea
 
 var errAsked = errors.New("the server has asked already")
 
-// login makes one attempt to log in: once a server has asked for a password,
-// pgx's fall-backs (TLS or none, one more IP address) are cut off.
+// login makes one attempt to log in, and says what came of it.
 func login(ctx context.Context, cfg *pgconn.Config) (provider.Verdict, string) {
+	asked, err := attempt(ctx, cfg)
+	if err == nil {
+		return provider.Accepted, "logged in"
+	}
+	return judge(ctx, err, asked)
+}
+
+// attempt makes one attempt to log in, logs out again, and gives what the
+// server asked for: once it has asked, pgx's fall-backs (TLS or none, one more
+// IP address) are cut off.
+func attempt(ctx context.Context, cfg *pgconn.Config) (authCode, error) {
 	note, dial := &authRequest{}, cfg.DialFunc
 	cfg.BuildFrontend = note.frontend(nil)
 	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -98,9 +133,8 @@ func login(ctx context.Context, cfg *pgconn.Config) (provider.Verdict, string) {
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err == nil {
 		logout(ctx, conn)
-		return provider.Accepted, "logged in"
 	}
-	return judge(ctx, err, note.code())
+	return note.code(), err
 }
 
 // judge tells a wrong password from everything else that ends a login.

@@ -71,12 +71,20 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 		"an impostor's SCRAM":       {[]pgproto3.BackendMessage{sasl, &pgproto3.AuthenticationSASLFinal{Data: []byte("v=AAAA")}, &pgproto3.AuthenticationOk{}}, provider.Unclear, "broke off"},
 	} {
 		f := newFake(t, c.answer...)
-		p := open(t, "postgres://admin:x@"+f.address()+"/postgres", nil) // sslmode=prefer
+		// The real server does not know the role, and refuses it (28P01).
+		p := open(t, server.SuperURL(), map[string]any{"probe_addresses": []string{f.address()}})
 		got := wantVerdict(t, p, "role", "pw", c.want, c.detail)
-		if got.Endpoint != f.address() {
-			t.Errorf("%s: at %s, want %s", what, got.Endpoint, f.address())
+		if want := net.JoinHostPort(server.Host, strconv.Itoa(server.Port)) + ", " + f.address(); got.Endpoint != want {
+			t.Errorf("%s: at %s, want %s", what, got.Endpoint, want)
+		}
+		if !strings.Contains(got.Detail, f.address()+" "+string(c.want)+": ") {
+			t.Errorf("%s: the fake alone is not %s: %s", what, c.want, got.Detail)
 		}
 	}
+	// Whether VALID UNTIL has passed cannot be read here: no refusal counts.
+	f := newFake(t, sasl, fatal("28P01"))
+	p := open(t, "postgres://admin:x@"+f.address()+"/postgres", nil) // sslmode=prefer
+	wantVerdict(t, p, "role", "pw", provider.Unclear, "could not be read")
 }
 
 func TestProbeOfServersThatDoNotAnswer(t *testing.T) {
@@ -138,7 +146,9 @@ func TestProbeOfRealServersOddities(t *testing.T) {
 		"password in pg_hba.conf":  {"IN ROLE cleartext", provider.Unclear, "cleartext"},
 		"reject in pg_hba.conf":    {"IN ROLE barred", provider.Disabled, "28000"},
 		"no connection left":       {"CONNECTION LIMIT 0", provider.Unclear, "53300"},
-		"expired":                  {"VALID UNTIL '2001-01-01'", provider.Refused, "28P01"},
+		"expired":                  {"VALID UNTIL '2001-01-01'", provider.Disabled, "28P01; the role's VALID UNTIL passed at 2001-01-01T"},
+		"expired for ever":         {"VALID UNTIL '-infinity'", provider.Disabled, "VALID UNTIL 'infinity'"},
+		"not expired yet":          {"VALID UNTIL '2101-01-01'", provider.Accepted, ""},
 		"nothing odd":              {"", provider.Accepted, ""},
 		"one connection, repeated": {"CONNECTION LIMIT 1", provider.Accepted, ""},
 	} {

@@ -10,7 +10,8 @@ import (
 // nothing: pg_authid may not be read, and the mark, which does not see what
 // others did, names none. Then nothing can be concluded from an empty list.
 func (f facts) unlisted() bool {
-	return len(f.versions()) == 0 && !(f.canRead && f.stored == "")
+	none := f.canRead && f.stored == ""
+	return len(f.versions()) == 0 && !none
 }
 
 // versions names the password that the role has: none where it has none, and
