@@ -45,10 +45,12 @@ func (s situation) summary(st config.Step) string {
 		return s.issue(st)
 	case lifecycle.Install:
 		switch {
-		case contain:
+		case inPlace && contain:
 			return "set the new secret and enable it, in one operation"
 		case inPlace:
 			return "replace the secret; from this moment the old one is refused"
+		case contain:
+			return "add the new one; the old one is gone by now"
 		}
 		return "add the new one beside the old one"
 	case lifecycle.Confirm:
