@@ -63,6 +63,8 @@ type Run struct {
 // ResetLink ties a reset's file to the run's last record.
 type ResetLink struct {
 	Address string `json:"address"`
+	// Outcome is that of the reset's own last record. Where it has none, nothing was
+	// begun: not_started, refused or failed.
 	Outcome string `json:"outcome"`
 	Proof   string `json:"proof,omitempty"`
 	// Record is the sha256 of the bundle line of the reset's last record;
@@ -70,17 +72,21 @@ type ResetLink struct {
 	Record string `json:"record,omitempty"`
 }
 
-// Step says how one step ended.
+// Step says how one attempt at a step ended. A step that was tried again has a
+// record for each attempt; the last one counts.
 type Step struct {
 	Common
 	Address        string       `json:"address"`
 	CredentialType string       `json:"credential_type"`
 	Target         string       `json:"target"`
 	Runbook        plan.Runbook `json:"runbook"`
-	Step           string       `json:"step"`
-	Phase          string       `json:"phase"`
+	// Step is its address in the runbook, or roll_back.new: the engine's own step
+	// that takes back a new version which did not work, of phase revoke.
+	Step  string `json:"step"`
+	Phase string `json:"phase"`
 	// Outcome is one of done, failed, unknown, asserted.
-	Outcome    string    `json:"outcome"`
+	Outcome string `json:"outcome"`
+	// Attempts is the number of this attempt, from 1.
 	Attempts   int       `json:"attempts"`
 	StartedAt  time.Time `json:"started_at"`
 	FinishedAt time.Time `json:"finished_at"`
@@ -115,7 +121,8 @@ type Reset struct {
 	Environment    string       `json:"environment"`
 	Target         string       `json:"target"`
 	Runbook        plan.Runbook `json:"runbook"`
-	// Outcome is one of finished, halted, rolled_back. After halted the file may go on.
+	// Outcome is one of finished, rolled_back, denied, superseded, halted, failed,
+	// refused. After halted the file goes on when the run is resumed.
 	Outcome string `json:"outcome"`
 	Proof   string `json:"proof,omitempty"`
 	// Before and After are version IDs.
@@ -131,9 +138,10 @@ type Reset struct {
 
 // RecordLink chains a record to the reset's last one.
 type RecordLink struct {
-	Sequence int    `json:"sequence"`
-	Step     string `json:"step"`
-	Outcome  string `json:"outcome"`
+	Sequence int `json:"sequence"`
+	// Step is empty for an earlier record of the reset itself.
+	Step    string `json:"step"`
+	Outcome string `json:"outcome"`
 	// Record is the sha256 of its bundle line.
 	Record string `json:"record"`
 }

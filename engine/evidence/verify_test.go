@@ -260,11 +260,73 @@ func TestVerifyResumed(t *testing.T) {
 	add(RunFile, "", "", Run{Common: testCommon("r1", 2), Event: "interrupted"})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 3), Event: "resumed"})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 4), Event: "closed", Total: 4, Resets: []ResetLink{
-		{Address: address, Outcome: "finished", Record: last}, {Address: "credential.htpasswd_user.never", Outcome: "not_begun"},
+		{Address: address, Outcome: "finished", Record: last}, {Address: "credential.htpasswd_user.never", Outcome: "not_started"},
 	}})
 	must(t, a.File(context.Background(), bundles))
 	if r := w.verify(t); !r.Sound() {
 		t.Fatal(r.Findings)
+	}
+}
+
+// TestVerifyEnds: however a reset ended, and however often its steps were tried,
+// what the executor writes of it is sound and exports with a file for each record.
+func TestVerifyEnds(t *testing.T) {
+	for _, outcome := range []string{"rolled_back", "denied", "superseded", "failed", "refused"} {
+		t.Run(outcome, func(t *testing.T) {
+			w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: testSigner(t, Ed25519)}
+			w.key, w.ledger = testLedgerKey(t)
+			a, err := OpenArchive(w.dir, w.key)
+			must(t, err)
+			const address, file = "credential.htpasswd_user.a", "htpasswd_user.a.sigstore.jsonl"
+			var bundles []journal.Bundle
+			add := func(file string, r Record) string {
+				line, err := w.signer.Sign(r)
+				must(t, err)
+				bundles = append(bundles, journal.Bundle{ID: ID(r), Run: "r1", File: "r1/" + file, Line: line})
+				return LineDigest(line)
+			}
+			links := []RecordLink{}
+			attempt := func(step, outcome string, number int) {
+				s := testStep("r1", address, step, len(links)+1)
+				s.Outcome, s.Attempts = outcome, number
+				links = append(links, RecordLink{Sequence: s.Sequence, Step: step, Outcome: outcome, Record: add(file, s)})
+			}
+			add(RunFile, Run{Common: testCommon("r1", 1), Event: "opened", Addresses: []string{address, "credential.htpasswd_user.never"}})
+			attempt("install.user", "failed", 1)
+			attempt("install.user", "unknown", 2)
+			attempt("install.user", "done", 3)
+			attempt("confirm.login", "failed", 1)
+			attempt("roll_back.new", "failed", 1)
+			attempt("roll_back.new", "done", 2)
+			last := add(file, Reset{Common: testCommon("r1", 7), Address: address, Outcome: outcome, Records: links, Total: 7})
+			add(RunFile, Run{Common: testCommon("r1", 2), Event: "closed", Outcome: "unfinished", Total: 2, Resets: []ResetLink{
+				{Address: address, Outcome: outcome, Record: last}, {Address: "credential.htpasswd_user.never", Outcome: "not_started"},
+			}})
+			must(t, a.File(context.Background(), bundles))
+			if r := w.verify(t); !r.Sound() {
+				t.Fatal(r.Findings)
+			}
+			out := filepath.Join(t.TempDir(), "out")
+			must(t, Export(context.Background(), w.dir, out, nil))
+			names, err := filepath.Glob(filepath.Join(out, "r1", "htpasswd_user.a", "*"))
+			must(t, err)
+			var got []string
+			for _, n := range names {
+				got = append(got, strings.TrimSuffix(filepath.Base(n), ".sigstore.json"))
+			}
+			want := []string{
+				"0001-install-user", "0002-install-user", "0003-install-user", "0004-confirm-login",
+				"0005-roll_back-new", "0006-roll_back-new", "0007-reset-" + outcome,
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("exported %v", got)
+			}
+			l := w.lines(t, "r1/"+file)
+			w.put(t, "r1/"+file, append(l[:1:1], l[2:]...)...) // one attempt of three is removed
+			if w.verify(t).Sound() {
+				t.Error("a removed attempt is not noticed")
+			}
+		})
 	}
 }
 
