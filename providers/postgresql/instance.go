@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +24,10 @@ type instance struct {
 	probes chan struct{}  // bounds the logins tried at once
 	// entrance is what a role that nobody has met (see doorNotes).
 	entrance atomic.Int32
-	asked    atomic.Int64 // the last authRequest seen by the pool, for messages
+	// met holds the roles, with their databases, that logged in by SCRAM at the one
+	// place there is: it need not be knocked at again before a Set.
+	met   sync.Map
+	asked atomic.Int64 // the last authRequest seen by the pool, for messages
 }
 
 func open(_ context.Context, block provider.Block) (provider.Provider, error) {

@@ -36,7 +36,15 @@ func (p *instance) Probe(ctx context.Context, c provider.Credential, m secret.Ma
 	if err == nil && out.Verdict == provider.Refused {
 		p.outdated(ctx, c.Attrs.String("role"), &out)
 	}
+	if err == nil && out.Verdict == provider.Accepted && len(p.places) == 1 {
+		p.met.Store(meeting(c), true)
+	}
 	return out, err
+}
+
+// meeting is what a line of pg_hba.conf depends on.
+func meeting(c provider.Credential) [2]string {
+	return [2]string{c.Attrs.String("role"), c.Attrs.String("database")}
 }
 
 // outdated looks whether the role's VALID UNTIL has passed: then the server
