@@ -97,6 +97,12 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 	var held *journal.HeldError
 	switch {
 	case errors.As(err, &held):
+		for _, p := range r.job.Resets {
+			if leaseKey(p) == held.Key { // people know it by its address
+				held.Key = p.Plan.Address
+				break
+			}
+		}
 		return nil, diag.Errored(diag.ExitError, "Another run is at work", "%s. Nothing was changed. Wait for it, or see `remint runs %s`.", held, held.Run)
 	case err != nil:
 		return nil, diag.Errored(diag.ExitError, "The credentials cannot be leased", "%s. Nothing was changed.", err)
