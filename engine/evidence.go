@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing/fstest"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -65,11 +67,7 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 	if o.PublicKeys, err = publicKeys(r.Keys, w); err != nil {
 		diags = diags.Errorf("The signer's public key cannot be used", "%s. Name it with -key=FILE.", err)
 	}
-	ledger := r.LedgerKey
-	if ledger == "" {
-		ledger = evidence.PublicKeyPath(ledgerKeyPath(w))
-	}
-	if o.LedgerKey, err = evidence.LoadLedgerPublicKey(ledger); err != nil {
+	if o.LedgerKey, err = ledgerPublicKey(r.LedgerKey, w); err != nil {
 		diags = diags.Errorf("The ledger's public key cannot be used", "%s. Name it with -ledger-key=FILE.", err)
 	}
 	if r.Checkpoint != "" {
@@ -109,6 +107,21 @@ func publicKeys(named []string, w *config.Workspace) ([]crypto.PublicKey, error)
 		}
 	}
 	return []crypto.PublicKey{key}, err
+}
+
+// ledgerPublicKey is the named one, or the workspace's, found as the signer's is.
+func ledgerPublicKey(named string, w *config.Workspace) (note.Verifier, error) {
+	if named != "" {
+		return evidence.LoadLedgerPublicKey(named)
+	}
+	private := ledgerKeyPath(w)
+	key, err := evidence.LoadLedgerPublicKey(evidence.PublicKeyPath(private))
+	if errors.Is(err, fs.ErrNotExist) {
+		if own, oerr := evidence.LedgerPublicKeyOf(private); oerr == nil {
+			return own, nil
+		}
+	}
+	return key, err
 }
 
 // EvidenceShow reads the records of a run, or of one reset in it, unverified.

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -117,6 +118,31 @@ func LoadLedgerPublicKey(path string) (note.Verifier, error) {
 		return nil, fmt.Errorf("%s is not a ledger's public key: it must be a line of the form NAME+HASH+KEY, as `remint init` makes it", path)
 	}
 	return v, nil
+}
+
+// LedgerPublicKeyOf is the public half of the ledger key at path, for where the file
+// beside it is gone.
+func LedgerPublicKeyOf(path string) (note.Verifier, error) {
+	s, err := LoadLedgerKey(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	// PRIVATE+KEY+NAME+HASH+KEY, where KEY is base64 of a byte for Ed25519 and the seed.
+	text := strings.TrimSpace(string(b))
+	parts := strings.SplitN(text, "+", 5)
+	seed, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(seed) != 1+ed25519.SeedSize {
+		return nil, fmt.Errorf("%s is not a ledger key", path)
+	}
+	public, err := note.NewEd25519VerifierKey(s.Name(), ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey))
+	if err != nil {
+		return nil, err
+	}
+	return note.NewVerifier(public)
 }
 
 // LoadPublicKey reads a PKIX PEM public key.

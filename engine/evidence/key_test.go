@@ -94,3 +94,27 @@ func TestLoadSignerRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A key pair whose making was cut short has its private half only: the public one
+// follows from it.
+func TestLedgerPublicKeyOf(t *testing.T) {
+	for range 50 { // what is base64 may or may not have a plus in it
+		path := filepath.Join(t.TempDir(), "ledger.key")
+		must(t, GenerateLedgerKey(path))
+		want, err := LoadLedgerPublicKey(PublicKeyPath(path))
+		must(t, err)
+		got, err := LedgerPublicKeyOf(path)
+		must(t, err)
+		s, err := LoadLedgerKey(path)
+		must(t, err)
+		msg := []byte("m\n")
+		sig, err := s.Sign(msg)
+		must(t, err)
+		if got.Name() != want.Name() || got.KeyHash() != want.KeyHash() || !got.Verify(msg, sig) {
+			t.Fatal("it is another key")
+		}
+	}
+	if _, err := LedgerPublicKeyOf(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+}
