@@ -50,24 +50,23 @@ func readSmall(path string) ([]byte, error) {
 	return b, nil
 }
 
-// createFile makes a new file, durably but for its directory entry; the error is
-// fs.ErrExist when there is one.
+// createFile makes a new file, durably but for its directory entry, whole or not
+// at all: a key that is cut would be taken for one. The error is fs.ErrExist when
+// there is one.
 func createFile(path string, data []byte, perm fs.FileMode) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already and is never overwritten: %w", path, fs.ErrExist)
-	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
+	err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
 	if err == nil {
-		err = f.Sync()
+		err = os.Link(f.Name(), path) // which replaces nothing
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%s is there already and is never overwritten: %w", path, fs.ErrExist)
 	}
-	return nil
+	return errors.Join(err, os.Remove(f.Name()))
 }
 
 // syncDir makes a folder's entries durable.

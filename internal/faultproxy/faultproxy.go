@@ -44,7 +44,9 @@ type Moment struct {
 }
 
 // String names it.
-func (m Moment) String() string { return m.Direction + " " + strconv.Quote(m.Text) + "#" + strconv.Itoa(m.N) }
+func (m Moment) String() string {
+	return m.Direction + " " + strconv.Quote(m.Text) + "#" + strconv.Itoa(m.N)
+}
 
 // Toxic is one of toxiproxy's own, with its attributes.
 type Toxic struct {
