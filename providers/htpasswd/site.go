@@ -20,6 +20,7 @@ type site struct {
 	cost  int
 	known []scheme
 	queue
+	reads    reads
 	snapshot snapshot
 }
 
@@ -44,11 +45,7 @@ func (s *site) read(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := atomicfile.Read(path, atomicfile.Options{})
-	if err != nil {
-		return nil, s.fault("read", err)
-	}
-	return data, s.about(readable(data))
+	return s.content(ctx, path)
 }
 
 // entries gives the lines of one user.

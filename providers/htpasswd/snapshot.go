@@ -43,21 +43,22 @@ func stampOf(info fs.FileInfo) (stamp, bool) {
 // hashes gives a user's hashes as of now. Read gives the content; it is called
 // when the snapshot does not hold.
 func (s *snapshot) hashes(path, user string, read func() ([]byte, error)) ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now, sure := stamp{}, false
 	if info, err := os.Stat(path); err == nil {
 		now, sure = stampOf(info)
 	}
-	if sure && now == s.stamp && s.lines != nil {
+	if !sure { // the file is changing: nothing to keep, and nobody to wait for
+		data, err := read()
+		return hashesIn(data, user), err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now == s.stamp && s.lines != nil {
 		return s.lines[user], nil
 	}
 	data, err := read()
 	if err != nil {
 		return nil, err
-	}
-	if !sure {
-		return hashesIn(data, user), nil
 	}
 	s.lines, s.stamp = index(data), now
 	// The file may have been replaced between the two looks: then the stamp is
