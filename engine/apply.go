@@ -74,7 +74,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 		return nil, append(diags, a.evidenceDenial(ctx, faults)...)
 	}
 	ready = true
-	return a, diags
+	return a, append(diags, a.beside(ctx)...)
 }
 
 func (a *Application) question() question {
@@ -198,6 +198,28 @@ func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.D
 	}
 	defer x.close()
 	return x.Apply(ctx, soft, job)
+}
+
+// beside warns of earlier runs that are still open for the same credentials.
+func (a *Application) beside(ctx context.Context) diag.Diagnostics {
+	open := map[string][]string{}
+	if faults := concerns(ctx, a.session.journal, open, map[string]bool{}); faults.HasErrors() {
+		return faults
+	}
+	n, runs := map[string]int{}, []string{}
+	for _, r := range a.File.Plan.Resets {
+		for _, id := range open[r.Address] {
+			if n[id]++; n[id] == 1 {
+				runs = append(runs, id)
+			}
+		}
+	}
+	var diags diag.Diagnostics
+	for _, id := range runs {
+		diags = diags.Warnf("An earlier run is open", "Run %s of %d of these credentials is not finished. `remint resume %s` finishes it; "+
+			"what is reset now ends as superseded there.", id, n[id], id)
+	}
+	return diags
 }
 
 // job is what the executor is given; denied is why nothing of it may begin.

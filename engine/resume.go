@@ -34,7 +34,10 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 	}
 	// A cheap look first: nothing open needs no variables and no providers.
 	j, faults := e.state(ctx, w, false)
-	if faults.HasErrors() {
+	if faults.HasErrors() { // what is open in it is not known
+		for i := range faults {
+			faults[i].Exit = diag.ExitUnfinished
+		}
 		return nil, append(diags, faults...)
 	}
 	if j == nil {

@@ -67,8 +67,11 @@ type Counts struct {
 	Failed     int `json:"failed"`
 	Refused    int `json:"refused"`
 	NotStarted int `json:"not_started"`
-	Tested     int `json:"tested"`
-	Reported   int `json:"reported"`
+	// Made counts those finished for which there was no old one; Tested and
+	// Reported count old ones that are dead.
+	Made     int `json:"made"`
+	Tested   int `json:"tested"`
+	Reported int `json:"reported"`
 }
 
 // Sink takes events. Emit must not block for long and must be safe for

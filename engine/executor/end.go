@@ -19,7 +19,7 @@ import (
 func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (ResetResult, error) {
 	out := ResetResult{
 		Address: r.address, Outcome: outcome, Proof: r.proof(), Changed: r.touched(), Open: outcome == Halted,
-		Step: stepOf(cause), Exit: exitOf(outcome, cause),
+		Step: stepOf(cause), Exit: exitOf(outcome, cause), First: first(r.Plan),
 	}
 	e := entry{Outcome: outcome, Proof: out.Proof, Version: r.current()}
 	if cause != nil {
@@ -46,6 +46,9 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 	}
 	return out, r.flush(ctx)
 }
+
+// first reports whether there is no old one to kill.
+func first(p *plan.Reset) bool { return !p.Observed.Exists && len(p.Observed.Versions) == 0 }
 
 // complete reports whether every step is done.
 func (r *reset) complete() bool {

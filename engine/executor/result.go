@@ -41,6 +41,9 @@ type ResetResult struct {
 	Changed bool `json:"changed"`
 	// Open is whether a resume has something left to do here.
 	Open bool `json:"open,omitempty"`
+	// First is whether there was no old one: nothing died, whatever Proof says of
+	// its absence.
+	First bool `json:"first,omitempty"`
 	// Sealed is whether the new secret stays sealed in the state, because no store has it.
 	Sealed bool `json:"sealed,omitempty"`
 	// Step is where it stopped; Error why, and what to do.
@@ -72,10 +75,12 @@ func (r *Result) Counts() event.Counts {
 		switch x.Outcome {
 		case Finished:
 			c.Finished++
-			switch x.Proof {
-			case lifecycle.Tested:
+			switch {
+			case x.First:
+				c.Made++
+			case x.Proof == lifecycle.Tested:
 				c.Tested++
-			case lifecycle.Reported:
+			case x.Proof == lifecycle.Reported:
 				c.Reported++
 			}
 		case Refused:

@@ -340,12 +340,15 @@ func (r *run) end(x ResetResult) {
 			message += ": " + x.Error
 		}
 	}
-	detail := ""
+	detail, proof := "", string(x.Proof)
+	if x.Outcome == Finished && x.First {
+		message, proof = message+", there was no old one", ""
+	}
 	if x.Sealed {
 		detail = "the new secret stays sealed in the state, because no store has it: remint recover"
 	}
 	r.tell(event.Event{Type: event.ResetFinished, Level: level, Address: x.Address, Step: x.Step, Message: message,
-		Outcome: string(x.Outcome), Proof: string(x.Proof), Detail: detail})
+		Outcome: string(x.Outcome), Proof: proof, Detail: detail})
 }
 
 func (r *run) tell(e event.Event) {

@@ -94,7 +94,7 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if e := past.ended; e != nil && e.Outcome != Halted {
 		// It came to an end in an earlier process; what it had sealed is gone.
 		res := ResetResult{Address: address, Outcome: e.Outcome, Proof: e.Proof, Error: e.Error, record: past.lastLine,
-			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome), Exit: exitOf(e.Outcome, nil)}
+			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan)}
 		if e.Outcome != Finished {
 			return res, fmt.Errorf("it ended as %s", e.Outcome)
 		}

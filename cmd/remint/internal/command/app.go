@@ -40,7 +40,6 @@ type Parts struct {
 // app is one invocation.
 type app struct {
 	parts Parts
-	dir   string
 	term  *terminal.Terminal
 	view  *view.View
 	json  bool
@@ -74,7 +73,7 @@ func verbs() []*verb {
 func Main(parts Parts) int {
 	harden()
 	term := terminal.New(os.Stdin, os.Stdout, os.Stderr, os.Environ())
-	a := &app{parts: parts, dir: ".", term: term, view: view.New(term)}
+	a := &app{parts: parts, term: term, view: view.New(term)}
 	return int(a.main(os.Args[1:]))
 }
 
@@ -107,7 +106,8 @@ func (a *app) main(args []string) diag.Exit {
 	return diag.ExitError
 }
 
-// global takes the flags that come before the verb.
+// global takes the flags that come before the verb. After -chdir every path on the
+// command line starts in that directory, as with Terraform.
 func (a *app) global(args []string) ([]string, bool) {
 	for len(args) > 0 {
 		name := strings.TrimPrefix(strings.TrimPrefix(args[0], "-"), "-")
@@ -128,7 +128,10 @@ func (a *app) global(args []string) ([]string, bool) {
 			a.fault("No such directory", "-chdir names %q, which is not a directory.", dir)
 			return nil, false
 		}
-		a.dir = dir
+		if err := os.Chdir(dir); err != nil {
+			a.fault("No such directory", "-chdir names %q, which cannot be entered.", dir)
+			return nil, false
+		}
 	}
 	return args, true
 }
@@ -205,7 +208,7 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 		}
 		vars[name] = value
 	}
-	dir, err := filepath.Abs(a.dir)
+	dir, err := filepath.Abs(".")
 	if err != nil {
 		return nil, diags.Errorf("The workspace directory is gone", "The current directory cannot be read.")
 	}

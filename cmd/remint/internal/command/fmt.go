@@ -31,9 +31,9 @@ those that it changed. With -check it changes nothing and exits 1 if it would.`,
 
 func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 	if len(files) == 0 {
-		files, _ = filepath.Glob(globEscape(filepath.Clean(a.dir)) + "/*.remint.hcl") // the pattern is well-formed
+		files, _ = filepath.Glob("*.remint.hcl") // the pattern is well-formed
 		if len(files) == 0 {
-			a.fault("Nothing to format", "There are no *.remint.hcl files in %s.", a.dir)
+			a.fault("Nothing to format", "There are no *.remint.hcl files here.")
 			return diag.ExitError
 		}
 	}

@@ -53,7 +53,7 @@ func (a *app) init(alg evidence.Algorithm, bare bool) diag.Exit {
 		{"keys/alice.pem", func(p string) error { return evidence.GenerateSigner(p, evidence.Ed25519) }},
 		{"keys/bob.pem", func(p string) error { return evidence.GenerateSigner(p, evidence.Ed25519) }},
 	} {
-		path := filepath.Join(a.dir, k.path)
+		path := filepath.FromSlash(k.path)
 		if exists(path) || bare && k.path != "keys/evidence.pem" && k.path != "keys/ledger.key" {
 			continue
 		}
@@ -98,7 +98,7 @@ func (a *app) layDown(bare bool) ([]string, diag.Diagnostics) {
 		} else if bare {
 			return nil
 		}
-		target := filepath.Join(a.dir, rel)
+		target := rel
 		if exists(target) {
 			return nil
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -173,8 +174,14 @@ func (v *View) result(r *executor.Result) {
 	st, c := v.out(), r.Counts()
 	defer v.sealed(r)
 	if r.Exit() == diag.ExitOK {
-		v.Text(st.green(fmt.Sprintf("Reset complete: %s dead (%d tested, %d reported), evidence of run %s is signed.\n",
-			plural(c.Finished, "old credential"), c.Tested, c.Reported, r.Run)))
+		var done []string
+		if dead := c.Tested + c.Reported; dead > 0 || c.Made == 0 {
+			done = append(done, fmt.Sprintf("%s dead (%d tested, %d reported)", plural(dead, "old credential"), c.Tested, c.Reported))
+		}
+		if c.Made > 0 {
+			done = append(done, plural(c.Made, "credential")+" made where there was none")
+		}
+		v.Text(st.green(fmt.Sprintf("Reset complete: %s, evidence of run %s is signed.\n", strings.Join(done, ", "), r.Run)))
 		return
 	}
 	v.Text(st.paint("1;31", fmt.Sprintf("Not everything is done: %d finished, %d not.\n", c.Finished, len(r.Resets)-c.Finished)))
