@@ -119,7 +119,7 @@ func (s setup) workspace() string {
 	for _, n := range names {
 		fmt.Fprintf(&b, "credential %q %q {\n provider = mem.main\n name = %q\n owner = \"o@example.com\"\n", s.typ, n, n)
 		if n == "b" {
-			fmt.Fprintf(&b, " depends_on = [%s.a]\n", s.typ)
+			fmt.Fprintf(&b, " depends_on = [credential.%s.a]\n", s.typ)
 		}
 		for _, f := range s.stores {
 			fmt.Fprintf(&b, " store \"mem\" %q {\n key = %q\n field = %q\n }\n", f, n+"-"+f, f)
