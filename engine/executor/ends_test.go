@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -356,6 +357,61 @@ func TestAJournalThatTakesNoMore(t *testing.T) {
 			e.w.faults = nil
 			if out := e.resume(); out.Exit() != diag.ExitOK {
 				t.Errorf("%d: resumed: %+v", skip, out.reset(t, 0))
+			}
+		}
+	})
+}
+
+// What a person asserts about a store is no store's word: the sealed copy stays.
+func TestAnAssertedStoreKeepsTheSealedCopy(t *testing.T) {
+	t.Parallel()
+	for _, typ := range types {
+		e := start(t, setup{typ: typ})
+		field := probeField(typ)
+		e.w.fail(fault{op: "Put", kind: permanent})
+		e.w.fail(fault{op: "Put", kind: permanent})
+		e.apply()
+		step := fmt.Sprintf("distribute.it[%q]", "mem."+field)
+		look(e, func(j journal.Journal) error {
+			err := j.Append(t.Context(), &journal.Batch{Records: []journal.Record{{
+				Run: e.run, Address: "credential." + typ + ".a", Step: step, Kind: journal.Asserted, At: e.w.now(), Data: json.RawMessage("{}"),
+			}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		})
+		e.w.faults = nil
+		puts := e.w.count("Put")
+		out := e.resume()
+		r := out.reset(t, 0)
+		if out.Exit() != diag.ExitOK || !r.Sealed || !slices.Equal(e.sealedNames(), []string{"issue.it"}) {
+			t.Errorf("%s: %+v, exit %d, sealed %v", typ, r, out.Exit(), e.sealedNames())
+		}
+		if n := e.w.count("Put") - puts; n != len(e.setup.stores)-1 {
+			t.Errorf("%s: %d stores were written to", typ, n)
+		}
+	}
+}
+
+// Twice equals once, even for whoever resumes a run that is closed.
+func TestResumingWhatIsClosedChangesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s setup) {
+		e := start(t, s)
+		if out := e.apply(); out.Exit() != diag.ExitOK {
+			t.Fatalf("%+v", out.reset(t, 0))
+		}
+		calls := map[string]int{}
+		for _, op := range []string{"Set", "Mint", "Revoke", "EndSessions", "Put", "Empty", "Reload", "Send", "Probe"} {
+			calls[op] = e.w.count(op)
+		}
+		if out := e.resume(); out.reset(t, 0).Outcome != executor.Finished {
+			t.Errorf("%+v", out.reset(t, 0))
+		}
+		for op, n := range calls {
+			if got := e.w.count(op); got != n {
+				t.Errorf("%s was called %d more times", op, got-n)
 			}
 		}
 	})
