@@ -372,15 +372,14 @@ func TestAnAssertedStoreKeepsTheSealedCopy(t *testing.T) {
 		e.w.fail(fault{op: "Put", kind: permanent})
 		e.apply()
 		step := fmt.Sprintf("distribute.it[%q]", "mem."+field)
-		look(e, func(j journal.Journal) error {
-			err := j.Append(t.Context(), &journal.Batch{Records: []journal.Record{{
+		err := look(e, func(j journal.Journal) error {
+			return j.Append(t.Context(), &journal.Batch{Records: []journal.Record{{
 				Run: e.run, Address: "credential." + typ + ".a", Step: step, Kind: journal.Asserted, At: e.w.now(), Data: json.RawMessage("{}"),
 			}}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return nil
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		e.w.faults = nil
 		puts := e.w.count("Put")
 		out := e.resume()
