@@ -25,20 +25,20 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 	if cause != nil {
 		e.Error, out.Error = cause.Error(), cause.Error()
 	}
-	if err := r.queue(nil, journal.Ended, 0, e); err != nil {
-		return out, err
-	}
-	out.record = r.past.lastLine
 	if outcome != Halted {
 		r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: OldSecret})
 		if issued := r.issued(); issued != "" {
 			if r.needless(outcome, issued) {
 				r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: issued})
 			} else {
-				out.Sealed = true
+				out.Sealed, e.Sealed = true, true
 			}
 		}
 	}
+	if err := r.queue(nil, journal.Ended, 0, e); err != nil {
+		return out, err
+	}
+	out.record = r.past.lastLine
 	if outcome == Finished {
 		r.batch.Finished = append(r.batch.Finished, journal.Finished{
 			Address: r.address, Run: r.job.Run, At: r.x.now(), Proof: string(out.Proof), Version: e.Version, Mode: string(r.mode()),

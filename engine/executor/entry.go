@@ -25,8 +25,10 @@ type entry struct {
 	At      time.Time `json:"at,omitzero"`
 	Error   string    `json:"error,omitempty"`
 	Started time.Time `json:"started,omitzero"`
-	// Outcome of the reset, in records of the kind Ended.
+	// Outcome of the reset, in records of the kind Ended, and whether its new secret
+	// stays sealed.
 	Outcome Outcome `json:"outcome,omitempty"`
+	Sealed  bool    `json:"sealed,omitempty"`
 	// Before are the versions at the target before anything was done (none and
 	// Unlisted: it did not say), Settle its settle window, OldKnown whether a
 	// working old secret is sealed.

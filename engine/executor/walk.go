@@ -92,9 +92,9 @@ func notBegun(address string, past *history, open bool, cause error) ResetResult
 func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, w waiter) (ResetResult, error) {
 	address := p.Plan.Address
 	if e := past.ended; e != nil && e.Outcome != Halted {
-		// It came to an end in an earlier process; what it had sealed is gone.
+		// It came to an end in an earlier process.
 		res := ResetResult{Address: address, Outcome: e.Outcome, Proof: e.Proof, Error: e.Error, record: past.lastLine,
-			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan)}
+			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan), Sealed: e.Sealed}
 		if e.Outcome != Finished {
 			return res, fmt.Errorf("it ended as %s", e.Outcome)
 		}
