@@ -12,9 +12,12 @@ import (
 // is refused on every machine or on none.
 const (
 	costEval   = 4        // of evaluating one expression
-	baseUnits  = 6 << 20  // for a whole workspace
+	costObject = 24       // of making one object: two maps
+	baseUnits  = 4 << 20  // for a whole workspace
+	whereUnits = 1 << 20  // for a selection
 	unitsEach  = 2000     // more for every credential
 	maxNodes   = 2 << 20  // of one value
+	maxJSON    = 1 << 20  // of what JSON is decoded
 	maxBytes   = 16 << 20 // of all text in one value
 	maxStrings = 64 << 20 // of all text that expressions handle
 )

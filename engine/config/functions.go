@@ -37,7 +37,7 @@ func functions(b *budget) map[string]function.Function {
 	}
 	out := make(map[string]function.Function, len(plain)+3)
 	for name, f := range plain {
-		out[name] = bounded(f, limits[name], b)
+		out[name] = bounded(name, f, b)
 	}
 	out["try"], out["can"] = tryFunction(), canFunction()
 	return out
@@ -45,16 +45,23 @@ func functions(b *budget) map[string]function.Function {
 
 // bounded is f with its arguments measured before, its result after, and its
 // errors silenced where an argument is sensitive: they like to quote.
-func bounded(f function.Function, limit func([]cty.Value) error, b *budget) function.Function {
+func bounded(name string, f function.Function, b *budget) function.Function {
+	limit := limits[name]
+	unifies := slices.Contains([]string{"tolist", "toset", "tomap", "setproduct"}, name)
+	var types []cty.Type
+	var more cty.Type
 	open := func(p function.Parameter) function.Parameter {
+		p.Type = cty.DynamicPseudoType // fit converts, not HCL
 		p.AllowMarked, p.AllowUnknown, p.AllowNull, p.AllowDynamicType = true, true, true, true
 		return p
 	}
 	spec := &function.Spec{Description: f.Description(), Type: function.StaticReturnType(cty.DynamicPseudoType)}
 	for _, p := range f.Params() {
+		types = append(types, p.Type)
 		spec.Params = append(spec.Params, open(p))
 	}
 	if p := f.VarParam(); p != nil {
+		more = p.Type
 		v := open(*p)
 		spec.VarParam = &v
 	}
@@ -69,7 +76,25 @@ func bounded(f function.Function, limit func([]cty.Value) error, b *budget) func
 		if err != nil {
 			return cty.DynamicVal, err
 		}
-		v, err := f.Call(args)
+		args = slices.Clone(args)
+		for i := range args {
+			want := more
+			if i < len(types) {
+				want = types[i]
+			}
+			if unifies {
+				args[i] = uniform(args[i], name == "tomap")
+			}
+			if args[i], err = fit(args[i], want, i, unifies, b); err != nil {
+				break
+			}
+		}
+		var v cty.Value
+		if err == nil {
+			v, err = f.Call(args)
+		} else {
+			v = cty.DynamicVal
+		}
 		if err != nil && slices.ContainsFunc(args, cty.Value.ContainsMarked) {
 			return v, errors.New("it does not accept this sensitive value (why is not said, because that could show the value)")
 		}
@@ -218,7 +243,9 @@ func jsonLimit(args []cty.Value) error {
 			if depth++; depth > maxDepth {
 				return function.NewArgErrorf(0, "the JSON is nested more than %d deep", maxDepth)
 			}
-			nodes++
+			if nodes++; ch == '{' {
+				nodes += 4 // an object takes much more than its members
+			}
 		case ch == ']' || ch == '}':
 			depth--
 		case ch == ',':
@@ -233,8 +260,8 @@ func jsonLimit(args []cty.Value) error {
 			}
 		}
 	}
-	if nodes > maxNodes {
-		return errNodes
+	if nodes > maxJSON {
+		return function.NewArgErrorf(0, "the JSON has too many parts; put tables into a CSV file")
 	}
 	return nil
 }

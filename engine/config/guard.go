@@ -14,6 +14,10 @@ type guarded struct {
 	budget *budget
 	// deep is set where a value is made or walked, not only handed on.
 	deep bool
+	// branch is set for what a conditional chooses from: it brings both under one type.
+	branch bool
+	// weight is what each value made costs beside its parts.
+	weight int
 }
 
 // Value evaluates what is inside, charges it, and refuses what is too large.
@@ -25,7 +29,15 @@ func (g *guarded) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return v, diags
 	}
-	if err := g.budget.value(v, g.deep); err != nil {
+	err := g.budget.value(v, g.deep)
+	if err == nil && g.weight > 0 {
+		err = g.budget.spend(g.weight)
+	}
+	if err == nil && g.branch {
+		v = uniform(v, true)
+		err = g.budget.unify(v.Type())
+	}
+	if err != nil {
 		return cty.DynamicVal, append(diags, g.refuse(err)...)
 	}
 	return v, diags
@@ -54,7 +66,7 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 			list[i] = l.guardExpr(list[i])
 		}
 	}
-	deep := false
+	deep, weight := false, 0
 	switch e := e.(type) {
 	case nil:
 		return nil
@@ -85,14 +97,14 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 		all(e.Args)
 	case *hclsyntax.ConditionalExpr:
 		deep = true
-		e.Condition, e.TrueResult, e.FalseResult = l.guardExpr(e.Condition), l.guardExpr(e.TrueResult), l.guardExpr(e.FalseResult)
+		e.Condition, e.TrueResult, e.FalseResult = l.guardExpr(e.Condition), l.branch(e.TrueResult), l.branch(e.FalseResult)
 	case *hclsyntax.IndexExpr:
 		e.Collection, e.Key = l.guardExpr(e.Collection), l.guardExpr(e.Key)
 	case *hclsyntax.TupleConsExpr:
 		deep = true
 		all(e.Exprs)
 	case *hclsyntax.ObjectConsExpr:
-		deep = true
+		deep, weight = true, costObject
 		for i := range e.Items {
 			e.Items[i].KeyExpr, e.Items[i].ValueExpr = l.guardExpr(e.Items[i].KeyExpr), l.guardExpr(e.Items[i].ValueExpr)
 		}
@@ -112,7 +124,16 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 		deep = true
 		e.Val = l.guardExpr(e.Val)
 	}
-	return &guarded{ParenthesesExpr: &hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, budget: l.budget, deep: deep}
+	return &guarded{ParenthesesExpr: &hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, budget: l.budget, deep: deep, weight: weight}
+}
+
+// branch guards one of the two results of a conditional.
+func (l *loader) branch(e hclsyntax.Expression) hclsyntax.Expression {
+	e = l.guardExpr(e)
+	if g, ok := e.(*guarded); ok {
+		g.branch = true
+	}
+	return e
 }
 
 func (l *loader) deepen(e hclsyntax.Expression) hclsyntax.Expression {

@@ -71,7 +71,9 @@ type loader struct {
 	diags diag.Diagnostics
 	// broken is set when a part could not be read, so that what is missing
 	// elsewhere may be a consequence.
-	broken    bool
+	broken bool
+	// spent is set when it was said that the budget is.
+	spent     bool
 	truncated int
 	tokens    int
 	budget    *budget
@@ -106,7 +108,7 @@ func newLoader(opts Options) (*loader, error) {
 		ws: &Workspace{Dir: dir, Providers: map[string]*ProviderBlock{}, Runbooks: map[string]*Runbook{}, Offline: opts.Offline},
 	}
 	l.ctx = &hcl.EvalContext{Functions: functions(l.budget)}
-	l.ctx.Functions["file"] = bounded(r.function(), nil, l.budget)
+	l.ctx.Functions["file"] = bounded("file", r.function(), l.budget)
 	return l, nil
 }
 
@@ -204,6 +206,12 @@ func (l *loader) report(d diag.Diagnostic, r hcl.Range) {
 // hcl reports what HCL found.
 func (l *loader) hcl(found hcl.Diagnostics) {
 	for _, d := range diag.FromHCL(found, l.files) {
+		if d.Detail == sentence(errSpent.Error()) || d.Detail == sentence(errText.Error()) {
+			if l.spent { // everything that is evaluated from here on says the same
+				continue
+			}
+			l.spent = true
+		}
 		if len(l.diags) >= maxFaults {
 			l.truncated++
 			continue

@@ -27,7 +27,7 @@ func scan(src []byte, name string, tokens *int) hcl.Diagnostics {
 	if at, what := textFault(src); what != "" {
 		return hcl.Diagnostics{refusal("Not plain text", what, rangeAt(src, name, at))}
 	}
-	list, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos) // the parser reports the lexer's findings
+	list := lex(src, name, maxTokens-*tokens)
 	if *tokens += len(list); *tokens > maxTokens {
 		return hcl.Diagnostics{refusal("The workspace is too large", fmt.Sprintf("It has more than %d words and signs. Move tables of credentials into a CSV file and use for_each.", maxTokens), rangeAt(src, name, 0))}
 	}
@@ -38,6 +38,32 @@ func scan(src []byte, name string, tokens *int) hcl.Diagnostics {
 		}
 	}
 	return nil
+}
+
+// lex gives the tokens of src, or those of a part of it that are more than
+// allowed, or nested too deeply. A token takes a hundred times the room of the one
+// byte that it may have, so that a large file is lexed in longer and longer parts.
+func lex(src []byte, name string, allowed int) hclsyntax.Tokens {
+	for at, n := 0, 0; ; {
+		at = min(max(at*2, 1<<17), at+max(allowed-n, 0)+1<<16, len(src))
+		list, _ := hclsyntax.LexConfig(src[:at], name, hcl.InitialPos) // the parser reports the lexer's findings
+		if n = len(list); at == len(src) || n > allowed || tooDeep(list) {
+			return list
+		}
+	}
+}
+
+// tooDeep reports whether nesting and operators alone are reason to refuse. Of what is not all of
+// a file nothing else can be said: its end may be in the middle of anything.
+func tooDeep(list hclsyntax.Tokens) bool {
+	var s scanner
+	for _, tok := range list {
+		s.token(tok, true)
+		if len(s.levels) > maxDepth || s.pending > maxOperators {
+			return true
+		}
+	}
+	return false
 }
 
 // scanner counts what is open at a token.

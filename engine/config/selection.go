@@ -18,6 +18,7 @@ func (w *Workspace) Select(expr string) (func(*Credential) bool, diag.Diagnostic
 	src := []byte(expr)
 	l := &loader{files: diag.Sources{name: {Bytes: src}}, budget: newBudget()}
 	l.ctx = &hcl.EvalContext{Functions: functions(l.budget)}
+	l.budget.units.Store(whereUnits)
 	l.budget.grant(len(w.Credentials))
 	found := scan(src, name, &l.tokens)
 	var e hclsyntax.Expression

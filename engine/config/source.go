@@ -20,7 +20,7 @@ import (
 const (
 	maxFileSize  = 4 << 20
 	maxTotalSize = 16 << 20
-	maxTokens    = 1 << 20 // in all files together
+	maxTokens    = 400_000 // in all files together: some 180 MB once they are parsed
 )
 
 // suffix is what a workspace's files end in.
@@ -67,8 +67,12 @@ func (l *loader) readWorkspace() []*hclsyntax.Body {
 // parse scans, then parses one file. Nil when it cannot be parsed at all.
 func (l *loader) parse(src []byte, name string) *hclsyntax.Body {
 	l.files[name] = &hcl.File{Bytes: src}
+	if l.tokens > maxTokens { // said once already
+		return nil
+	}
 	found := scan(src, name, &l.tokens)
 	if len(found) > 0 {
+		l.broken = true
 		l.hcl(found)
 		return nil
 	}

@@ -97,7 +97,12 @@ func (l *loader) declare(b *hclsyntax.Block) *variable {
 
 // set converts a value to the variable's type and keeps it.
 func (l *loader) set(v *variable, got cty.Value, at hcl.Range) {
-	out, err := convert.Convert(got, v.typ)
+	got = uniform(got, v.typ.IsMapType())
+	var out cty.Value
+	_, err := mixed(got.Type())
+	if err == nil || v.typ == cty.DynamicPseudoType {
+		out, err = convert.Convert(got, v.typ)
+	}
 	if err == nil {
 		_, err = measure(out)
 	}

@@ -1,0 +1,95 @@
+//go:build linux && !race
+
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// badLanguage are workspaces that nobody means well with.
+func badLanguage() []badRow {
+	var rows []badRow
+	text := func(name, src, says string, faults int) {
+		rows = append(rows, badRow{
+			name: name, args: []string{"validate"}, exit: 1, says: says, faults: faults,
+			make: func(t *testing.T, b *bad) { b.write(t, "evil.remint.hcl", src) },
+		})
+	}
+	deep := func(name, head, s string) { text(name, head+strings.Repeat(s, 100_000), "Nested too deeply", 0) }
+	deep("parentheses, 100,000 deep", "locals { a = ", "(")
+	deep("brackets, 100,000 deep", "locals { a = ", "[")
+	deep("objects, 100,000 deep", "locals { a = ", "{a=")
+	deep("blocks, 100,000 deep", "", "a {\n")
+	deep("templates, 100,000 deep", "locals { a = ", `"${`)
+	text("blocks, 300,000 deep", strings.Repeat("a {\n", 300_000)+strings.Repeat("}\n", 300_000), "Nested too deeply", 0)
+	text("operators, 100,000 long", "locals { a = "+strings.Repeat("-", 100_000)+"1 }", "Too many operators", 0)
+	text("a conditional, 100,000 long", "locals { a = "+strings.Repeat("true ? 1 : ", 100_000)+"1 }", "Too many operators", 0)
+	text("a number of ten million digits", `locals { a = "${1e10000000}" }`, "The number is out of range", 0)
+	text("that number from text", `locals { a = "${tonumber("1e10000000")}" }`, "Too much to evaluate", 0)
+	text("that number from JSON", `locals { a = "${jsondecode("1e10000000")}" }`, "A function", 0)
+	text("a product of a million", `locals { a = setproduct(range(1024), range(1024)) }`, "A function", 0)
+	text("a format of a gigabyte", `locals { a = format("%0999999999d", 1) }`, "A function", 0)
+	text("a string of ten million copies", `locals { a = join("", [for i in range(1000): join("", [for j in range(10000): "copy"])]) }`, "", 0)
+	text("a template over ten million", `locals { a = "%{ for i in range(1000) }%{ for j in range(10000) }x%{ endfor }%{ endfor }" }`, "", 0)
+	text("texts that double", "locals {\n a0 = \"xxxxxxxxxxxxxxxx\"\n"+doublings()+"}", "Too much to evaluate", 0)
+	text("NUL", "locals { a = \"\x00\" }", "There is a NUL byte", 0)
+	text("a byte order mark", "\xef\xbb\xbflocals {}", "byte order mark", 0)
+	text("a lone carriage return", "locals {\r a = 1 }", "carriage return", 0)
+	text("invalid UTF-8", "locals { a = \"\xff\" }", "not UTF-8", 0)
+	text("UTF-16", "\xff\xfel\x00", "UTF-16", 0)
+	text("a look-alike letter", "loc\u0430ls {}", "A letter that could deceive", 0)
+	text("a file of the system", `locals { a = file("/etc/passwd") }`, "A function", 0)
+	text("a file outside", `locals { a = file("../outside/victim") }`, "A function", 0)
+	text("the private key", `locals { a = file("keys/evidence.pem") }`, "A function", 0)
+	text("the private key, in other words", `locals { a = file("./keys/../keys/evidence.pem") }`, "A function", 0)
+	text("the state", `locals { a = file(".remint/state.db") }`, "A function", 0)
+	rows = append(rows,
+		badRow{
+			name: "a file behind a link that leads out", args: []string{"validate"}, exit: 1, says: "A function",
+			make: func(t *testing.T, b *bad) {
+				b.link(t, "../outside", "way")
+				b.write(t, "evil.remint.hcl", `locals { a = file("way/victim") }`)
+			},
+		},
+		badRow{
+			name: "the private key behind a link", args: []string{"validate"}, exit: 1, says: "A function",
+			make: func(t *testing.T, b *bad) {
+				b.link(t, "keys/evidence.pem", "plain.txt")
+				b.write(t, "evil.remint.hcl", `locals { a = file("plain.txt") }`)
+			},
+		},
+		badRow{
+			name: "a workspace file of 65 MB", args: []string{"validate"}, exit: 1, says: "more than 4 MB are not read",
+			make: func(t *testing.T, b *bad) { sparse(t, b.path("evil.remint.hcl"), 65<<20) },
+		},
+		badRow{
+			name: "a table of 65 MB", args: []string{"validate"}, exit: 1, says: "A function",
+			make: func(t *testing.T, b *bad) {
+				sparse(t, b.path("team.csv"), 65<<20)
+				b.write(t, "evil.remint.hcl", `locals { a = csvdecode(file("team.csv")) }`)
+			},
+		},
+		badRow{
+			name: "a pipe for a workspace file", args: []string{"validate"}, exit: 1, says: "not a regular file",
+			make: func(t *testing.T, b *bad) { fifo(t, b.path("evil.remint.hcl")) },
+		},
+		badRow{
+			name: "a folder for a workspace file", args: []string{"validate"}, exit: 1, says: "not a regular file",
+			make: func(t *testing.T, b *bad) { must(t, os.Mkdir(b.path("evil.remint.hcl"), 0o755)) },
+		},
+		badRow{name: "a hostile address", args: []string{"plan", "credential.htpasswd_user.\x1b[31m\u202e"}, exit: 1, says: `\u202e`},
+		badRow{name: "a hostile selection", args: []string{"plan", "-where=" + strings.Repeat("(", 100_000)}, exit: 1, says: "Nested too deeply"},
+		badRow{name: "a selection that counts", args: []string{"plan", "-where=length([for a in range(1024): [for b in range(1024): [for c in range(1024): c]]]) > 0"}, exit: 1},
+	)
+	return rows
+}
+
+func doublings() string {
+	var s strings.Builder
+	for i := 1; i < 60; i++ {
+		s.WriteString(strings.NewReplacer("N", itoa(i), "M", itoa(i-1)).Replace(" aN = \"${local.aM}${local.aM}\"\n"))
+	}
+	return s.String()
+}
