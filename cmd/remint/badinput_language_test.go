@@ -33,6 +33,11 @@ func badLanguage() []badRow {
 	text("a format of a gigabyte", `locals { a = format("%0999999999d", 1) }`, "A function", 0)
 	text("a string of ten million copies", `locals { a = join("", [for i in range(1000): join("", [for j in range(10000): "copy"])]) }`, "", 0)
 	text("a template over ten million", `locals { a = "%{ for i in range(1000) }%{ for j in range(10000) }x%{ endfor }%{ endfor }" }`, "", 0)
+	text("lists within lists", `locals { a = [for a in range(1024): [for b in range(1024): [for c in range(1024): c]]] }`, "Too much to evaluate", 0)
+	text("objects within lists", `locals { a = [for a in range(1024): [for b in range(1024): [for c in range(1024): {x = c}]]] }`, "Too much to evaluate", 0)
+	text("JSON of a million objects", `locals { a = jsondecode(join("", ["[", join(",", [for a in range(1000): "`+strings.TrimSuffix(strings.Repeat("{},", 1000), ",")+`"]), "]"])) }`, "too many parts", 0)
+	text("a list of mixed types", `locals { a = tolist(jsondecode(join("", ["[", join(",", [for a in range(500): "`+strings.Repeat(`1,\"a\",`, 40)+`1"]), "]"]))) }`, "different types", 0)
+	text("a list of 700,000 numbers", "locals { a = ["+strings.Repeat("1,", 700_000)+"1] }", "The workspace is too large", 0)
 	text("texts that double", "locals {\n a0 = \"xxxxxxxxxxxxxxxx\"\n"+doublings()+"}", "Too much to evaluate", 0)
 	text("NUL", "locals { a = \"\x00\" }", "There is a NUL byte", 0)
 	text("a byte order mark", "\xef\xbb\xbflocals {}", "byte order mark", 0)
@@ -71,6 +76,13 @@ func badLanguage() []badRow {
 				b.write(t, "evil.remint.hcl", `locals { a = csvdecode(file("team.csv")) }`)
 			},
 		},
+		badRow{ // good, and once took a minute: the time is to grow with the number, not with its square
+			name: "a set of 60,000 names", args: []string{"validate"},
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "team.csv", "user\n"+names(60_000))
+				b.write(t, "good.remint.hcl", `locals { a = toset([for r in csvdecode(file("team.csv")): r.user]) }`)
+			},
+		},
 		badRow{
 			name: "a pipe for a workspace file", args: []string{"validate"}, exit: 1, says: "not a regular file",
 			make: func(t *testing.T, b *bad) { fifo(t, b.path("evil.remint.hcl")) },
@@ -90,6 +102,15 @@ func doublings() string {
 	var s strings.Builder
 	for i := 1; i < 60; i++ {
 		s.WriteString(strings.NewReplacer("N", itoa(i), "M", itoa(i-1)).Replace(" aN = \"${local.aM}${local.aM}\"\n"))
+	}
+	return s.String()
+}
+
+// names are n different lines.
+func names(n int) string {
+	var s strings.Builder
+	for i := range n {
+		s.WriteString("u" + itoa(i) + "\n")
 	}
 	return s.String()
 }
