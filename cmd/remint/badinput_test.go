@@ -69,16 +69,6 @@ func (b *bad) link(t *testing.T, to, name string) {
 	must(t, os.Symlink(to, b.path(name)))
 }
 
-// edit replaces text in a file.
-func (b *bad) edit(t *testing.T, name, old, with string) {
-	t.Helper()
-	s := string(readFile(b.path(name)))
-	if !strings.Contains(s, old) {
-		t.Fatalf("%s has no %q", name, old)
-	}
-	must(t, os.WriteFile(b.path(name), []byte(strings.Replace(s, old, with, 1)), 0o644))
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -58,7 +58,7 @@ func lex(src []byte, name string, allowed int) hclsyntax.Tokens {
 func tooDeep(list hclsyntax.Tokens) bool {
 	var s scanner
 	for _, tok := range list {
-		s.token(tok, true)
+		_ = s.token(tok, true) // what it finds is looked for in the whole file
 		if len(s.levels) > maxDepth || s.pending > maxOperators {
 			return true
 		}

@@ -22,7 +22,7 @@ var errMixed = fmt.Errorf("more than %d elements of different types are not made
 // map, if all parts have the same type. Nothing else can be told from the result.
 func uniform(v cty.Value, objects bool) cty.Value {
 	ty := v.Type()
-	if !ty.IsTupleType() && !(objects && ty.IsObjectType()) {
+	if !ty.IsTupleType() && (!objects || !ty.IsObjectType()) {
 		return v
 	}
 	bare, marks := v.Unmark()
