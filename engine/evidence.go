@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing/fstest"
@@ -71,7 +70,7 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 		diags = diags.Errorf("The ledger's public key cannot be used", "%s. Name it with -ledger-key=FILE.", err)
 	}
 	if r.Checkpoint != "" {
-		if o.Checkpoint, err = os.ReadFile(r.Checkpoint); err != nil {
+		if o.Checkpoint, err = evidence.ReadCheckpoint(r.Checkpoint); err != nil {
 			diags = diags.Errorf("The checkpoint cannot be read", "%s: %s.", r.Checkpoint, reason(err))
 		}
 	}

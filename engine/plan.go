@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"os"
+	"syscall"
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/plan"
@@ -42,7 +43,7 @@ func denials(p *plan.Plan) diag.Diagnostics {
 
 // ReadPlan reads and checks a plan file. It starts no provider and needs no workspace.
 func ReadPlan(path string) (*plan.File, diag.Diagnostics) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is refused below, not waited for
 	if err != nil {
 		return nil, diag.Errored(0, "The plan cannot be read", "%s cannot be opened: %s.", path, reason(err))
 	}

@@ -50,6 +50,9 @@ func readSmall(path string) ([]byte, error) {
 	return b, nil
 }
 
+// ReadCheckpoint reads a kept checkpoint; a file too large to be one is refused.
+func ReadCheckpoint(path string) ([]byte, error) { return readSmall(path) }
+
 // createFile makes a new file, durably but for its directory entry, whole or not
 // at all: a key that is cut would be taken for one. The error is fs.ErrExist when
 // there is one.

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/transparency-dev/formats/log"
+	"github.com/transparency-dev/merkle/rfc6962"
 	"github.com/transparency-dev/tessera"
 	"github.com/transparency-dev/tessera/api/layout"
 	"github.com/transparency-dev/tessera/storage/posix"
@@ -42,8 +44,38 @@ func openLedger(dir string, key note.Signer) (*ledger, error) {
 		return nil, err
 	}
 	l := &ledger{dir: dir, key: key}
-	_, err := l.size()
-	return l, err
+	size, err := l.size()
+	if err != nil {
+		return nil, err
+	}
+	return l, l.tail(size)
+}
+
+// tail checks what the log's next leaves are built upon, its last entries and
+// their hashes: the library that appends takes them as they are, and would go on
+// from a damaged log without a word.
+func (l *ledger) tail(size uint64) error {
+	if size == 0 {
+		return nil
+	}
+	index := (size - 1) / layout.EntryBundleWidth
+	n := int(size - index*layout.EntryBundleWidth)
+	entries, err := readEntries(l.dir, index, n)
+	if err == nil {
+		var hashes []byte
+		if hashes, err = readHashes(l.dir, 0, index, n); err == nil {
+			for i, e := range entries {
+				if !bytes.Equal(rfc6962.DefaultHasher.HashLeaf(e), hashes[i*rfc6962.DefaultHasher.Size():(i+1)*rfc6962.DefaultHasher.Size()]) {
+					err = fmt.Errorf("entry %d is not the one that was logged", index*layout.EntryBundleWidth+uint64(i))
+					break
+				}
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("the ledger in %s is damaged (%w): put back an undamaged copy of it", l.dir, err)
+	}
+	return nil
 }
 
 // silence keeps the log's library from writing to the terminal, in all of the

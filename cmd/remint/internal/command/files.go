@@ -5,11 +5,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // readLimited reads a regular file of at most limit bytes.
 func readLimited(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is refused below, not waited for
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
