@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/policies"
 	"github.com/remint-dev/remint/providers/builtin"
 	"github.com/remint-dev/remint/runbooks"
 )
@@ -26,8 +27,8 @@ func TestTheLanguagePageLoads(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "main.remint.hcl"), []byte(source.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, diags := config.Load(config.Options{Dir: dir, Registry: builtin.Registry(), Builtin: runbooks.FS,
-		Vars: map[string]string{"admin_url": "postgres://admin@127.0.0.1/postgres"}})
+	w, diags := engine.New(engine.Options{Dir: dir, Registry: builtin.Registry(), Runbooks: runbooks.FS, Policies: policies.FS,
+		Vars: map[string]string{"admin_url": "postgres://admin@127.0.0.1/postgres"}}).Load(false)
 	if diags.HasErrors() {
 		t.Fatal(diags.Err())
 	}

@@ -34,7 +34,7 @@ type Options struct {
 	// Dir is the workspace.
 	Dir      string
 	Registry *provider.Registry
-	// Runbooks and Policies are the built-in ones.
+	// Runbooks are the built-in ones, and Policies the policy library.
 	Runbooks, Policies fs.FS
 	Version            string
 	// Vars and VarFiles come from the command line, Environ from REMINT_VAR_*.
@@ -70,10 +70,14 @@ func New(opts Options) *Engine {
 
 // Load evaluates the workspace. Offline needs no variables.
 func (e *Engine) Load(offline bool) (*config.Workspace, diag.Diagnostics) {
-	w, diags := config.Load(config.Options{
-		Dir: e.opts.Dir, Registry: e.opts.Registry, Builtin: e.opts.Runbooks, Version: e.opts.Version,
-		Vars: e.opts.Vars, VarFiles: e.opts.VarFiles, Environ: e.opts.Environ, Offline: offline,
-	})
+	library, err := policy.OpenLibrary(e.opts.Policies)
+	if err != nil {
+		return nil, diag.Errored(diag.ExitDenied, "The policy library cannot be read", "%s. What cannot be asked denies.", err)
+	}
+	options := libraryOptions(library)
+	options.Dir, options.Registry, options.Builtin, options.Version = e.opts.Dir, e.opts.Registry, e.opts.Runbooks, e.opts.Version
+	options.Vars, options.VarFiles, options.Environ, options.Offline = e.opts.Vars, e.opts.VarFiles, e.opts.Environ, offline
+	w, diags := config.Load(options)
 	if w != nil && len(w.Notifiers) == 0 {
 		w.Notifiers = []*config.Block{e.defaultNotifier()}
 	}
@@ -103,7 +107,11 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 
 // PolicySources are the built-in library and the workspace's own.
 func (e *Engine) PolicySources(w *config.Workspace) ([]policy.Source, diag.Diagnostics) {
-	sources := []policy.Source{{Name: BuiltinPolicies, FS: e.opts.Policies, Enforcement: string(config.Mandatory), Path: "policies(built in)"}}
+	builtin, err := e.librarySource(w)
+	if err != nil {
+		return nil, diag.Errored(diag.ExitDenied, "The policy library cannot be read", "%s. What cannot be asked denies.", err)
+	}
+	sources := []policy.Source{builtin}
 	var diags diag.Diagnostics
 	for _, p := range w.Policies {
 		info, err := os.Stat(p.Path.Absolute)

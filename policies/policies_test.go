@@ -2,16 +2,48 @@ package policies
 
 import (
 	"context"
+	"encoding/json"
+	"io/fs"
 	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/remint-dev/remint/engine/policy"
 )
 
+// library is the folder as it stands, with its tests.
+func library(t *testing.T) *policy.Library {
+	t.Helper()
+	l, err := policy.OpenLibrary(os.DirFS("."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func names(l *policy.Library) []string {
+	var out []string
+	for _, g := range l.Groups {
+		out = append(out, g.Name)
+	}
+	return out
+}
+
+func source(t *testing.T, l *policy.Library, groups []string, set map[string]any) policy.Source {
+	t.Helper()
+	src, err := l.Source("builtin", groups, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
 // Every Rego test passes, and every rule holds in one of them.
 func TestRego(t *testing.T) {
-	report, diags := policy.Test(context.Background(), []policy.Source{rego(t)}, policy.Options{})
+	l := library(t)
+	report, diags := policy.Test(context.Background(), []policy.Source{source(t, l, names(l), nil)}, policy.Options{})
 	if diags.HasErrors() {
 		t.Fatal(diags.Err())
 	}
@@ -20,50 +52,149 @@ func TestRego(t *testing.T) {
 			t.Error(r, r.Range)
 		}
 	}
+	rules := 0
 	for _, r := range report.Rules {
+		if r.Package == "parameters" { // they are mocked
+			continue
+		}
+		rules++
 		if !r.Covered || len(r.Missed) > 0 {
 			t.Errorf("%v: no test makes %s.%s hold, lines %v", r.Range, r.Package, r.Name, r.Missed)
 		}
 	}
-	if len(report.Tests) < len(report.Rules) || len(report.Rules) == 0 {
-		t.Errorf("%d tests for %d rules", len(report.Tests), len(report.Rules))
+	if len(report.Tests) < rules || rules == 0 {
+		t.Errorf("%d tests for %d rules", len(report.Tests), rules)
 	}
 }
 
-// The folder as it stands, its README and tests included; without the Go files.
-func rego(t *testing.T) policy.Source {
-	t.Helper()
-	dir := t.TempDir()
-	entries, err := os.ReadDir(".")
+// Each group compiles with nothing but those that are always asked beside it.
+func TestGroupsAlone(t *testing.T) {
+	embedded, err := policy.OpenLibrary(FS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		if slices.Contains([]string{"embed.go", "policies_test.go"}, e.Name()) || e.IsDir() {
-			continue
-		}
-		b, err := os.ReadFile(e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(dir+"/"+e.Name(), b, 0o600); err != nil {
-			t.Fatal(err)
+	for _, g := range names(embedded) {
+		if _, diags := policy.Compile(context.Background(), []policy.Source{source(t, embedded, []string{g}, nil)}); diags.HasErrors() {
+			t.Errorf("%s: %v", g, diags.Err())
 		}
 	}
-	return policy.Source{Name: "builtin", FS: os.DirFS(dir), Enforcement: policy.Mandatory, Path: "policies"}
 }
 
 // What is embedded is every module that is not a test.
 func TestEmbedded(t *testing.T) {
-	fromFolder, diags := policy.Compile(context.Background(), []policy.Source{rego(t)})
-	if diags.HasErrors() {
-		t.Fatal(diags.Err())
+	l := library(t)
+	embedded, err := policy.OpenLibrary(FS)
+	if err != nil {
+		t.Fatal(err)
 	}
-	embedded, diags := policy.Compile(context.Background(), []policy.Source{{Name: "builtin", FS: FS, Enforcement: policy.Mandatory}})
-	if diags.HasErrors() {
-		t.Fatal(diags.Err())
+	digest := func(l *policy.Library) string {
+		set, diags := policy.Compile(context.Background(), []policy.Source{source(t, l, names(l), nil)})
+		if diags.HasErrors() {
+			t.Fatal(diags.Err())
+		}
+		return set.Digest()
 	}
-	if embedded.Digest() != fromFolder.Digest() {
+	if digest(embedded) != digest(l) {
 		t.Error("a .rego file in this folder is not embedded")
+	}
+}
+
+// A parameter that is set is part of the policy's digest: a plan made under
+// other numbers is another plan.
+func TestParametersAreDigested(t *testing.T) {
+	l := library(t)
+	digest := func(set map[string]any) string {
+		compiled, diags := policy.Compile(context.Background(), []policy.Source{source(t, l, l.Defaults(), set)})
+		if diags.HasErrors() {
+			t.Fatal(diags.Err())
+		}
+		return compiled.Digest()
+	}
+	if digest(nil) == digest(map[string]any{"production_approvals": 2}) {
+		t.Error("the digest does not depend on parameters")
+	}
+}
+
+// Every parameter is read by a rule, and named after the group that it is of.
+func TestParametersAreUsed(t *testing.T) {
+	l := library(t)
+	var rego strings.Builder
+	_ = fs.WalkDir(FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(name, ".rego") {
+			b, _ := fs.ReadFile(FS, name)
+			rego.Write(b)
+		}
+		return err
+	})
+	for _, p := range l.Parameters {
+		if !strings.Contains(rego.String(), "parameters."+p.Name) {
+			t.Errorf("no rule reads %s", p.Name)
+		}
+		if !slices.Contains(names(l), p.Group) || p.Group != "baseline" && !strings.HasPrefix(p.Name, p.Group+"_") {
+			t.Errorf("%s is of the group %s", p.Name, p.Group)
+		}
+		if p.Description == "" || p.Default == nil {
+			t.Errorf("%s has no description or no default", p.Name)
+		}
+	}
+}
+
+// catalogue is a published list of controls.
+type catalogue struct {
+	Framework string `json:"framework"`
+	Title     string `json:"title"`
+	Source    string `json:"source"`
+	Controls  []struct {
+		ID, Title string
+		Also      []string
+	} `json:"controls"`
+}
+
+// Every control that a rule names is in a catalogue that says where it comes from.
+func TestControlsExist(t *testing.T) {
+	files, err := fs.Glob(FS, "catalogues/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	known := map[string]bool{}
+	for _, name := range files {
+		raw, err := fs.ReadFile(FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c catalogue
+		if err := json.Unmarshal(raw, &c); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if c.Framework == "" || c.Title == "" || !strings.HasPrefix(c.Source, "https://") || len(c.Controls) == 0 {
+			t.Errorf("%s lacks its framework, title, source or controls", name)
+		}
+		for _, control := range c.Controls {
+			known[c.Framework+" "+control.ID] = control.Title != ""
+		}
+	}
+	controls := regexp.MustCompile(`(?m)^#   controls: \[(.*)\]$`)
+	found := 0
+	_ = fs.WalkDir(FS, ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".rego") {
+			return err
+		}
+		raw, _ := fs.ReadFile(FS, name)
+		for _, m := range controls.FindAllStringSubmatch(string(raw), -1) {
+			var list []string
+			if err := json.Unmarshal([]byte("["+m[1]+"]"), &list); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			for _, one := range list {
+				found++
+				if !known[one] {
+					t.Errorf("%s names %q, which no catalogue has", name, one)
+				}
+			}
+		}
+		return nil
+	})
+	if found == 0 {
+		t.Error("no rule names a control")
 	}
 }

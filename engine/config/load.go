@@ -27,6 +27,13 @@ type Options struct {
 	Registry *provider.Registry
 	// Builtin holds the built-in runbooks as *.remint.hcl files.
 	Builtin fs.FS
+	// Groups are the groups of the policy library that can be chosen, and
+	// DefaultGroups those that are asked when none is.
+	Groups, DefaultGroups []string
+	// Parameters can be set in the library; ParameterGroups says of which group
+	// each is. A group that cannot be chosen is always asked.
+	Parameters      provider.Schema
+	ParameterGroups map[string]string
 	// Version of the program, for required_version; "" skips that check.
 	Version string
 	// Vars are -var values by name, VarFiles the -var-file paths, Environ the
@@ -117,7 +124,7 @@ func (l *loader) close() { l.reader.close() }
 // topLevel says which blocks there are and how they are labelled.
 var topLevel = map[string]string{
 	"remint": "remint", "variable": `variable "NAME"`, "locals": "locals", "provider": `provider "TYPE" "NAME"`,
-	"approver": `approver "NAME"`, "policy": `policy "NAME"`, "notifier": `notifier "TYPE" "NAME"`,
+	"approver": `approver "NAME"`, "policy": `policy "NAME"`, "library": "library", "notifier": `notifier "TYPE" "NAME"`,
 	"credential": `credential "TYPE" "NAME"`, "runbook": `runbook "NAME"`,
 }
 
@@ -146,6 +153,7 @@ func (l *loader) evaluate() {
 	l.loadLocals()
 	l.loadSettings()
 	l.loadPolicies()
+	l.loadLibrary()
 	l.loadApprovers()
 	l.loadProviders()
 	l.loadNotifiers()

@@ -20,7 +20,8 @@ type Workspace struct {
 	Providers map[string]*ProviderBlock // by "TYPE.NAME"
 	Approvers []Approver                // by name
 	Policies  []Policy                  // in order of declaration
-	Notifiers []*Block                  // by key
+	Library   Library
+	Notifiers []*Block // by key
 	// Credentials are all instances, for_each expanded, sorted by address.
 	Credentials []*Credential
 	// Runbooks by label: the built-in ones, replaced and joined by the workspace's.
@@ -88,6 +89,14 @@ type Policy struct {
 	Path        provider.Path
 	Enforcement Enforcement
 	Range       diag.Range
+}
+
+// Library is the library block: which groups of the built-in policies are
+// asked, and the parameters that it sets, by name.
+type Library struct {
+	// Groups is nil when the block does not choose.
+	Groups     []string
+	Parameters provider.Attrs
 }
 
 // Credential is one instance of a credential block.

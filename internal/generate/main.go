@@ -25,7 +25,7 @@ func main() {
 
 func run(check bool) error {
 	files := map[string][]byte{}
-	for _, add := range []func(map[string][]byte) error{schemas, reference, commands} {
+	for _, add := range []func(map[string][]byte) error{schemas, reference, library, commands} {
 		if err := add(files); err != nil {
 			return err
 		}

@@ -1,6 +1,4 @@
-# METADATA
-# title: What was observed
-# description: Asked before `revoke` where the old credential still lives, and at the end.
+# What was observed. Asked before `revoke` where the old credential still lives, and at the end.
 package remint.result
 
 import data.finding
@@ -14,7 +12,7 @@ import data.finding
 #   id: proof_must_be_known
 #   severity: critical
 #   remedy: Find out why the probe gave no answer, then run `remint resume`.
-#   controls: ["NIST CSF 2.0 PR.AA-01"]
+#   controls: ["NIST CSF 2.0 PR.AA-01", "OWASP NHI1:2025", "PCI DSS 4.0.1 8.2.5"]
 deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody knows whether the old credential is dead.") if {
 	some reset in input.resets
 	reset.result.final

@@ -1,25 +1,8 @@
-# METADATA
-# title: Before anything
-# description: What a plan must be like, and what it needs, before it may be applied.
+# Before anything. What every plan must be like before it may be applied.
 package remint.plan
 
 import data.finding
-
-# METADATA
-# title: Production needs a second person
-# description: >-
-#   A reset in production is approved by somebody other than its requester and
-#   operator, for whom an approval never counts. A stolen session could
-#   otherwise reset its way into everything.
-# custom:
-#   id: production_needs_approval
-#   severity: high
-#   remedy: Have somebody else approve the plan with `remint approve`.
-#   controls: ["NIST CSF 2.0 PR.AA-05"]
-require contains {"approvals": 1, "group": "", "address": reset.address} if {
-	some reset in input.resets
-	reset.production
-}
+import data.parameters
 
 # METADATA
 # title: A runbook proves
@@ -93,27 +76,9 @@ deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody owns this 
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	some reset in input.resets
 	reset.entropy_bits > 0
-	reset.entropy_bits < 128
+	reset.entropy_bits < parameters.min_entropy_bits
 	not reset.person
-	what := sprintf("The new secret would have %v bits of entropy; a machine's needs 128.", [floor(reset.entropy_bits)])
-}
-
-# METADATA
-# title: People's passwords do not expire
-# description: >-
-#   NIST SP 800-63B-4, 3.1.1.2: verifiers SHALL NOT require subscribers to
-#   change passwords periodically, and SHALL force a change when there is
-#   evidence of compromise. Forced changes make people choose weaker ones.
-# custom:
-#   id: no_periodic_change_for_people
-#   severity: medium
-#   remedy: Reset it for a reason (`forgotten`, `compromised`, `offboarding`), and take `max_age` off.
-#   controls: ["NIST SP 800-63B-4 3.1.1.2"]
-deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
-	input.reason in {"scheduled", "expiring"}
-	some reset in input.resets
-	reset.person
-	what := sprintf("This is a person's password, and the reason is %q.", [input.reason])
+	what := sprintf("The new secret would have %v bits of entropy; a machine's needs %d.", [floor(reset.entropy_bits), parameters.min_entropy_bits])
 }
 
 # METADATA
@@ -133,22 +98,6 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 }
 
 # METADATA
-# title: The workspace judges itself
-# description: >-
-#   Whoever may change the workspace may change who approves it. For
-#   production, take the judges from a protected branch.
-# custom:
-#   id: self_asserted_in_production
-#   severity: medium
-#   remedy: Have changes of approvers and policies reviewed by people whom they do not concern.
-#   controls: []
-warn contains finding.general(rego.metadata.rule(), "Approvers and policies come from the workspace that they judge, and it resets in production.") if {
-	input.trust == "self-asserted"
-	some reset in input.resets
-	reset.production
-}
-
-# METADATA
 # title: Nobody gets the new secret
 # description: Without a store, the new secret stays sealed in the journal until somebody fetches it.
 # custom:
@@ -160,19 +109,4 @@ warn contains finding.general(rego.metadata.rule(), what) if {
 	input.mode != "retire"
 	some provider in {reset.provider | some reset in input.resets; reset.stores == []}
 	what := sprintf("New secrets of provider %s go into no store: they stay sealed in the journal.", [provider])
-}
-
-# METADATA
-# title: A stale runner is not refused
-# description: >-
-#   The target checks no fencing token: a runner that was stopped and wakes
-#   later could still change it.
-# custom:
-#   id: unfenced_in_production
-#   severity: low
-#   remedy: Make sure that one runner at a time works on this target.
-#   controls: []
-warn contains finding.general(rego.metadata.rule(), what) if {
-	some provider in {reset.provider | some reset in input.resets; reset.production; not reset.observed.fenced}
-	what := sprintf("The target of provider %s is unfenced: it cannot tell a stale runner from this one.", [provider])
 }

@@ -1,10 +1,11 @@
 package remint.result_test
 
+import data.example.ids
 import data.remint.result
 
 observed(mode, seen) := {"mode": mode, "resets": [{"address": "credential.t.a", "result": seen}]}
 
-ids(found) := {f.id | some f in found}
+
 
 test_final_and_known if {
 	every proof in ["tested", "reported"] {

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// libraryOptions tells configuration what the library has to choose and to set.
+func libraryOptions(l *policy.Library) config.Options {
+	o := config.Options{DefaultGroups: l.Defaults(), Parameters: LibrarySchema(l), ParameterGroups: map[string]string{}}
+	for _, g := range l.Groups {
+		if !g.Always {
+			o.Groups = append(o.Groups, g.Name)
+		}
+	}
+	for _, p := range l.Parameters {
+		o.ParameterGroups[p.Name] = p.Group
+	}
+	return o
+}
+
+// LibrarySchema is the library's parameters as attributes. None has a default:
+// a parameter that is not set keeps the library's own.
+func LibrarySchema(l *policy.Library) provider.Schema {
+	var s provider.Schema
+	for _, p := range l.Parameters {
+		s.Attributes = append(s.Attributes, provider.Attribute{
+			Name: p.Name, Type: provider.AttrType(p.Type), Description: p.Description, OneOf: p.OneOf, Min: p.Min, Max: p.Max,
+		})
+	}
+	return s
+}
+
+// librarySource is the library as the workspace chooses and sets it.
+func (e *Engine) librarySource(w *config.Workspace) (policy.Source, error) {
+	library, err := policy.OpenLibrary(e.opts.Policies)
+	if err != nil {
+		return policy.Source{}, err
+	}
+	source, err := library.Source(BuiltinPolicies, w.Library.Groups, w.Library.Parameters.Public())
+	source.Path = "policies(built in)"
+	return source, err
+}

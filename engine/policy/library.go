@@ -1,0 +1,136 @@
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"testing/fstest"
+)
+
+// Library is a folder of Rego in groups, with parameters: what is chosen and
+// set in configuration becomes one Source. It is described by library.json in
+// its root; a group is the folder of its name, and `lib` is part of all.
+type Library struct {
+	fsys       fs.FS
+	Groups     []Group
+	Parameters []Parameter
+}
+
+// Group is a part of a library that can be chosen.
+type Group struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	// Always is asked whether chosen or not; Default when nothing is chosen.
+	Always  bool `json:"always"`
+	Default bool `json:"default"`
+}
+
+// Parameter is a value that rules read as data.parameters.NAME.
+type Parameter struct {
+	Name  string `json:"name"`
+	Group string `json:"group"`
+	// Type is one of provider's attribute types: number, string, bool, duration, list(string).
+	Type        string   `json:"type"`
+	Default     any      `json:"default"`
+	Min         int64    `json:"min"`
+	Max         int64    `json:"max"`
+	OneOf       []string `json:"one_of"`
+	Description string   `json:"description"`
+}
+
+// The files of a library that are not a group's.
+const (
+	libraryIndex  = "library.json"
+	libraryCommon = "lib"
+	// parametersFile does not exist in the folder: it is written from what is set.
+	parametersFile = "parameters.rego"
+)
+
+// OpenLibrary reads a library's description. An error is a defect of the
+// library, not of its user.
+func OpenLibrary(fsys fs.FS) (*Library, error) {
+	raw, err := fs.ReadFile(fsys, libraryIndex)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	dec.UseNumber()
+	l := &Library{fsys: fsys}
+	if err := dec.Decode(l); err != nil {
+		return nil, fmt.Errorf("%s: %w", libraryIndex, err)
+	}
+	return l, nil
+}
+
+// Defaults names the groups that are asked when none is chosen.
+func (l *Library) Defaults() []string {
+	var out []string
+	for _, g := range l.Groups {
+		if g.Default {
+			out = append(out, g.Name)
+		}
+	}
+	return out
+}
+
+// Source is the library with the chosen groups and those that are always
+// asked, and with parameters set (by name, as JSON knows them) over their
+// defaults. What is not there is ignored: whoever calls has checked the names.
+func (l *Library) Source(name string, chosen []string, set map[string]any) (Source, error) {
+	dirs := []string{libraryCommon}
+	for _, g := range l.Groups {
+		if g.Always || slices.Contains(chosen, g.Name) {
+			dirs = append(dirs, g.Name)
+		}
+	}
+	parameters, err := l.parameters(set)
+	if err != nil {
+		return Source{}, err
+	}
+	files := fstest.MapFS{parametersFile: {Data: parameters}}
+	for _, dir := range dirs {
+		entries, err := fs.ReadDir(l.fsys, dir)
+		if err != nil {
+			return Source{}, err
+		}
+		for _, e := range entries {
+			if !strings.HasSuffix(e.Name(), ".rego") {
+				continue
+			}
+			file := path.Join(dir, e.Name())
+			text, err := fs.ReadFile(l.fsys, file)
+			if err != nil {
+				return Source{}, err
+			}
+			files[file] = &fstest.MapFile{Data: text}
+		}
+	}
+	return Source{Name: name, FS: files, Enforcement: Mandatory}, nil
+}
+
+// parameters is the module that rules read them from. JSON is Rego.
+func (l *Library) parameters(set map[string]any) ([]byte, error) {
+	values := map[string]any{}
+	for _, p := range l.Parameters {
+		values[p.Name] = p.Default
+		if v, ok := set[p.Name]; ok {
+			values[p.Name] = v
+		}
+	}
+	var b bytes.Buffer
+	b.WriteString("# What the workspace sets, and the defaults of the rest.\npackage parameters\n")
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		v, err := json.Marshal(values[name])
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", name, err)
+		}
+		fmt.Fprintf(&b, "\n%s := %s\n", name, v)
+	}
+	return b.Bytes(), nil
+}

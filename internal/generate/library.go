@@ -1,0 +1,123 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/policies"
+)
+
+// catalogue is a published list of controls, as policies/catalogues holds it.
+type catalogue struct {
+	Framework string
+	Title     string
+	Source    string
+	Controls  []struct {
+		ID    string
+		Title string
+		Also  []string
+	}
+}
+
+// library adds the page of the policy library: its groups, rules, parameters,
+// and the published controls that they enforce.
+func library(files map[string][]byte) error {
+	l, err := policy.OpenLibrary(policies.FS)
+	if err != nil {
+		return err
+	}
+	var all []string
+	for _, g := range l.Groups {
+		all = append(all, g.Name)
+	}
+	src, err := l.Source("builtin", all, nil)
+	if err != nil {
+		return err
+	}
+	rules, diags := policy.Rules(src)
+	if diags.HasErrors() {
+		return diags.Err()
+	}
+	var b strings.Builder
+	b.WriteString(strings.Replace(generated, "schemas in the code", "library's METADATA", 1) + "# The policy library\n\n" +
+		"A `library` block chooses groups and sets parameters; see [the language](../language.md#approvers-and-policies).\n")
+	for _, g := range l.Groups {
+		when := "asked when chosen"
+		if g.Always {
+			when = "always asked"
+		} else if g.Default {
+			when = "asked when chosen, and when nothing is"
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s (%s)\n\n| rule | asked in | says | severity | controls |\n|---|---|---|---|---|\n", g.Name, g.Title, when)
+		for _, r := range rules {
+			if r.Folder == g.Name {
+				fmt.Fprintf(&b, "| `%s`: %s. %s | `%s` | %s | %s | %s |\n", r.ID, r.Title, strings.TrimSpace(r.Description), r.Stage, r.Set, r.Severity, strings.Join(r.Controls, ", "))
+			}
+		}
+		libraryParameters(&b, l, g.Name)
+	}
+	if err := controls(&b, rules); err != nil {
+		return err
+	}
+	files["docs/reference/policies.md"] = []byte(b.String())
+	return nil
+}
+
+func libraryParameters(b *strings.Builder, l *policy.Library, group string) {
+	head := "\n| parameter | type | default | |\n|---|---|---|---|\n"
+	for _, p := range l.Parameters {
+		if p.Group != group {
+			continue
+		}
+		value, _ := json.Marshal(p.Default)
+		what := p.Description
+		if len(p.OneOf) > 0 {
+			what += "; one of `" + strings.Join(p.OneOf, "`, `") + "`"
+		}
+		if p.Max > 0 {
+			what += fmt.Sprintf("; %d to %d", p.Min, p.Max)
+		}
+		fmt.Fprintf(b, "%s| `%s` | %s | `%s` | %s |\n", head, p.Name, p.Type, value, what)
+		head = ""
+	}
+}
+
+// controls says which rules enforce which published control.
+func controls(b *strings.Builder, rules []policy.RuleDoc) error {
+	b.WriteString("\n## Controls\n\nA rule names a control only where the control's text asks for what the rule enforces. Passing rules is not compliance.\n")
+	names, err := fs.Glob(policies.FS, "catalogues/*.json")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		raw, err := fs.ReadFile(policies.FS, name)
+		if err != nil {
+			return err
+		}
+		var c catalogue
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		fmt.Fprintf(b, "\n[%s](%s)\n\n| control | | rules |\n|---|---|---|\n", c.Title, c.Source)
+		for _, one := range c.Controls {
+			var by []string
+			for _, r := range rules {
+				for _, named := range r.Controls {
+					if named == c.Framework+" "+one.ID {
+						by = append(by, "`"+r.ID+"`")
+					}
+				}
+			}
+			title := one.Title
+			if len(one.Also) > 0 {
+				title += " (" + strings.Join(one.Also, ", ") + ")"
+			}
+			fmt.Fprintf(b, "| %s | %s | %s |\n", one.ID, title, cmp.Or(strings.Join(by, ", "), "none"))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+# People, before anything. What a reset of a person's password must be like.
+package remint.plan
+
+import data.finding
+import data.parameters
+
+# METADATA
+# title: People's passwords do not expire
+# description: >-
+#   NIST SP 800-63B-4, 3.1.1.2: verifiers SHALL NOT require subscribers to
+#   change passwords periodically, and SHALL force a change when there is
+#   evidence of compromise. Forced changes make people choose weaker ones.
+# custom:
+#   id: no_periodic_change_for_people
+#   severity: medium
+#   remedy: Reset it for a reason (`forgotten`, `compromised`, `offboarding`), and take `max_age` off.
+#   controls: ["NIST SP 800-63B-4 3.1.1.2"]
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	input.reason in {"scheduled", "expiring"}
+	some reset in input.resets
+	reset.person
+	what := sprintf("This is a person's password, and the reason is %q.", [input.reason])
+}
+
+# METADATA
+# title: Who asks for a person's password is known
+# description: >-
+#   PCI DSS has the user's identity verified before any authentication factor is
+#   changed: a call to the help desk is how accounts are taken over.
+# custom:
+#   id: human_strength
+#   severity: high
+#   remedy: Verify the person with `remint verify`.
+#   controls: ["PCI DSS 4.0.1 8.3.3"]
+require contains {"strength": parameters.human_strength, "address": reset.address} if {
+	parameters.human_strength != "none"
+	input.mode != "retire"
+	some reset in input.resets
+	reset.person
+}
+
+# METADATA
+# title: A forgotten password has a second person
+# description: Somebody who knows her agrees before a person gets a new password.
+# custom:
+#   id: human_needs_approval
+#   severity: medium
+#   remedy: Have somebody else approve the plan with `remint approve`.
+#   controls: ["NIST CSF 2.0 PR.AA-05"]
+require contains {"approvals": parameters.human_approvals, "group": parameters.human_group, "address": reset.address} if {
+	parameters.human_approvals > 0
+	input.reason == "forgotten"
+	some reset in input.resets
+	reset.person
+}
