@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -72,6 +73,16 @@ func capabilities(extra ...string) *ast.Capabilities {
 		caps.Builtins = append(caps.Builtins, b)
 	}
 	return caps
+}
+
+// Capabilities is what policies may call, as a JSON document that `opa check
+// --capabilities` and editors read.
+func Capabilities() []byte {
+	b, err := json.MarshalIndent(capabilities(), "", "  ")
+	if err != nil {
+		panic(err) // names and types only; a test calls it
+	}
+	return append(b, '\n')
 }
 
 func cutUndefinedFunction(msg string) (string, bool) {

@@ -6,15 +6,19 @@ import (
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/policy"
 )
 
 func policyVerb() *verb {
 	return &verb{
-		name: "policy", args: "eval PLAN | test", synopsis: "what policies say of a plan; their tests",
+		name: "policy", args: "eval PLAN | test | new FOLDER | capabilities", synopsis: "what policies say of a plan; their tests",
 		help: `
-eval PLAN   asks the workspace's policies and the built-in library about a saved
-            plan, and shows which rule decided what, and where it stands
-test        runs the tests in the workspace's policy folders, with coverage`,
+eval PLAN     asks the workspace's policies and the built-in library about a saved
+              plan, and shows which rule decided what, and where it stands
+test          runs the tests in the workspace's policy folders, with coverage by rule
+new FOLDER    makes a folder with two rules and their tests to begin with
+capabilities  prints what Rego may call, in OPA's own format, for editors and
+              opa check --capabilities`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			threshold := fs.Float64("threshold", 0, "fail below `N` percent of coverage (test)")
 			a.workspaceFlags(fs)
@@ -24,6 +28,13 @@ test        runs the tests in the workspace's policy folders, with coverage`,
 }
 
 func (a *app) policy(ctx context.Context, args []string, threshold float64) diag.Exit {
+	switch {
+	case len(args) == 2 && args[0] == "new":
+		return a.policyNew(args[1])
+	case len(args) == 1 && args[0] == "capabilities":
+		a.view.Text(string(policy.Capabilities()))
+		return diag.ExitOK
+	}
 	e, diags := a.engine(nil, 0)
 	if diags.HasErrors() {
 		return a.done(diags)
@@ -46,12 +57,15 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64) diag
 			return a.done(diags)
 		}
 		a.view.PolicyTest(report)
+		if report.Coverage < threshold {
+			diags = diags.Errorf("Too little is tested", "Tests cover %.1f %% of the Rego, and -threshold wants %g %%.", report.Coverage, threshold)
+		}
 		exit := a.done(diags)
-		if !report.Passed() || report.Coverage < threshold {
+		if !report.Passed() {
 			return diag.ExitError
 		}
 		return exit
 	}
-	a.fault("What about the policies?", "Say `remint policy eval PLAN` or `remint policy test`.")
+	a.fault("What about the policies?", "Say `remint policy eval PLAN`, `policy test`, `policy new FOLDER` or `policy capabilities`.")
 	return diag.ExitError
 }
