@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/policies"
 	"github.com/remint-dev/remint/providers/builtin"
 	"github.com/remint-dev/remint/runbooks"
@@ -34,5 +35,21 @@ func TestTheLanguagePageLoads(t *testing.T) {
 	}
 	if len(w.Credentials) != 3 {
 		t.Errorf("the page makes %d credentials, want billing and two of team", len(w.Credentials))
+	}
+}
+
+func TestTheTestingPageLoads(t *testing.T) {
+	page, err := os.ReadFile("testing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindSubmatch(page)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "page.reminttest.hcl"), m[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files, diags := config.LoadTests(dir)
+	if diags.HasErrors() || len(files) != 1 || len(files[0].Runs) != 3 {
+		t.Fatal(files, diags.Err())
 	}
 }

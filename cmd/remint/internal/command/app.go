@@ -65,7 +65,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		initVerb(), validateVerb(), fmtVerb(), planVerb(), showVerb(), approveVerb(), applyVerb(), resumeVerb(),
-		statusVerb(), runsVerb(), recoverVerb(), graphVerb(), evidenceVerb(), policyVerb(), providersVerb(), schemaVerb(), versionVerb(),
+		statusVerb(), runsVerb(), recoverVerb(), graphVerb(), evidenceVerb(), policyVerb(), testVerb(), providersVerb(), schemaVerb(), versionVerb(),
 	}
 }
 

@@ -1,0 +1,346 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/provider"
+)
+
+// testSuffix is what files of tests end in. They are no part of the workspace.
+const testSuffix = ".reminttest.hcl"
+
+// TestFile is one file of tests of a workspace.
+type TestFile struct {
+	// Name is relative to the workspace.
+	Name string
+	Runs []*TestRun
+
+	loader *loader
+}
+
+// TestRun is one plan that a test makes against mocked targets, and what it
+// says of it.
+type TestRun struct {
+	Name string
+	// What the plan is asked, as on the command line.
+	Reason            lifecycle.Reason
+	Ticket, Requester string
+	Addresses         []string
+	Where             string
+	All               bool
+	// Variables are as -var takes them.
+	Variables map[string]string
+	// Mocks are in the order in which they apply: of the file, then of the run.
+	Mocks    []TestMock
+	Approval *TestApproval
+	Results  []TestResult
+	// Denied are the rules, SOURCE/ID, that must deny, Errors what must stand
+	// in faults. Both nil means that there is neither.
+	Denied, Errors []string
+	Range          diag.Range
+
+	asserts []assertion
+}
+
+// TestMock is what a target says of a credential, or of all that a block makes.
+type TestMock struct {
+	Address         addrs.Credential
+	Exists, Enabled bool
+	Fenced          bool
+	Versions        []string
+	Sessions        int
+	InUseBy         string
+	// Age since the last reset; negative when none is known.
+	Age time.Duration
+	// Fails is the error of a target that cannot be read; "" for one that can.
+	Fails string
+}
+
+// TestApproval asks the approval policies too.
+type TestApproval struct {
+	ApprovedBy                   []string
+	Identity, Operator, Strength string
+	Unattended                   bool
+	Now                          time.Time // zero is the time of the test
+}
+
+// TestResult asks the result policies about one reset.
+type TestResult struct {
+	Address                                  addrs.Credential
+	Proof                                    lifecycle.Proof
+	Final, NewAccepted, Notified             bool
+	StoresConfirmed, Reloaded, SessionsEnded int
+}
+
+// assertion is a condition that must hold, and what to say when it does not.
+type assertion struct {
+	condition, message hclsyntax.Expression
+}
+
+// LoadTests reads the test files of a workspace directory, in the order of
+// their names; all faults at once. It reads those files and does nothing else.
+func LoadTests(dir string) ([]*TestFile, diag.Diagnostics) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, diag.Errored(0, "The workspace cannot be read", "The directory %s cannot be read: %s.", dir, cause(err))
+	}
+	var files []*TestFile
+	var diags diag.Diagnostics
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), testSuffix) {
+			continue
+		}
+		f, faults := loadTest(dir, e.Name())
+		diags = append(diags, faults...)
+		files = append(files, f)
+	}
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return files, diags
+}
+
+func loadTest(dir, name string) (*TestFile, diag.Diagnostics) {
+	l, err := newLoader(Options{Dir: dir})
+	if err != nil {
+		return nil, diag.Errored(0, "The workspace cannot be read", "The directory %s cannot be used: %s.", dir, cause(err))
+	}
+	defer l.close()
+	f := &TestFile{Name: name, loader: l}
+	src, err := readCapped(filepath.Join(dir, name), maxFileSize)
+	if err != nil {
+		return nil, diag.Errored(0, "A test file cannot be used", "%s: %s.", name, err)
+	}
+	if body := l.parse(src, name); body != nil {
+		l.testFile(f, body)
+	}
+	return f, l.finish()
+}
+
+func (l *loader) testFile(f *TestFile, body *hclsyntax.Body) {
+	for _, a := range sortedAttributes(body) {
+		l.fault(a.NameRange, "An attribute outside of a block", "%s belongs into a block. At the outermost level stand the blocks run \"NAME\" and mock.", quoted(a.Name))
+	}
+	l.noBlocks(body, "A test file", "run", "mock")
+	var mocks []TestMock
+	for _, b := range body.Blocks {
+		if b.Type == "mock" {
+			mocks = append(mocks, l.testMock(b)...)
+		}
+	}
+	for _, b := range body.Blocks {
+		if b.Type != "run" || !l.labelled(b, `run "NAME"`) || !l.once("run "+quoted(b.Labels[0]), b.DefRange()) {
+			continue
+		}
+		if r := l.testRun(b); r != nil {
+			r.Mocks = append(slices.Clone(mocks), r.Mocks...)
+			f.Runs = append(f.Runs, r)
+		}
+	}
+}
+
+func (l *loader) testRun(b *hclsyntax.Block) *TestRun {
+	l.noBlocks(b.Body, "A run", "mock", "approval", "result", "assert")
+	var reasons []string
+	for _, r := range lifecycle.Reasons() {
+		reasons = append(reasons, string(r))
+	}
+	got := provider.NewAttrs(l.simple(b.Body, b, "A run",
+		provider.Attribute{Name: "reason", Type: provider.String, OneOf: reasons, Default: string(lifecycle.Scheduled)},
+		attr("ticket", provider.String, false), attr("requester", provider.String, false),
+		attr("addresses", provider.StringList, false), attr("where", provider.String, false), attr("all", provider.Bool, false),
+		attr("variables", provider.StringMap, false), attr("expect_denied", provider.StringList, false), attr("expect_errors", provider.StringList, false)))
+	r := &TestRun{
+		Name: b.Labels[0], Reason: lifecycle.Reason(got.String("reason")), Ticket: got.String("ticket"), Requester: got.String("requester"),
+		Addresses: got.Strings("addresses"), Where: got.String("where"), All: got.Bool("all"), Variables: got.Map("variables"),
+		Denied: got.Strings("expect_denied"), Errors: got.Strings("expect_errors"), Range: rangeOf(b),
+	}
+	for _, inner := range b.Body.Blocks {
+		switch inner.Type {
+		case "mock":
+			r.Mocks = append(r.Mocks, l.testMock(inner)...)
+		case "approval":
+			if l.labelled(inner, "approval") && l.once("approval of run "+quoted(r.Name), inner.DefRange()) {
+				r.Approval = l.testApproval(inner)
+			}
+		case "result":
+			r.Results = append(r.Results, l.testResult(inner)...)
+		case "assert":
+			r.asserts = append(r.asserts, l.testAssert(inner)...)
+		}
+	}
+	asserts := slices.ContainsFunc(b.Body.Blocks, func(x *hclsyntax.Block) bool { return x.Type == "assert" })
+	if !asserts && r.Denied == nil && r.Errors == nil {
+		l.fault(b.DefRange(), "A run that asserts nothing", "A run needs an assert block, expect_denied or expect_errors: it would pass whatever the plan says.")
+	}
+	return r
+}
+
+// testAddress reads the address that a block is about.
+func (l *loader) testAddress(b *hclsyntax.Block, written string) (addrs.Credential, bool) {
+	if written == "" { // a fault already
+		return addrs.Credential{}, false
+	}
+	a, err := addrs.ParseCredential(written)
+	if err != nil {
+		l.fault(b.Body.Attributes["address"].Expr.Range(), "Not an address", "%s.", err)
+	}
+	return a, err == nil
+}
+
+func (l *loader) testMock(b *hclsyntax.Block) []TestMock {
+	if !l.labelled(b, "mock") {
+		return nil
+	}
+	l.noBlocks(b.Body, "A mock")
+	got := provider.NewAttrs(l.simple(b.Body, b, "A mock", attr("address", provider.String, true),
+		provider.Attribute{Name: "exists", Type: provider.Bool, Default: true}, provider.Attribute{Name: "enabled", Type: provider.Bool, Default: true},
+		attr("fenced", provider.Bool, false), provider.Attribute{Name: "versions", Type: provider.StringList, Default: []string{"mocked"}},
+		attr("sessions", provider.Int, false), attr("in_use_by", provider.String, false), attr("age", provider.Duration, false), attr("fails", provider.String, false)))
+	a, ok := l.testAddress(b, got.String("address"))
+	if !ok {
+		return nil
+	}
+	m := TestMock{
+		Address: a, Exists: got.Bool("exists"), Enabled: got.Bool("enabled"), Fenced: got.Bool("fenced"), Versions: got.Strings("versions"),
+		Sessions: int(got.Int("sessions")), InUseBy: got.String("in_use_by"), Age: -1, Fails: got.String("fails"),
+	}
+	if !m.Exists {
+		m.Versions, m.Enabled = nil, false
+	}
+	if got.Has("age") {
+		m.Age = got.Duration("age")
+	}
+	return []TestMock{m}
+}
+
+func (l *loader) testApproval(b *hclsyntax.Block) *TestApproval {
+	l.noBlocks(b.Body, "An approval")
+	var strengths []string
+	for _, s := range lifecycle.Strengths() {
+		strengths = append(strengths, string(s))
+	}
+	got := provider.NewAttrs(l.simple(b.Body, b, "An approval", attr("approved_by", provider.StringList, false),
+		attr("identity", provider.String, false), attr("operator", provider.String, false), attr("unattended", provider.Bool, false),
+		provider.Attribute{Name: "strength", Type: provider.String, OneOf: strengths, Default: string(lifecycle.None)}, attr("now", provider.String, false)))
+	a := &TestApproval{
+		ApprovedBy: got.Strings("approved_by"), Identity: got.String("identity"), Operator: got.String("operator"),
+		Strength: got.String("strength"), Unattended: got.Bool("unattended"),
+	}
+	if now := got.String("now"); now != "" {
+		var err error
+		if a.Now, err = time.Parse(time.RFC3339, now); err != nil {
+			l.fault(b.Body.Attributes["now"].Expr.Range(), "Not a time", "now is written like 2026-12-24T00:00:00Z.")
+		}
+	}
+	return a
+}
+
+func (l *loader) testResult(b *hclsyntax.Block) []TestResult {
+	if !l.labelled(b, "result") {
+		return nil
+	}
+	l.noBlocks(b.Body, "A result")
+	got := provider.NewAttrs(l.simple(b.Body, b, "A result", attr("address", provider.String, true),
+		attr("proof", provider.String, false), provider.Attribute{Name: "final", Type: provider.Bool, Default: true},
+		provider.Attribute{Name: "new_accepted", Type: provider.Bool, Default: true}, attr("notified", provider.Bool, false),
+		attr("stores_confirmed", provider.Int, false), attr("reloaded", provider.Int, false), attr("sessions_ended", provider.Int, false)))
+	a, ok := l.testAddress(b, got.String("address"))
+	if !ok {
+		return nil
+	}
+	return []TestResult{{
+		Address: a, Proof: lifecycle.Proof(got.String("proof")), Final: got.Bool("final"), NewAccepted: got.Bool("new_accepted"), Notified: got.Bool("notified"),
+		StoresConfirmed: int(got.Int("stores_confirmed")), Reloaded: int(got.Int("reloaded")), SessionsEnded: int(got.Int("sessions_ended")),
+	}}
+}
+
+// testAssert takes an assertion's expressions unevaluated: what they speak of
+// is there when the plan is.
+func (l *loader) testAssert(b *hclsyntax.Block) []assertion {
+	if !l.labelled(b, "assert") {
+		return nil
+	}
+	l.noBlocks(b.Body, "An assertion")
+	var a assertion
+	for _, given := range sortedAttributes(b.Body) {
+		switch given.Name {
+		case "condition":
+			a.condition = given.Expr
+		case "error_message":
+			a.message = given.Expr
+		default:
+			l.fault(given.NameRange, "Unknown attribute", "An assertion has no attribute %q.%s", given.Name, suggest(given.Name, []string{"condition", "error_message"}))
+			return nil
+		}
+	}
+	if a.condition == nil {
+		l.fault(b.DefRange(), "A required attribute is missing", "An assertion needs a condition.")
+		return nil
+	}
+	s := scope{names: map[string][]string{}, what: "an assertion"}
+	for _, n := range testNames {
+		s.names[n] = nil
+	}
+	if !l.check(a.condition, s) || a.message != nil && !l.check(a.message, s) {
+		return nil
+	}
+	return []assertion{a}
+}
+
+// testNames are what assertions may speak of.
+var testNames = []string{"plan", "resets", "denied", "warned", "required", "diagnostics"}
+
+// Assert evaluates a run's assertions over what was found: documents by the
+// names that assertions use, as JSON has them. Each that does not hold is a fault.
+func (f *TestFile) Assert(r *TestRun, found map[string]any) diag.Diagnostics {
+	l := f.loader
+	l.diags, l.truncated, l.spent = nil, 0, false
+	l.budget = newBudget()
+	ctx := &hcl.EvalContext{Functions: functions(l.budget)}
+	vars, err := ctyOf(found)
+	if err != nil {
+		return diag.Errored(0, "A test cannot be evaluated", "Run %q: %s.", r.Name, err)
+	}
+	ctx.Variables = vars
+	for _, a := range r.asserts {
+		l.assert(ctx, a)
+	}
+	return l.finish()
+}
+
+func (l *loader) assert(ctx *hcl.EvalContext, a assertion) {
+	v, ok := l.value(a.condition, ctx)
+	switch {
+	case !ok:
+		return
+	case !isBool(v):
+		l.fault(a.condition.Range(), "A value does not fit", "A condition must be true or false, and this is %s.", kindOf(v))
+		return
+	case v.True():
+		return
+	}
+	text := "The condition does not hold."
+	if a.message != nil {
+		if m, ok := l.value(a.message, ctx); ok && isString(m) {
+			text = sentence2(addrs.Visible(m.AsString()))
+		}
+	}
+	for _, t := range a.condition.Variables() {
+		if v, diags := t.TraverseAbs(ctx); !diags.HasErrors() {
+			text += fmt.Sprintf("\n%s is %s", path(t), shortJSON(v))
+		}
+	}
+	l.fault(a.condition.Range(), "An assertion does not hold", "%s", text)
+}
