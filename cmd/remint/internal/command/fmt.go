@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
@@ -18,7 +20,7 @@ const maxSource = 16 << 20
 
 func fmtVerb() *verb {
 	return &verb{
-		name: "fmt", args: "[FILE…]", synopsis: "bring *.remint.hcl files into the usual layout",
+		name: "fmt", args: "[FILE…]", synopsis: "bring *.remint.hcl and *.reminttest.hcl files into the usual layout",
 		help: `
 Rewrites the workspace's files, or those named, in the usual layout and names
 those that it changed. With -check it changes nothing and exits 1 if it would.`,
@@ -31,7 +33,10 @@ those that it changed. With -check it changes nothing and exits 1 if it would.`,
 
 func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 	if len(files) == 0 {
-		files, _ = filepath.Glob("*.remint.hcl") // the pattern is well-formed
+		files, _ = filepath.Glob("*.remint*.hcl") // the pattern is well-formed
+		files = slices.DeleteFunc(files, func(f string) bool {
+			return !strings.HasSuffix(f, ".remint.hcl") && !strings.HasSuffix(f, ".reminttest.hcl")
+		})
 		if len(files) == 0 {
 			a.fault("Nothing to format", "There are no *.remint.hcl files here.")
 			return diag.ExitError
