@@ -17,6 +17,7 @@ import (
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/sqlite"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/provider"
@@ -153,7 +154,7 @@ func (e *Engine) state(ctx context.Context, w *config.Workspace, create bool) (j
 			return nil, diag.Errored(0, "The state cannot be opened", "The folder of %s cannot be made.", w.Settings.StatePath.Written)
 		}
 	}
-	j, err := journal.OpenSQLite(ctx, path, journal.Options{Now: e.opts.Now})
+	j, err := sqlite.Open(ctx, path, sqlite.Options{Now: e.opts.Now})
 	if err != nil {
 		return nil, diag.Errored(0, "The state cannot be opened", "%s: %s.", w.Settings.StatePath.Written, strings.TrimSuffix(err.Error(), "."))
 	}

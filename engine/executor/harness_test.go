@@ -21,6 +21,7 @@ import (
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/fleet"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/sqlite"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
@@ -196,7 +197,7 @@ func (e *env) process() *process {
 	if diags.HasErrors() {
 		e.t.Fatal(diags.Err())
 	}
-	j, err := journal.OpenSQLite(p.ctx, e.state, journal.Options{Now: e.w.now})
+	j, err := sqlite.Open(p.ctx, e.state, sqlite.Options{Now: e.w.now})
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -298,7 +299,7 @@ func (e *env) work(do func(*process, *executor.Job) (*executor.Result, diag.Diag
 // look reads the state between two processes.
 func look[T any](e *env, read func(journal.Journal) T) T {
 	e.t.Helper()
-	j, err := journal.OpenSQLite(context.Background(), e.state, journal.Options{Now: e.w.now})
+	j, err := sqlite.Open(context.Background(), e.state, sqlite.Options{Now: e.w.now})
 	if err != nil {
 		e.t.Fatal(err)
 	}

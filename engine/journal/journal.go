@@ -20,6 +20,8 @@ var (
 	ErrNotFound = errors.New("not in the journal")
 	// ErrNewer: the state was written by a newer program.
 	ErrNewer = errors.New("the state was written by a newer version of remint")
+	// ErrClosed: the journal was closed before the call.
+	ErrClosed = errors.New("the journal is closed")
 )
 
 // HeldError says who holds a lease.

@@ -1,17 +1,18 @@
-package journal
+package sqlite
 
 import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+
+	"github.com/remint-dev/remint/engine/journal"
 )
 
 // Acquire takes leases on all keys or on none. The fence of each grows with
 // every holder. It also makes this process the one that is at work on the run,
 // until Release or Close; an attempt that fails leaves what the run had before.
-func (s *store) Acquire(ctx context.Context, run, holder string, keys []string) ([]Lease, error) {
-	if err := checkRunID(run); err != nil {
+func (s *store) Acquire(ctx context.Context, run, holder string, keys []string) ([]journal.Lease, error) {
+	if err := journal.CheckRunID(run); err != nil {
 		return nil, err
 	}
 	fresh, err := s.locks.take(ctx, run)
@@ -21,14 +22,14 @@ func (s *store) Acquire(ctx context.Context, run, holder string, keys []string) 
 	if err != nil {
 		return nil, err
 	}
-	leases := make([]Lease, len(keys))
+	leases := make([]journal.Lease, len(keys))
 	err = s.w.submit(ctx, &change{do: func(t *tx) error {
 		for i, key := range keys {
 			fence, err := s.lease(t, run, holder, key)
 			if err != nil {
 				return err
 			}
-			leases[i] = Lease{Key: key, Fence: fence}
+			leases[i] = journal.Lease{Key: key, Fence: fence}
 		}
 		return nil
 	}})
@@ -44,7 +45,7 @@ func (s *store) Acquire(ctx context.Context, run, holder string, keys []string) 
 // atWork says who is at work on a run whose lock another process holds. It may
 // not have its leases yet.
 func (s *store) atWork(ctx context.Context, run string) error {
-	held := &HeldError{Key: "run " + run, Run: run, Holder: "another process", Since: s.opts.Now()}
+	held := &journal.HeldError{Key: "run " + run, Run: run, Holder: "another process", Since: s.opts.Now()}
 	var since int64
 	err := s.read.QueryRowContext(ctx, "SELECT key, holder, since FROM lease WHERE run = ? ORDER BY key LIMIT 1", run).Scan(&held.Key, &held.Holder, &since)
 	switch {
@@ -65,7 +66,7 @@ func (s *store) lease(t *tx, run, holder, key string) (fence int64, err error) {
 	case err != nil:
 		return 0, err
 	case by != "" && by != run && s.locks.alive(by):
-		return 0, &HeldError{Key: key, Run: by, Holder: who, Since: fromNanos(since)}
+		return 0, &journal.HeldError{Key: key, Run: by, Holder: who, Since: fromNanos(since)}
 	}
 	fence++
 	_, err = t.exec(`INSERT INTO lease (key, fence, run, holder, since) VALUES (?, ?, ?, ?, ?)
@@ -82,18 +83,4 @@ func (s *store) Release(ctx context.Context, run string) error {
 		return err
 	}})
 	return errors.Join(err, s.locks.drop(run))
-}
-
-// checkRunID refuses names that could not be part of a file's name.
-func checkRunID(run string) error {
-	if run == "" || len(run) > 128 {
-		return errors.New("a run's id must have 1 to 128 characters")
-	}
-	for _, c := range []byte(run) {
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' {
-			return fmt.Errorf("%q cannot be a run's id: only letters, digits, dashes and underscores can", run)
-		}
-	}
-	return nil
 }

@@ -1,17 +1,19 @@
-package journal
+package sqlite
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
-	"modernc.org/sqlite"
+	modernc "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/remint-dev/remint/engine/journal"
 )
 
 // code is SQLite's primary result code, 0 if err is not SQLite's.
 func code(err error) int {
-	var e *sqlite.Error
+	var e *modernc.Error
 	if errors.As(err, &e) {
 		return e.Code() & 0xff
 	}
@@ -48,7 +50,7 @@ func wording(err error) error {
 }
 
 func extended(err error) int {
-	var e *sqlite.Error
+	var e *modernc.Error
 	if errors.As(err, &e) {
 		return e.Code()
 	}
@@ -70,7 +72,7 @@ func (s *store) explain(err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case s.shut.Load():
-		return ErrClosed
+		return journal.ErrClosed
 	case code(err) == 0:
 		return err
 	}

@@ -1,4 +1,4 @@
-package journal_test
+package sqlite_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/sqlite"
 )
 
 // fill appends until a file may grow no more, and says what was acknowledged and
@@ -24,7 +25,7 @@ import (
 func fill(path string) {
 	signal.Ignore(syscall.SIGXFSZ)
 	ctx := context.Background()
-	j, err := journal.OpenSQLite(ctx, path, journal.Options{})
+	j, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err == nil {
 		err = j.Open(ctx, journal.Run{ID: "r", PlanID: "p"})
 	}
@@ -95,7 +96,7 @@ func TestFullDiskPoisons(t *testing.T) {
 // Nobody waits for a reader: not who closes a run, not who opens the state.
 func TestReadersHoldNobodyUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s", "state.db")
-	j, err := journal.OpenSQLite(t.Context(), path, journal.Options{BusyTimeout: time.Hour})
+	j, err := sqlite.Open(t.Context(), path, sqlite.Options{BusyTimeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +251,7 @@ func TestManyAreFirst(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			j, err := journal.OpenSQLite(t.Context(), path, journal.Options{})
+			j, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 			if err != nil {
 				t.Error(err)
 				return
@@ -289,7 +290,7 @@ func TestRefusesPlantedLinks(t *testing.T) {
 	if err := os.Link(path, elsewhere); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := journal.OpenSQLite(t.Context(), path, journal.Options{}); err == nil || !strings.Contains(err.Error(), "hard link") {
+	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), "hard link") {
 		t.Errorf("a second name gives %v", err)
 	}
 }
@@ -305,7 +306,7 @@ func TestRefusesForeignOwners(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := journal.OpenSQLite(t.Context(), path, journal.Options{}); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a foreign file gives %v", err)
 	}
 }

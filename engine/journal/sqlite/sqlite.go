@@ -1,4 +1,6 @@
-package journal
+// Package sqlite keeps the journal in a SQLite file: the state of the runners
+// that share that file.
+package sqlite
 
 import (
 	"context"
@@ -12,10 +14,9 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
-)
 
-// ErrClosed says that the journal was closed before the call.
-var ErrClosed = errors.New("the journal is closed")
+	"github.com/remint-dev/remint/engine/journal"
+)
 
 // Options say how a state in a file is opened. The zero value is good.
 type Options struct {
@@ -40,14 +41,14 @@ type store struct {
 	closed  error
 }
 
-// OpenSQLite opens the state in the file at path, and makes it (0600, its folder
+// Open opens the state in the file at path, and makes it (0600, its folder
 // 0700) if there is none. Several processes may have it open at once.
 //
 // It refuses, without changing anything: a state of a newer version (ErrNewer),
 // a file that is something else or damaged, symbolic and further hard links, and a
 // file or folder that somebody else owns or may write. Beside the file stand its
 // -wal and -shm, and `path`.d, whose files tell live runners from dead ones.
-func OpenSQLite(ctx context.Context, path string, opts Options) (Journal, error) {
+func Open(ctx context.Context, path string, opts Options) (journal.Journal, error) {
 	if opts.BusyTimeout <= 0 {
 		opts.BusyTimeout = 10 * time.Second
 	}

@@ -1,4 +1,4 @@
-package journal
+package sqlite
 
 import (
 	"context"
@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"time"
 
-	"modernc.org/sqlite"
+	modernc "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/remint-dev/remint/engine/journal"
 )
 
 const (
@@ -99,7 +101,7 @@ func checkSchema(ctx context.Context, db queryer, path string) (fresh bool, err 
 	case app != applicationID:
 		return false, fmt.Errorf("%s is a SQLite database of another program: give another path for the state", path)
 	case version > schemaVersion:
-		return false, fmt.Errorf("%s: %w (format %d, this one knows %d): install that version", path, ErrNewer, version, schemaVersion)
+		return false, fmt.Errorf("%s: %w (format %d, this one knows %d): install that version", path, journal.ErrNewer, version, schemaVersion)
 	case version < 1 || tables == 0:
 		return false, fmt.Errorf("%s is damaged (format %d, %d tables): restore it from a backup", path, version, tables)
 	}
@@ -135,4 +137,4 @@ func newConnector(dsn string) driver.Connector { return connector{dsn} }
 func (c connector) Connect(context.Context) (driver.Conn, error) { return c.Driver().Open(c.dsn) }
 
 // Driver is SQLite's.
-func (connector) Driver() driver.Driver { return &sqlite.Driver{} }
+func (connector) Driver() driver.Driver { return &modernc.Driver{} }

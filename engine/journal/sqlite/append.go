@@ -1,22 +1,24 @@
-package journal
+package sqlite
 
 import (
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
+
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/internal/pack"
 )
 
 // Open begins a run.
-func (s *store) Open(ctx context.Context, run Run) error {
-	if err := checkRunID(run.ID); err != nil {
+func (s *store) Open(ctx context.Context, run journal.Run) error {
+	if err := journal.CheckRunID(run.ID); err != nil {
 		return err
 	}
 	if run.PlanID == "" {
 		return errors.New("a run needs a plan id")
 	}
-	body, meta := pack(run.Plan), pack(run.Meta)
+	body, meta := pack.Bytes(run.Plan), pack.Bytes(run.Meta)
 	return s.w.submit(ctx, &change{do: func(t *tx) error {
 		var spent, taken int
 		if err := t.get("SELECT count(*) FROM run WHERE plan_id = ?", []any{run.PlanID}, &spent); err != nil {
@@ -27,7 +29,7 @@ func (s *store) Open(ctx context.Context, run Run) error {
 		}
 		switch {
 		case spent > 0:
-			return ErrSpent
+			return journal.ErrSpent
 		case taken > 0:
 			return fmt.Errorf("there is a run %s already", run.ID)
 		}
@@ -46,49 +48,14 @@ func (s *store) Open(ctx context.Context, run Run) error {
 }
 
 // Append makes a batch durable.
-func (s *store) Append(ctx context.Context, b *Batch) error {
-	if err := b.check(); err != nil {
+func (s *store) Append(ctx context.Context, b *journal.Batch) error {
+	if err := b.Check(); err != nil {
 		return err
 	}
 	return s.w.submit(ctx, &change{do: func(t *tx) error { return t.append(b) }})
 }
 
-// check finds what no state could hold.
-func (b *Batch) check() error {
-	var texts []string
-	for _, r := range b.Records {
-		if r.Run == "" || r.Kind == "" {
-			return errors.New("a record needs a run and a kind")
-		}
-		texts = append(texts, r.Run, r.Address, r.Step)
-	}
-	for _, x := range b.Seal {
-		if x.Run == "" || x.Name == "" || len(x.Ciphertext) == 0 {
-			return errors.New("what is sealed needs a run, a name and a ciphertext")
-		}
-		texts = append(texts, x.Run, x.Address, x.Name)
-	}
-	for _, x := range b.Bundles {
-		if x.ID == "" || x.Run == "" || x.File == "" || len(x.Line) == 0 {
-			return errors.New("a bundle needs an id, a run, a file and a line")
-		}
-		texts = append(texts, x.ID, x.Run, x.File)
-	}
-	for _, x := range b.Finished {
-		if x.Address == "" || x.Run == "" {
-			return errors.New("a finished reset needs an address and a run")
-		}
-		texts = append(texts, x.Address)
-	}
-	for _, t := range texts {
-		if strings.ContainsRune(t, 0) {
-			return fmt.Errorf("%q holds a NUL character", t)
-		}
-	}
-	return nil
-}
-
-func (t *tx) append(b *Batch) error {
+func (t *tx) append(b *journal.Batch) error {
 	for i := range b.Records {
 		if err := t.record(&b.Records[i]); err != nil {
 			return err
@@ -133,7 +100,7 @@ func (t *tx) run(id string) (int64, error) {
 	var n int64
 	err := t.get("SELECT n FROM run WHERE id = ?", []any{id}, &n)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("run %s: %w", id, ErrNotFound)
+		return 0, fmt.Errorf("run %s: %w", id, journal.ErrNotFound)
 	}
 	if err == nil {
 		if t.runs == nil {
@@ -144,7 +111,7 @@ func (t *tx) run(id string) (int64, error) {
 	return n, err
 }
 
-func (t *tx) record(r *Record) error {
+func (t *tx) record(r *journal.Record) error {
 	n, err := t.run(r.Run)
 	if err != nil {
 		return err
@@ -159,7 +126,7 @@ func (t *tx) record(r *Record) error {
 }
 
 // seal keeps a ciphertext, in place of an earlier one of the same name.
-func (t *tx) seal(x Sealed) error {
+func (t *tx) seal(x journal.Sealed) error {
 	if err := t.erase(x); err != nil {
 		return err
 	}
@@ -181,7 +148,7 @@ func (t *tx) seal(x Sealed) error {
 
 // erase overwrites a ciphertext with zeros where it stands, and forgets it.
 // Erasing what is not there is no error.
-func (t *tx) erase(x Sealed) error {
+func (t *tx) erase(x journal.Sealed) error {
 	run, err := t.run(x.Run)
 	if err != nil {
 		return err
@@ -202,7 +169,7 @@ func (t *tx) erase(x Sealed) error {
 	return err
 }
 
-func (t *tx) finished(f Finished) error {
+func (t *tx) finished(f journal.Finished) error {
 	_, err := t.exec(`INSERT INTO credential (address, run, at, proof, version, mode, generation) VALUES (?, ?, ?, ?, ?, ?, 1)
 		ON CONFLICT (address) DO UPDATE SET run = excluded.run, at = excluded.at, proof = excluded.proof,
 			version = excluded.version, mode = excluded.mode, generation = generation + 1`,
@@ -210,7 +177,7 @@ func (t *tx) finished(f Finished) error {
 	return err
 }
 
-func (t *tx) bundle(b *Bundle) error {
+func (t *tx) bundle(b *journal.Bundle) error {
 	var taken int
 	if err := t.get("SELECT count(*) FROM bundle WHERE id = ?", []any{b.ID}, &taken); err != nil {
 		return err
@@ -246,7 +213,7 @@ func (t *tx) filed(id string) error {
 	return err
 }
 
-func (t *tx) closeRun(c Close) error {
+func (t *tx) closeRun(c journal.Close) error {
 	n, err := t.run(c.Run)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package journal
+package sqlite
 
 import (
 	"context"
@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/internal/pack"
 )
 
 const runColumns = "id, plan_id, plan_digest, operator, opened_at, closed_at, outcome"
 
-func scanRun(scan func(...any) error, more ...any) (Run, error) {
-	var r Run
+func scanRun(scan func(...any) error, more ...any) (journal.Run, error) {
+	var r journal.Run
 	var opened, closed int64
 	err := scan(append([]any{&r.ID, &r.PlanID, &r.PlanDigest, &r.Operator, &opened, &closed, &r.Outcome}, more...)...)
 	r.OpenedAt, r.ClosedAt = fromNanos(opened), fromNanos(closed)
@@ -20,22 +23,22 @@ func scanRun(scan func(...any) error, more ...any) (Run, error) {
 }
 
 // Run gives one run, whole.
-func (s *store) Run(ctx context.Context, id string) (Run, error) {
+func (s *store) Run(ctx context.Context, id string) (journal.Run, error) {
 	var plan, meta []byte
 	row := s.read.QueryRowContext(ctx, "SELECT "+runColumns+", plan, meta FROM run JOIN run_body ON run_body.run = run.n WHERE id = ?", id)
 	r, err := scanRun(row.Scan, &plan, &meta)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Run{}, fmt.Errorf("run %s: %w", id, ErrNotFound)
+		return journal.Run{}, fmt.Errorf("run %s: %w", id, journal.ErrNotFound)
 	}
 	if err != nil {
-		return Run{}, s.explain(err)
+		return journal.Run{}, s.explain(err)
 	}
-	if r.Plan, err = unpack(plan); err != nil {
-		return Run{}, fmt.Errorf("the plan of run %s is damaged in the state", id)
+	if r.Plan, err = pack.Restore(plan); err != nil {
+		return journal.Run{}, fmt.Errorf("the plan of run %s is damaged in the state", id)
 	}
-	body, err := unpack(meta)
+	body, err := pack.Restore(meta)
 	if err != nil {
-		return Run{}, fmt.Errorf("what run %s kept besides its plan is damaged in the state", id)
+		return journal.Run{}, fmt.Errorf("what run %s kept besides its plan is damaged in the state", id)
 	}
 	r.Meta = json.RawMessage(body)
 	return r, nil
@@ -58,8 +61,8 @@ func (s *store) rows(ctx context.Context, query string, args []any, each func(sc
 }
 
 // Runs lists runs, newest first.
-func (s *store) Runs(ctx context.Context) ([]Run, error) {
-	var out []Run
+func (s *store) Runs(ctx context.Context) ([]journal.Run, error) {
+	var out []journal.Run
 	err := s.rows(ctx, "SELECT "+runColumns+" FROM run ORDER BY n DESC", nil, func(scan func(...any) error) (bool, error) {
 		r, err := scanRun(scan)
 		out = append(out, r)
@@ -69,27 +72,27 @@ func (s *store) Runs(ctx context.Context) ([]Run, error) {
 }
 
 // Records streams; it holds one record at a time.
-func (s *store) Records(ctx context.Context, run, address string) iter.Seq2[Record, error] {
+func (s *store) Records(ctx context.Context, run, address string) iter.Seq2[journal.Record, error] {
 	query, args := "SELECT seq, address, step, kind, attempt, at, data FROM record WHERE run = (SELECT n FROM run WHERE id = ?)", []any{run}
 	if address != "*" {
 		query, args = query+" AND address = ?", append(args, address)
 	}
-	return func(yield func(Record, error) bool) {
+	return func(yield func(journal.Record, error) bool) {
 		stopped := false
 		err := s.rows(ctx, query+" ORDER BY seq", args, func(scan func(...any) error) (bool, error) {
-			r := Record{Run: run}
+			r := journal.Record{Run: run}
 			var kind string
 			var at int64
 			var data []byte
 			if err := scan(&r.Seq, &r.Address, &r.Step, &kind, &r.Attempt, &at, &data); err != nil {
 				return false, err
 			}
-			r.Kind, r.At, r.Data = Kind(kind), fromNanos(at), data
+			r.Kind, r.At, r.Data = journal.Kind(kind), fromNanos(at), data
 			stopped = !yield(r, nil)
 			return !stopped, nil
 		})
 		if err != nil && !stopped {
-			yield(Record{}, err)
+			yield(journal.Record{}, err)
 		}
 	}
 }
@@ -100,20 +103,20 @@ func (s *store) Secret(ctx context.Context, run, address, name string) ([]byte, 
 	err := s.read.QueryRowContext(ctx, `SELECT ciphertext FROM sealed_name JOIN sealed USING (n)
 		WHERE run = (SELECT n FROM run WHERE id = ?) AND address = ? AND name = ?`, run, address, name).Scan(&b)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNotFound
+		return nil, journal.ErrNotFound
 	}
 	return b, s.explain(err)
 }
 
 // Secrets lists what is sealed.
-func (s *store) Secrets(ctx context.Context, run string) ([]Sealed, error) {
+func (s *store) Secrets(ctx context.Context, run string) ([]journal.Sealed, error) {
 	query, args := "SELECT run.id, address, name FROM sealed_name JOIN run ON run.n = sealed_name.run", []any{}
 	if run != "" {
 		query, args = query+" WHERE run.id = ?", append(args, run)
 	}
-	var out []Sealed
+	var out []journal.Sealed
 	err := s.rows(ctx, query+" ORDER BY run.n, address, name", args, func(scan func(...any) error) (bool, error) {
-		var x Sealed
+		var x journal.Sealed
 		err := scan(&x.Run, &x.Address, &x.Name)
 		out = append(out, x)
 		return true, err
@@ -122,11 +125,11 @@ func (s *store) Secrets(ctx context.Context, run string) ([]Sealed, error) {
 }
 
 // Unfiled streams; it holds one bundle at a time.
-func (s *store) Unfiled(ctx context.Context) iter.Seq2[Bundle, error] {
-	return func(yield func(Bundle, error) bool) {
+func (s *store) Unfiled(ctx context.Context) iter.Seq2[journal.Bundle, error] {
+	return func(yield func(journal.Bundle, error) bool) {
 		stopped := false
 		err := s.rows(ctx, "SELECT seq, id, run, file, line FROM bundle WHERE line IS NOT NULL ORDER BY seq", nil, func(scan func(...any) error) (bool, error) {
-			var b Bundle
+			var b journal.Bundle
 			if err := scan(&b.Seq, &b.ID, &b.Run, &b.File, &b.Line); err != nil {
 				return false, err
 			}
@@ -134,32 +137,32 @@ func (s *store) Unfiled(ctx context.Context) iter.Seq2[Bundle, error] {
 			return !stopped, nil
 		})
 		if err != nil && !stopped {
-			yield(Bundle{}, err)
+			yield(journal.Bundle{}, err)
 		}
 	}
 }
 
 // Credential gives what is known of one address.
-func (s *store) Credential(ctx context.Context, address string) (Credential, error) {
+func (s *store) Credential(ctx context.Context, address string) (journal.Credential, error) {
 	list, err := s.credentials(ctx, " WHERE address = ?", address)
 	if err == nil && len(list) == 0 {
-		err = ErrNotFound
+		err = journal.ErrNotFound
 	}
 	if err != nil {
-		return Credential{}, err
+		return journal.Credential{}, err
 	}
 	return list[0], nil
 }
 
 // Credentials gives everything that is known, by address.
-func (s *store) Credentials(ctx context.Context) ([]Credential, error) {
+func (s *store) Credentials(ctx context.Context) ([]journal.Credential, error) {
 	return s.credentials(ctx, " ORDER BY address")
 }
 
-func (s *store) credentials(ctx context.Context, clause string, args ...any) ([]Credential, error) {
-	var out []Credential
+func (s *store) credentials(ctx context.Context, clause string, args ...any) ([]journal.Credential, error) {
+	var out []journal.Credential
 	err := s.rows(ctx, "SELECT address, run, at, proof, version, mode, generation FROM credential"+clause, args, func(scan func(...any) error) (bool, error) {
-		var c Credential
+		var c journal.Credential
 		var at int64
 		err := scan(&c.Address, &c.Run, &at, &c.Proof, &c.Version, &c.Mode, &c.Generation)
 		c.At = fromNanos(at)

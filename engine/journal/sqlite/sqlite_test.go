@@ -1,4 +1,4 @@
-package journal_test
+package sqlite_test
 
 import (
 	"bytes"
@@ -20,11 +20,12 @@ import (
 
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/journal/journaltest"
+	"github.com/remint-dev/remint/engine/journal/sqlite"
 )
 
 func open(t testing.TB, path string) journal.Journal {
 	t.Helper()
-	j, err := journal.OpenSQLite(context.Background(), path, journal.Options{})
+	j, err := sqlite.Open(context.Background(), path, sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestMain(m *testing.M) {
 
 // hold takes a lease, says so, and waits to be killed.
 func hold(path string) {
-	j, err := journal.OpenSQLite(context.Background(), path, journal.Options{})
+	j, err := sqlite.Open(context.Background(), path, sqlite.Options{})
 	if err == nil {
 		_, err = j.Acquire(context.Background(), "child", "the child", []string{"k"})
 	}
@@ -72,7 +73,7 @@ func hold(path string) {
 // acknowledged.
 func appendForever(path string) {
 	ctx := context.Background()
-	j, err := journal.OpenSQLite(ctx, path, journal.Options{})
+	j, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -304,7 +305,7 @@ func TestRefusesWhatIsNoStateOfOurs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := tc.make(t)
 			before, _ := os.ReadFile(path)
-			j, err := journal.OpenSQLite(t.Context(), path, journal.Options{BusyTimeout: 100 * time.Millisecond})
+			j, err := sqlite.Open(t.Context(), path, sqlite.Options{BusyTimeout: 100 * time.Millisecond})
 			if err == nil {
 				_ = j.Close()
 				t.Fatal("it was opened")
@@ -365,7 +366,7 @@ func FuzzOpenDamaged(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		j, err := journal.OpenSQLite(t.Context(), path, journal.Options{BusyTimeout: 10 * time.Millisecond})
+		j, err := sqlite.Open(t.Context(), path, sqlite.Options{BusyTimeout: 10 * time.Millisecond})
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package journal
+package sqlite
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/remint-dev/remint/engine/journal"
 )
 
 // groupLimit is how many callers' writes share one commit at most.
@@ -92,7 +94,7 @@ func (w *writer) submit(ctx context.Context, c *change) error {
 	w.mu.RLock()
 	if w.stopped {
 		w.mu.RUnlock()
-		return ErrClosed
+		return journal.ErrClosed
 	}
 	w.queue <- c
 	w.mu.RUnlock()
