@@ -108,7 +108,7 @@ func openRuns(ctx context.Context, j journal.Journal, id string) ([]string, diag
 // unfiled reports whether evidence waits to be filed. What cannot be read is
 // not nothing.
 func unfiled(ctx context.Context, j journal.Journal) (bool, error) {
-	for _, err := range j.Unfiled(ctx) {
+	for _, err := range j.Unfiled(ctx, "") {
 		return err == nil, err
 	}
 	return false, nil

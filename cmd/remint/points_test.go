@@ -238,7 +238,7 @@ func (j *brokenJournal) Append(ctx context.Context, b *journal.Batch) error {
 	return j.write(ctx, "journal.Append["+contents(b)+"]", func() error { return j.Journal.Append(ctx, b) })
 }
 
-func (j *brokenJournal) Acquire(ctx context.Context, run, holder string, keys []string) (l []journal.Lease, err error) {
+func (j *brokenJournal) Acquire(ctx context.Context, run, holder string, keys []journal.Key) (l []journal.Lease, err error) {
 	err = j.write(ctx, "journal.Acquire", func() error { l, err = j.Journal.Acquire(ctx, run, holder, keys); return err })
 	return l, err
 }

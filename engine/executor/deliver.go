@@ -26,6 +26,9 @@ func (r *reset) distribute(ctx context.Context, st config.Step) (entry, error) {
 	}
 	e.fact("store", "%s", st.Store.Key())
 	if r.mode() == lifecycle.Retire {
+		if err := r.mine(ctx); err != nil {
+			return e, err
+		}
 		e.fact("detail", "emptied")
 		return e, store.Empty(ctx)
 	}
@@ -36,6 +39,9 @@ func (r *reset) distribute(ctx context.Context, st config.Step) (entry, error) {
 	value := m.Field(st.Store.Field)
 	if value.IsZero() {
 		return e, provider.Errorf(provider.Permanent, "the new secret has no field %q for store %s", st.Store.Field, st.Store.Key())
+	}
+	if err := r.mine(ctx); err != nil {
+		return e, err
 	}
 	if err := store.Put(ctx, value); err != nil {
 		return e, err
@@ -61,6 +67,9 @@ func (r *reset) reload(ctx context.Context, st config.Step) (entry, error) {
 	if err != nil {
 		return e, err
 	}
+	if err := r.mine(ctx); err != nil {
+		return e, err
+	}
 	e.fact("consumer", "%s", st.Consumer.Key())
 	return e, c.Reload(ctx, r.label(st.Addr.String()))
 }
@@ -76,6 +85,9 @@ func (r *reset) notify(ctx context.Context, st config.Step) (entry, error) {
 			continue
 		}
 		s, err := r.x.Fleet.Notifier(ctx, b)
+		if err == nil {
+			err = r.mine(ctx)
+		}
 		if err == nil {
 			err = s.Send(ctx, n)
 		}
@@ -125,6 +137,9 @@ func (r *reset) tellOwner(ctx context.Context, cause error) {
 	defer cancel()
 	for _, b := range r.x.Notifiers {
 		s, err := r.x.Fleet.Notifier(ctx, b)
+		if err == nil {
+			err = r.mine(ctx)
+		}
 		if err == nil {
 			err = s.Send(ctx, n)
 		}

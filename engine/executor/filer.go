@@ -14,6 +14,7 @@ import (
 type filer struct {
 	journal journal.Journal
 	archive Archive
+	run     string // "" for all
 
 	mu     sync.Mutex // one flush at a time
 	err    error      // the first failure; evidence then stays in the journal
@@ -29,8 +30,8 @@ const (
 	filerBatch    = 2000
 )
 
-func startFiler(j journal.Journal, a Archive) *filer {
-	f := &filer{journal: j, archive: a, stop: make(chan struct{}), done: make(chan struct{})}
+func startFiler(j journal.Journal, a Archive, run string) *filer {
+	f := &filer{journal: j, archive: a, run: run, stop: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
 		tick := time.NewTicker(filerInterval)
@@ -47,7 +48,7 @@ func startFiler(j journal.Journal, a Archive) *filer {
 	return f
 }
 
-// flush files everything that the journal holds by now, and returns when it is
+// flush files everything that the journal holds of its run by now, and returns when it is
 // durable. After a failure it does nothing more: the journal keeps the bundles.
 // ctx keeps a batch from being begun. One that was is not cut off: it is a write
 // to local files, and the ledger's library never answers once its context ended.
@@ -81,7 +82,7 @@ func (f *filer) flush(ctx context.Context) error {
 
 func (f *filer) next(ctx context.Context) ([]journal.Bundle, error) {
 	var batch []journal.Bundle
-	for b, err := range f.journal.Unfiled(ctx) {
+	for b, err := range f.journal.Unfiled(ctx, f.run) {
 		if err != nil {
 			return nil, err
 		}

@@ -22,6 +22,9 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 			return e, errCapability("revoke")
 		}
 		e.fact("versions", "%v", []string{r.current()})
+		if err := r.mine(ctx); err != nil {
+			return e, err
+		}
 		applied, err := revoker.Revoke(ctx, m, []string{r.current()})
 		return r.applied(e, applied, err)
 	}
@@ -35,6 +38,9 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 		}
 	}
 	if retirer, ok := r.target.(provider.Retirer); ok && mode == lifecycle.Retire {
+		if err := r.mine(ctx); err != nil {
+			return e, err
+		}
 		applied, err := retirer.Retire(ctx, m)
 		return r.applied(e, applied, err)
 	}
@@ -52,6 +58,9 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 			e.fact("detail", "there was no old one")
 			return e, nil
 		}
+	}
+	if err := r.mine(ctx); err != nil {
+		return e, err
 	}
 	applied, err := revoker.Revoke(ctx, m, versions)
 	return r.applied(e, applied, err)
@@ -135,6 +144,9 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 	}
 	total := 0
 	for {
+		if err := r.mine(ctx); err != nil {
+			return e, err
+		}
 		call, cancel := context.WithTimeout(ctx, timeout)
 		ended, err := ender.EndSessions(call, r.mutation(st.Addr.String(), a.number), cutoff)
 		cancel()

@@ -99,6 +99,9 @@ func (r *reset) mint(ctx context.Context, st config.Step, a *attempt) (entry, se
 			return e, secret.Material{}, err
 		}
 	}
+	if err := r.mine(ctx); err != nil {
+		return e, secret.Material{}, err
+	}
 	m, applied, err := minter.Mint(ctx, r.mutation(st.Addr.String(), a.number), st.Args)
 	e.Version, e.At = applied.Version, applied.At
 	e.fact("version", "%s", applied.Version)
@@ -125,6 +128,9 @@ func (r *reset) revokeOrphans(ctx context.Context, st config.Step) (int, error) 
 	revoker, ok := r.target.(provider.Revoker)
 	if !ok {
 		return 0, errCapability("revoke")
+	}
+	if err := r.mine(ctx); err != nil {
+		return 0, err
 	}
 	_, err = revoker.Revoke(ctx, r.mutation(st.Addr.String(), 0), orphans)
 	return len(orphans), err
@@ -162,6 +168,9 @@ func (r *reset) install(ctx context.Context, st config.Step, a *attempt) (entry,
 		if err := r.resolved(ctx, st, a); err != nil {
 			return e, err
 		}
+	}
+	if err := r.mine(ctx); err != nil {
+		return e, err
 	}
 	applied, err := setter.Set(ctx, r.mutation(st.Addr.String(), a.number), m)
 	e.Version, e.At = applied.Version, applied.At

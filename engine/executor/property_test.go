@@ -342,7 +342,7 @@ func (l *life) evidenced() {
 	l.t.Helper()
 	waiting := look(l.env, func(j journal.Journal) int {
 		n := 0
-		for _, err := range j.Unfiled(context.Background()) {
+		for _, err := range j.Unfiled(context.Background(), "") {
 			if err != nil {
 				l.t.Fatal(err)
 			}

@@ -48,7 +48,7 @@ func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Dia
 	case err != nil:
 		return nil, diag.Errored(0, "The run cannot be opened", "%s. Nothing was changed.", err)
 	}
-	r.filer = startFiler(x.Journal, x.Archive)
+	r.filer = startFiler(x.Journal, x.Archive, job.Run)
 	defer r.filer.close()
 	if err := r.opened(ctx); err != nil {
 		return r.abandon(ctx, err)
@@ -70,7 +70,7 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	if err != nil {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be read", "%s.", err)
 	}
-	r.filer = startFiler(x.Journal, x.Archive)
+	r.filer = startFiler(x.Journal, x.Archive, job.Run)
 	defer r.filer.close()
 	begin := r.opened // a crash may have come before anything was said about the run
 	if r.total > 0 {
@@ -84,13 +84,13 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 
 // lease takes every credential of the job for this run.
 func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics) {
-	var keys []string
+	var keys []journal.Key
 	at := map[string]int{}
 	for _, p := range r.job.Resets {
 		key := leaseKey(p)
 		if _, taken := at[key]; !taken {
 			at[key] = len(keys)
-			keys = append(keys, key)
+			keys = append(keys, journal.Key{Name: key, Fenced: p.Plan.Observed.Fenced})
 		}
 	}
 	leases, err := r.x.Journal.Acquire(ctx, r.job.Run, r.job.Operator, keys)

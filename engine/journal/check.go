@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -54,4 +55,33 @@ func CheckRunID(run string) error {
 		}
 	}
 	return nil
+}
+
+// Runs names the runs that a batch writes to. What marks bundles as filed is about
+// none: that is said of files, whoever holds the run by then.
+func (b *Batch) Runs() []string {
+	var out []string
+	add := func(run string) {
+		if !slices.Contains(out, run) {
+			out = append(out, run)
+		}
+	}
+	for _, r := range b.Records {
+		add(r.Run)
+	}
+	for _, list := range [][]Sealed{b.Seal, b.Erase} {
+		for _, x := range list {
+			add(x.Run)
+		}
+	}
+	for _, f := range b.Finished {
+		add(f.Run)
+	}
+	for _, x := range b.Bundles {
+		add(x.Run)
+	}
+	if b.Close != nil {
+		add(b.Close.Run)
+	}
+	return out
 }

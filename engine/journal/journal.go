@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -22,17 +23,30 @@ var (
 	ErrNewer = errors.New("the state was written by a newer version of remint")
 	// ErrClosed: the journal was closed before the call.
 	ErrClosed = errors.New("the journal is closed")
+	// ErrLost: another runner took the run, or one of its credentials, over.
+	// Nothing of the run can be written any more, and nothing outside may be
+	// changed on its behalf.
+	ErrLost = errors.New("another runner has taken this run over")
 )
 
 // HeldError says who holds a lease.
 type HeldError struct {
 	Key, Run, Holder string
 	Since            time.Time
+	// Age of the lease by the state's own clock.
+	Age time.Duration
+	// Silent is how long its holder has not been heard of, where it may be stopped
+	// and wake: zero for one that is known to be alive.
+	Silent time.Duration
 }
 
 // Error names the holder and the age of its lease.
 func (e *HeldError) Error() string {
-	return e.Key + " is being reset by run " + e.Run + " (" + e.Holder + ", since " + e.Since.UTC().Format(time.RFC3339) + ")"
+	text := fmt.Sprintf("%s is being reset by run %s (%s, since %s, %s ago)", e.Key, e.Run, e.Holder, e.Since.UTC().Format(time.RFC3339), e.Age.Round(time.Second))
+	if e.Silent > 0 {
+		text += fmt.Sprintf("; it has not been heard of for %s, but it may be stopped only, and wake, and what it resets cannot reject it then: end that process first", e.Silent.Round(time.Second))
+	}
+	return text
 }
 
 // Run is one application of one plan.
@@ -138,6 +152,14 @@ type Close struct {
 	Outcome string
 }
 
+// Key names what a lease is about: a credential at its target.
+type Key struct {
+	Name string
+	// Fenced is whether the target rejects who holds an older lease. A holder that
+	// is silent, and may only be stopped, is taken over if all of its keys are.
+	Fenced bool
+}
+
 // Lease keeps other runners away from a credential at its target.
 type Lease struct {
 	Key string
@@ -163,16 +185,25 @@ type Journal interface {
 	Secret(ctx context.Context, run, address, name string) ([]byte, error)
 	// Secrets lists what is sealed, without ciphertexts; run "" for all runs.
 	Secrets(ctx context.Context, run string) ([]Sealed, error)
-	// Unfiled iterates over bundles that are not yet in file and ledger, by Seq.
-	Unfiled(ctx context.Context) iter.Seq2[Bundle, error]
+	// Unfiled iterates over a run's bundles that are not yet in file and ledger, by
+	// Seq; run "" for all runs.
+	Unfiled(ctx context.Context, run string) iter.Seq2[Bundle, error]
+	// HasBundle reports whether a bundle of that ID was ever appended.
+	HasBundle(ctx context.Context, id string) (bool, error)
 	// Credential gives what is known of an address, ErrNotFound if nothing is.
 	Credential(ctx context.Context, address string) (Credential, error)
 	// Credentials gives everything that is known.
 	Credentials(ctx context.Context) ([]Credential, error)
 
-	// Acquire takes leases on all keys for a run or none; *HeldError if another
-	// live runner has one. A dead runner's are taken over.
-	Acquire(ctx context.Context, run, holder string, keys []string) ([]Lease, error)
+	// Acquire takes leases on all keys for a run or none, and makes this journal the
+	// run's only writer; *HeldError if another live runner has one. A dead runner
+	// is taken over: all that its run held is lost to it, so that it can neither
+	// write nor go on (ErrLost).
+	Acquire(ctx context.Context, run, holder string, keys []Key) ([]Lease, error)
+	// Holds reports whether this journal still is the run's writer: nil, or ErrLost,
+	// or why it cannot be told. It is asked right before each effect outside, and is
+	// cheap.
+	Holds(ctx context.Context, run string) error
 	// Release gives back the run's leases.
 	Release(ctx context.Context, run string) error
 	// Close lets go of the database.

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) journal.Journal) {
 		"bundles wait until they are filed":   bundlesWait,
 		"generations count":                   generationsCount,
 		"leases exclude, and fences grow":     leasesExclude,
+		"a run is held until it is released":  heldUntilReleased,
 		"reading goes on while others write":  readingGoesOn,
 		"what was appended outlives the user": durable,
 		"an ended context writes nothing":     endedContext,
@@ -244,7 +245,7 @@ func bundlesWait(t *testing.T, open func(*testing.T) journal.Journal) {
 		add(t, j, journal.Batch{Bundles: []journal.Bundle{{ID: fmt.Sprint(i), Run: "r1", File: "r1/f", Line: []byte(fmt.Sprint("line", i))}}})
 	}
 	unfiled := func() (ids string, last int64) {
-		for b, err := range j.Unfiled(t.Context()) {
+		for b, err := range j.Unfiled(t.Context(), "") {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -266,6 +267,18 @@ func bundlesWait(t *testing.T, open func(*testing.T) journal.Journal) {
 	}
 	if err := j.Append(t.Context(), &journal.Batch{Bundles: []journal.Bundle{{ID: "0", Run: "r1", File: "f", Line: []byte("x")}}}); err == nil {
 		t.Error("a filed bundle's id was taken again")
+	}
+	begin(t, j, "r2")
+	add(t, j, journal.Batch{Bundles: []journal.Bundle{{ID: "other", Run: "r2", File: "r2/f", Line: []byte("x")}}})
+	for b, err := range j.Unfiled(t.Context(), "r2") {
+		if err != nil || b.ID != "other" {
+			t.Errorf("unfiled of r2: %s, %v", b.ID, err)
+		}
+	}
+	for id, want := range map[string]bool{"0": true, "1": true, "other": true, "never": false} {
+		if got, err := j.HasBundle(t.Context(), id); err != nil || got != want {
+			t.Errorf("whether there is a bundle %s: %v, %v", id, got, err)
+		}
 	}
 }
 
@@ -290,25 +303,25 @@ func generationsCount(t *testing.T, open func(*testing.T) journal.Journal) {
 
 func leasesExclude(t *testing.T, open func(*testing.T) journal.Journal) {
 	a, b := open(t), open(t)
-	first, err := a.Acquire(t.Context(), "r1", "ann", []string{"k1", "k2"})
+	first, err := a.Acquire(t.Context(), "r1", "ann", []journal.Key{{Name: "k1"}, {Name: "k2"}})
 	if err != nil || len(first) != 2 || first[0].Key != "k1" || first[0].Fence < 1 {
 		t.Fatalf("leases are %+v, %v", first, err)
 	}
-	_, err = b.Acquire(t.Context(), "r2", "bob", []string{"k3", "k2"})
+	_, err = b.Acquire(t.Context(), "r2", "bob", []journal.Key{{Name: "k3"}, {Name: "k2"}})
 	var held *journal.HeldError
 	if !errors.As(err, &held) || held.Run != "r1" || held.Holder != "ann" || held.Key != "k2" || held.Since.IsZero() {
 		t.Fatalf("a key that is taken gives %v, want a HeldError that names r1 and ann", err)
 	}
-	if free, err := b.Acquire(t.Context(), "r3", "bob", []string{"k3"}); err != nil || len(free) != 1 {
+	if free, err := b.Acquire(t.Context(), "r3", "bob", []journal.Key{{Name: "k3"}}); err != nil || len(free) != 1 {
 		t.Errorf("k3 was kept by an attempt that failed: %v", err)
 	}
-	if again, err := a.Acquire(t.Context(), "r1", "ann", []string{"k1"}); err != nil || again[0].Fence <= first[0].Fence {
+	if again, err := a.Acquire(t.Context(), "r1", "ann", []journal.Key{{Name: "k1"}}); err != nil || again[0].Fence <= first[0].Fence {
 		t.Errorf("the holder itself: %+v, %v", again, err)
 	}
 	if err := a.Release(t.Context(), "r1"); err != nil {
 		t.Fatal(err)
 	}
-	next, err := b.Acquire(t.Context(), "r2", "bob", []string{"k1", "k2"})
+	next, err := b.Acquire(t.Context(), "r2", "bob", []journal.Key{{Name: "k1"}, {Name: "k2"}})
 	if err != nil || next[0].Fence <= first[0].Fence || next[1].Fence <= first[1].Fence {
 		t.Errorf("after the release: %+v, %v; fences must be greater than %+v", next, err, first)
 	}

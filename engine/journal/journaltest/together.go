@@ -39,21 +39,56 @@ func readersNest(t *testing.T, open func(*testing.T) journal.Journal) {
 
 func failedAttemptKeepsLeases(t *testing.T, open func(*testing.T) journal.Journal) {
 	a, b := open(t), open(t)
-	if _, err := a.Acquire(t.Context(), "r1", "ann", []string{"k1"}); err != nil {
+	if _, err := a.Acquire(t.Context(), "r1", "ann", []journal.Key{{Name: "k1"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Acquire(t.Context(), "r2", "bob", []string{"k2"}); err != nil {
+	if _, err := b.Acquire(t.Context(), "r2", "bob", []journal.Key{{Name: "k2"}}); err != nil {
 		t.Fatal(err)
 	}
 	var held *journal.HeldError
-	if _, err := a.Acquire(t.Context(), "r1", "ann", []string{"k2"}); !errors.As(err, &held) {
+	if _, err := a.Acquire(t.Context(), "r1", "ann", []journal.Key{{Name: "k2"}}); !errors.As(err, &held) {
 		t.Fatalf("a key that is taken gives %v", err)
 	}
-	if _, err := b.Acquire(t.Context(), "r3", "bob", []string{"k1"}); !errors.As(err, &held) || held.Run != "r1" {
+	if _, err := b.Acquire(t.Context(), "r3", "bob", []journal.Key{{Name: "k1"}}); !errors.As(err, &held) || held.Run != "r1" {
 		t.Errorf("k1 was taken from a live run: %v", err)
 	}
 	if _, err := b.Acquire(t.Context(), "r1", "bob", nil); !errors.As(err, &held) || held.Holder != "ann" {
 		t.Errorf("a run that is at work elsewhere gives %v, want a HeldError that names ann", err)
+	}
+}
+
+func heldUntilReleased(t *testing.T, open func(*testing.T) journal.Journal) {
+	a, b := open(t), open(t)
+	begin(t, a, "r1")
+	if err := a.Holds(t.Context(), "r1"); !errors.Is(err, journal.ErrLost) {
+		t.Errorf("a run that nobody took: %v, want ErrLost", err)
+	}
+	for _, keys := range [][]journal.Key{nil, {{Name: "k1"}, {Name: "k2", Fenced: true}}} {
+		if _, err := a.Acquire(t.Context(), "r1", "ann", keys); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Holds(t.Context(), "r1"); err != nil {
+			t.Errorf("the holder of %v: %v", keys, err)
+		}
+		if err := b.Holds(t.Context(), "r1"); !errors.Is(err, journal.ErrLost) {
+			t.Errorf("another one: %v, want ErrLost", err)
+		}
+		add(t, a, journal.Batch{Records: []journal.Record{{Run: "r1", Kind: journal.Note, At: at}}})
+	}
+	if err := a.Release(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Holds(t.Context(), "r1"); !errors.Is(err, journal.ErrLost) {
+		t.Errorf("after the release: %v, want ErrLost", err)
+	}
+	if _, err := b.Acquire(t.Context(), "r1", "bob", []journal.Key{{Name: "k1"}}); err != nil {
+		t.Errorf("a run that was released: %v", err)
+	}
+	if err := a.Release(t.Context(), "r1"); err != nil { // it is another's, and stays so
+		t.Error(err)
+	}
+	if err := b.Holds(t.Context(), "r1"); err != nil {
+		t.Errorf("released by one that does not hold it: %v", err)
 	}
 }
 
@@ -67,7 +102,9 @@ func closedSaysSo(t *testing.T, open func(*testing.T) journal.Journal) {
 	for name, call := range map[string]func() error{
 		"Open":        func() error { return j.Open(ctx, journal.Run{ID: "r2", PlanID: "p2"}) },
 		"Append":      func() error { return j.Append(ctx, &journal.Batch{}) },
-		"Acquire":     func() error { _, err := j.Acquire(ctx, "r1", "ann", []string{"k"}); return err },
+		"Acquire":     func() error { _, err := j.Acquire(ctx, "r1", "ann", []journal.Key{{Name: "k"}}); return err },
+		"Holds":       func() error { return j.Holds(ctx, "r1") },
+		"HasBundle":   func() error { _, err := j.HasBundle(ctx, "x"); return err },
 		"Release":     func() error { return j.Release(ctx, "r1") },
 		"Run":         func() error { _, err := j.Run(ctx, "r1"); return err },
 		"Runs":        func() error { _, err := j.Runs(ctx); return err },
@@ -82,7 +119,7 @@ func closedSaysSo(t *testing.T, open func(*testing.T) journal.Journal) {
 			return last
 		},
 		"Unfiled": func() (last error) {
-			for _, err := range j.Unfiled(ctx) {
+			for _, err := range j.Unfiled(ctx, "") {
 				last = err
 			}
 			return last
@@ -106,7 +143,7 @@ func thousandsAreFiled(t *testing.T, open func(*testing.T) journal.Journal) {
 	add(t, j, b)
 	add(t, j, journal.Batch{Filed: append([]string{"never there"}, ids[:2000]...)})
 	var left []string
-	for b, err := range j.Unfiled(t.Context()) {
+	for b, err := range j.Unfiled(t.Context(), "") {
 		if err != nil {
 			t.Fatal(err)
 		}

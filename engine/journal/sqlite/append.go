@@ -20,6 +20,9 @@ func (s *store) Open(ctx context.Context, run journal.Run) error {
 	}
 	body, meta := pack.Bytes(run.Plan), pack.Bytes(run.Meta)
 	return s.w.submit(ctx, &change{do: func(t *tx) error {
+		if err := s.mine(t, run.ID); err != nil {
+			return err
+		}
 		var spent, taken int
 		if err := t.get("SELECT count(*) FROM run WHERE plan_id = ?", []any{run.PlanID}, &spent); err != nil {
 			return err
@@ -52,7 +55,15 @@ func (s *store) Append(ctx context.Context, b *journal.Batch) error {
 	if err := b.Check(); err != nil {
 		return err
 	}
-	return s.w.submit(ctx, &change{do: func(t *tx) error { return t.append(b) }})
+	runs := b.Runs()
+	return s.w.submit(ctx, &change{do: func(t *tx) error {
+		for _, run := range runs {
+			if err := s.mine(t, run); err != nil {
+				return err
+			}
+		}
+		return t.append(b)
+	}})
 }
 
 func (t *tx) append(b *journal.Batch) error {

@@ -220,7 +220,7 @@ func TestOneAtATimeIsAtWork(t *testing.T) {
 		j := open(t, path)
 		wg.Go(func() {
 			for range 15 {
-				_, err := j.Acquire(t.Context(), "r", "me", []string{"k"})
+				_, err := j.Acquire(t.Context(), "r", "me", []journal.Key{{Name: "k"}})
 				var held *journal.HeldError
 				if errors.As(err, &held) {
 					continue
@@ -278,7 +278,7 @@ func TestRefusesPlantedLinks(t *testing.T) {
 	if err := os.Symlink(elsewhere, filepath.Join(path+".d", "run-r.lock")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Acquire(t.Context(), "r", "me", []string{"k"}); err == nil {
+	if _, err := j.Acquire(t.Context(), "r", "me", []journal.Key{{Name: "k"}}); err == nil {
 		t.Error("a lock that is a link was followed")
 	}
 	if _, err := os.Lstat(elsewhere); !errors.Is(err, os.ErrNotExist) {

@@ -125,10 +125,14 @@ func (s *store) Secrets(ctx context.Context, run string) ([]journal.Sealed, erro
 }
 
 // Unfiled streams; it holds one bundle at a time.
-func (s *store) Unfiled(ctx context.Context) iter.Seq2[journal.Bundle, error] {
+func (s *store) Unfiled(ctx context.Context, run string) iter.Seq2[journal.Bundle, error] {
+	query, args := "SELECT seq, id, run, file, line FROM bundle WHERE line IS NOT NULL", []any{}
+	if run != "" {
+		query, args = query+" AND run = ?", append(args, run)
+	}
 	return func(yield func(journal.Bundle, error) bool) {
 		stopped := false
-		err := s.rows(ctx, "SELECT seq, id, run, file, line FROM bundle WHERE line IS NOT NULL ORDER BY seq", nil, func(scan func(...any) error) (bool, error) {
+		err := s.rows(ctx, query+" ORDER BY seq", args, func(scan func(...any) error) (bool, error) {
 			var b journal.Bundle
 			if err := scan(&b.Seq, &b.ID, &b.Run, &b.File, &b.Line); err != nil {
 				return false, err
@@ -140,6 +144,13 @@ func (s *store) Unfiled(ctx context.Context) iter.Seq2[journal.Bundle, error] {
 			yield(journal.Bundle{}, err)
 		}
 	}
+}
+
+// HasBundle looks for a bundle's name, which outlives its line.
+func (s *store) HasBundle(ctx context.Context, id string) (bool, error) {
+	var n int
+	err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM bundle WHERE id = ?", id).Scan(&n)
+	return n > 0, s.explain(err)
 }
 
 // Credential gives what is known of one address.

@@ -35,6 +35,7 @@ type store struct {
 	read    *sql.DB
 	w       *writer
 	locks   *locks
+	held    held
 	poison  atomic.Pointer[error]
 	shut    atomic.Bool // no read works any more, and no change is under way
 	closing sync.Once
@@ -59,7 +60,7 @@ func Open(ctx context.Context, path string, opts Options) (journal.Journal, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &store{path: path, opts: opts, locks: newLocks(path + ".d")}
+	s := &store{path: path, opts: opts, locks: newLocks(path + ".d"), held: held{first: map[string]journal.Lease{}}}
 	s.write = sql.OpenDB(newConnector(dsn(path, opts, false)))
 	s.write.SetMaxOpenConns(1)
 	if err := prepareSchema(ctx, s.write, path, opts.BusyTimeout); err != nil {

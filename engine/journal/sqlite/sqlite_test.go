@@ -63,7 +63,7 @@ func TestMain(m *testing.M) {
 func hold(path string) {
 	j, err := sqlite.Open(context.Background(), path, sqlite.Options{})
 	if err == nil {
-		_, err = j.Acquire(context.Background(), "child", "the child", []string{"k"})
+		_, err = j.Acquire(context.Background(), "child", "the child", []journal.Key{{Name: "k"}})
 	}
 	fmt.Println("held", err)
 	time.Sleep(time.Hour)
@@ -136,7 +136,7 @@ func TestLivenessFollowsTheProcess(t *testing.T) {
 	j := open(t, path)
 	var held *journal.HeldError
 	try := func() error {
-		_, err := j.Acquire(t.Context(), "mine", "me", []string{"k"})
+		_, err := j.Acquire(t.Context(), "mine", "me", []journal.Key{{Name: "k"}})
 		return err
 	}
 	if err := try(); !errors.As(err, &held) || held.Holder != "the child" {
@@ -152,7 +152,7 @@ func TestLivenessFollowsTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	leases, err := j.Acquire(t.Context(), "mine", "me", []string{"k"})
+	leases, err := j.Acquire(t.Context(), "mine", "me", []journal.Key{{Name: "k"}})
 	if err != nil || leases[0].Fence != 2 {
 		t.Errorf("a killed holder gives %+v, %v; its fence was 1", leases, err)
 	}
@@ -328,7 +328,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 	defer syscall.Umask(old)
 	path := filepath.Join(t.TempDir(), "s", "state.db")
 	j := open(t, path)
-	if _, err := j.Acquire(t.Context(), "r", "me", []string{"k"}); err != nil {
+	if _, err := j.Acquire(t.Context(), "r", "me", []journal.Key{{Name: "k"}}); err != nil {
 		t.Fatal(err)
 	}
 	err := filepath.WalkDir(filepath.Dir(path), func(p string, _ os.DirEntry, err error) error {
