@@ -17,10 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// MaxSize is the largest plan file that Read accepts, in bytes: ten times what a
-// plan of 100,000 resets needs would not be read by anybody.
-const MaxSize = 1 << 30
-
 // New wraps p into a file with a random id, and digests it.
 func New(p Plan, seen []Seen, now time.Time) (*File, error) {
 	p.normalize()
@@ -191,17 +187,26 @@ func Canonical(v any) ([]byte, error) {
 
 func sum(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 
+// "checksum" sorts before every other member: it goes in right after the brace.
+const (
+	checksumHead = `{"checksum":"`
+	checksumTail = `",`
+)
+
 // Write writes the file: one line of canonical JSON, so that equal files are
 // equal bytes, and any flipped byte is noticed.
 func (f *File) Write(w io.Writer) error {
 	f.Plan.normalize()
 	h := sha256.New()
-	if err := f.encode(h); err != nil {
+	size := &counting{}
+	if err := f.encode(io.MultiWriter(h, size)); err != nil {
 		return err
 	}
+	if size.n > MaxSize-256 {
+		return fmt.Errorf("it would have %d bytes, and more than %d MB are not read: plan fewer credentials at a time (-where)", size.n, MaxSize>>20)
+	}
 	f.Checksum = sum(h)
-	// "checksum" sorts before every other member: it goes in right after the brace.
-	if _, err := io.WriteString(w, `{"checksum":"`+f.Checksum+`",`); err != nil {
+	if _, err := io.WriteString(w, checksumHead+f.Checksum+checksumTail); err != nil {
 		return err
 	}
 	if err := f.encode(&skipFirst{w: w}); err != nil {
@@ -209,6 +214,15 @@ func (f *File) Write(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// counting counts what is written to it.
+type counting struct{ n int64 }
+
+// Write counts b.
+func (c *counting) Write(b []byte) (int, error) {
+	c.n += int64(len(b))
+	return len(b), nil
 }
 
 // skipFirst drops the first byte that is written to it.
@@ -248,91 +262,4 @@ func (f *File) encode(w io.Writer) error {
 	}
 	_, err = io.WriteString(w, "]}")
 	return err
-}
-
-// ErrAltered says that a plan file is not what was written.
-var ErrAltered = errors.New("the plan file is damaged or was altered")
-
-// ErrFormat says that the file is no plan, or one of another format version.
-var ErrFormat = errors.New("not a plan file of this version")
-
-// Read reads a plan file and checks that it is exactly what Write wrote.
-func Read(r io.Reader) (*File, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > MaxSize {
-		return nil, fmt.Errorf("%w: it is larger than %d bytes", ErrFormat, MaxSize)
-	}
-	if err := shallow(data); err != nil {
-		return nil, err
-	}
-	var f File
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&f); err != nil {
-		if f.FormatVersion != "" && f.FormatVersion != FormatVersion {
-			return nil, fmt.Errorf("%w: it says format_version %q, this program reads %q", ErrFormat, f.FormatVersion, FormatVersion)
-		}
-		if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-			return nil, fmt.Errorf("%w: it is not a JSON document", ErrFormat)
-		}
-		return nil, fmt.Errorf("%w: it does not parse", ErrAltered)
-	}
-	if f.FormatVersion != FormatVersion {
-		return nil, fmt.Errorf("%w: it says format_version %q, this program reads %q", ErrFormat, f.FormatVersion, FormatVersion)
-	}
-	digest, err := f.Plan.ComputeDigest()
-	if err != nil || digest != f.Digest {
-		return nil, fmt.Errorf("%w: its content does not have the digest that it states", ErrAltered)
-	}
-	// Written again it must be the same bytes: this finds every flipped or cut
-	// byte, duplicate members, other spellings of the same value.
-	stated := f.Checksum
-	want := &comparing{rest: data}
-	if err := f.Write(want); err != nil || want.differs || len(want.rest) > 0 || f.Checksum != stated {
-		return nil, ErrAltered
-	}
-	return &f, nil
-}
-
-// comparing is a writer that compares what is written with rest.
-type comparing struct {
-	rest    []byte
-	differs bool
-}
-
-// Write compares b with what must come next.
-func (c *comparing) Write(b []byte) (int, error) {
-	if !bytes.HasPrefix(c.rest, b) {
-		c.differs = true
-		return len(b), nil
-	}
-	c.rest = c.rest[len(b):]
-	return len(b), nil
-}
-
-// shallow refuses documents nested deeper than any plan, before a recursive
-// parser sees them.
-func shallow(data []byte) error {
-	depth, inString, escaped := 0, false, false
-	for _, ch := range data {
-		switch {
-		case escaped:
-			escaped = false
-		case inString:
-			escaped = ch == '\\'
-			inString = ch != '"'
-		case ch == '"':
-			inString = true
-		case ch == '{' || ch == '[':
-			if depth++; depth > 16 {
-				return fmt.Errorf("%w: it is nested deeper than a plan ever is", ErrFormat)
-			}
-		case ch == '}' || ch == ']':
-			depth--
-		}
-	}
-	return nil
 }

@@ -6,7 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -156,12 +159,61 @@ func TestReadRefuses(t *testing.T) {
 		"trailing":      {append(bytes.Clone(b), "{}"...), ErrAltered},
 		"deep":          {bytes.Repeat([]byte("["), 1<<20), ErrFormat},
 		"NUL":           {make([]byte, 100), ErrFormat},
+		"no version":    {[]byte(`{"name":"x"}`), ErrFormat},
+		"number":        {[]byte(`{"format_version":1}`), ErrAltered},
+		// With a checksum made to fit, what is read again differs.
+		"forged duplicate":       {forged(b, `"reason":`, `"reason":"x","reason":`), ErrAltered},
+		"forged duplicate list":  {forged(b, `"resets":[{`, `"resets":[],"resets":[{`), ErrAltered},
+		"forged unknown":         {forged(b, `"reason":`, `"extra":{},"reason":`), ErrAltered},
+		"forged unknown deep":    {forged(b, `"address":`, `"extra":`+strings.Repeat("[", 1<<20)+`,"address":`), ErrAltered},
+		"forged space":           {forged(b, `"reason":`, ` "reason":`), ErrAltered},
+		"forged escape":          {forged(b, `"scheduled"`, `"\u0073cheduled"`), ErrAltered},
+		"forged null":            {forged(b, `"seen":[{`, `"seen":null,"seem":[{`), ErrAltered},
+		"forged number":          {forged(b, `"generation":7`, `"generation":7.0`), ErrAltered},
+		"forged huge number":     {forged(b, `"generation":7`, `"generation":1e999999`), ErrAltered},
+		"forged, another digest": {forged(b, `"scheduled"`, `"forgotten"`), ErrAltered},
+		"forged, another line":   {forged(b, "]}\n", "]}\n\n"), ErrAltered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := Read(bytes.NewReader(tc.in)); !errors.Is(err, tc.want) {
 				t.Errorf("got %v, want %v", err, tc.want)
 			}
 		})
+	}
+}
+
+// forged is a plan file changed in one place, with a checksum that fits.
+func forged(b []byte, old, by string) []byte {
+	const head = len(checksumHead) + 71
+	rest := strings.Replace("{"+string(b[head+len(checksumTail):]), old, by, 1)
+	sum := sha256.Sum256([]byte(strings.TrimSuffix(rest, "\n")))
+	return []byte(checksumHead + "sha256:" + hex.EncodeToString(sum[:]) + checksumTail + rest[1:])
+}
+
+// What is too large, or no plan, costs no memory.
+func TestReadHoldsNoGarbage(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "plan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(written(t)[:300]); err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int64]error{64 << 20: ErrAltered, MaxSize + 1: ErrFormat} {
+		if err := f.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read(f)
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, want) {
+			t.Errorf("%d bytes: got %v, want %v", size, err, want)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("%d bytes: %d were allocated", size, got)
+		}
 	}
 }
 
