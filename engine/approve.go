@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"time"
 
@@ -35,9 +36,15 @@ const maxExpiry = 30 * 24 * time.Hour
 
 // Approve signs that a plan may, or may not, be applied. Who signs follows from
 // the key: it must be that of an approver of the workspace.
-func (e *Engine) Approve(file *plan.File, r ApproveRequest) (*SignedApproval, diag.Diagnostics) {
+//
+// A plan that the state at hand knows to be applied is refused; an approver who
+// has no state, or cannot read it, may approve all the same: apply asks again.
+func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest) (*SignedApproval, diag.Diagnostics) {
 	w, diags := e.Load(true)
 	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
 		return nil, diags
 	}
 	if r.Expires <= 0 || r.Expires > maxExpiry {
@@ -68,6 +75,31 @@ func (e *Engine) Approve(file *plan.File, r ApproveRequest) (*SignedApproval, di
 		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
 	}
 	return &SignedApproval{Approver: who.Name, Approval: a, Document: doc}, diags
+}
+
+// unspent refuses a plan that the state knows to be applied.
+func (e *Engine) unspent(ctx context.Context, w *config.Workspace, file *plan.File) diag.Diagnostics {
+	unknown := func(diags diag.Diagnostics) diag.Diagnostics {
+		return diag.Diagnostics{}.Warnf("Whether the plan is spent is not known", "%s", diags[0].Detail)
+	}
+	j, faults := e.state(ctx, w, false)
+	if faults.HasErrors() {
+		return unknown(faults)
+	}
+	if j == nil {
+		return nil
+	}
+	defer j.Close()
+	runs, err := j.Runs(ctx)
+	if err != nil {
+		return unknown(diag.Errored(0, "", "%s.", err))
+	}
+	for _, run := range runs {
+		if run.PlanID == file.ID {
+			return diag.Errored(diag.ExitStale, "The plan is spent", "It was applied in run %s, and a plan is applied once. Plan again. (`remint runs %s` shows what became of it.)", run.ID, run.ID)
+		}
+	}
+	return nil
 }
 
 // approverOf finds the approver with this key.

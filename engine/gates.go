@@ -47,7 +47,11 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, dia
 	for _, m := range slices.Concat(answer.Rejections, answer.Missing, gate.Ask(q).Missing) {
 		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
 	}
-	for _, m := range answer.Ignored {
+	for i, m := range answer.Ignored {
+		if i == maxIgnored {
+			diags = diags.Warnf("Approvals do not count", "%d more do not count.", len(answer.Ignored)-i)
+			break
+		}
 		diags = diags.Warnf("An approval does not count", "%s", m)
 	}
 	return answer, diags
@@ -95,3 +99,7 @@ func (s *session) generations() map[string]int64 {
 	}
 	return out
 }
+
+// maxIgnored is how many approvals that do not count are told one by one: anybody
+// can lay files beside a plan.
+const maxIgnored = 20

@@ -240,7 +240,7 @@ func (b *bad) calm(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	rows := badLanguage()
+	rows := slices.Concat(badLanguage(), badPlans(), badApprovals())
 	var mu sync.Mutex
 	var slowest, largest string
 	var cpuMax float64

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -51,6 +52,18 @@ func Read(r io.ReadSeeker) (*File, error) {
 		return nil, ErrAltered
 	}
 	return f, nil
+}
+
+// Recognized reports whether the file at path begins as a plan file does.
+func Recognized(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	head := make([]byte, len(checksumHead))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == checksumHead
 }
 
 // from is r from its beginning, read with a bound: a file may grow meanwhile.

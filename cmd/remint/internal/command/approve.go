@@ -36,7 +36,7 @@ targets. NAME is that of the approver block with the key's public half.`,
 	}
 }
 
-func (a *app) approve(_ context.Context, r engine.ApproveRequest, path string) diag.Exit {
+func (a *app) approve(ctx context.Context, r engine.ApproveRequest, path string) diag.Exit {
 	file, diags := engine.ReadPlan(path)
 	if r.Key == "" {
 		diags = diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE.")
@@ -49,12 +49,12 @@ func (a *app) approve(_ context.Context, r engine.ApproveRequest, path string) d
 	if !a.json {
 		a.view.Plan(file, "")
 	}
-	signed, diags := e.Approve(file, r)
+	signed, diags := e.Approve(ctx, file, r)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
 	out := path + "." + signed.Approver + ".approval.json"
-	err := atomicfile.Replace(context.Background(), out, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error {
+	err := atomicfile.Replace(ctx, out, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error {
 		_, err := w.Write(signed.Document)
 		return err
 	})

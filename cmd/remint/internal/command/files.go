@@ -12,11 +12,7 @@ import (
 func readLimited(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is refused below, not waited for
 	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			return nil, pe.Err
-		}
-		return nil, err
+		return nil, reason(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -28,4 +24,13 @@ func readLimited(path string, limit int64) ([]byte, error) {
 		return nil, errors.New("it is too large")
 	}
 	return b, err
+}
+
+// reason is an error of the file system without the path, which the message has.
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
 }

@@ -57,9 +57,19 @@ func (a *app) init(alg evidence.Algorithm, bare bool) diag.Exit {
 		if exists(path) || bare && k.path != "keys/evidence.pem" && k.path != "keys/ledger.key" {
 			continue
 		}
+		if k.path == "keys/ledger.key" {
+			if faults := a.lostLedgerKey(); faults.HasErrors() {
+				diags = append(diags, faults...)
+				continue
+			}
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			diags = diags.Errorf("A folder cannot be made", "%s: %s.", filepath.Dir(k.path), err)
+			diags = diags.Errorf("A folder cannot be made", "%s: %s.", filepath.Dir(k.path), reason(err))
 			continue
+		}
+		if info, err := os.Lstat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			diags = diags.Errorf("A key cannot be made", "%s is no folder but a link, and a key must not leave the workspace unseen. Remove the link.", filepath.Dir(k.path))
+			break
 		}
 		if err := k.make(path); err != nil {
 			diags = diags.Errorf("A key cannot be made", "%s: %s.", k.path, err)
@@ -79,6 +89,26 @@ func (a *app) init(alg evidence.Algorithm, bare bool) diag.Exit {
 		a.view.Note("\nNow: remint plan -all -out=reset.plan, then look at it, approve it, apply it.")
 	}
 	return diag.ExitOK
+}
+
+// lostLedgerKey refuses to make a ledger key beside evidence that was begun with
+// another: what it signed could not go on with that ledger, and whoever finds it
+// there would take it for the one that is lost.
+func (a *app) lostLedgerKey() diag.Diagnostics {
+	dir := "evidence"
+	e, diags := a.engine(nil, 0)
+	if w, _ := e.Load(true); w != nil && !diags.HasErrors() {
+		dir = w.Settings.EvidenceDir.Absolute
+	}
+	begun, err := evidence.Begun(dir)
+	switch {
+	case err != nil:
+		return diag.Errored(0, "A key cannot be made", "keys/ledger.key: whether there is evidence already cannot be told: %s.", reason(err))
+	case begun:
+		return diag.Errored(0, "The ledger's key is lost", "There is evidence already, begun with a ledger key that is not at keys/ledger.key any more. "+
+			"Put that key back, or name a new directory in the evidence block and keep the old one for auditors.")
+	}
+	return nil
 }
 
 // layDown writes the template's files that are not there yet.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -110,8 +111,12 @@ func withoutDecisions(diags diag.Diagnostics) diag.Diagnostics {
 	})
 }
 
-// savePlan writes a plan file, whole or not at all.
+// savePlan writes a plan file, whole or not at all. It replaces a plan, and nothing
+// else that is there: a mistyped -out must not cost a key or a workspace.
 func savePlan(f *plan.File, path string) diag.Diagnostics {
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() && info.Size() > 0 && !plan.Recognized(path) {
+		return diag.Errored(0, "The plan cannot be saved", "%s is there already and is no plan. Give -out=FILE another name.", path)
+	}
 	err := atomicfile.Replace(context.Background(), path, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error { return f.Write(w) })
 	if err != nil {
 		return diag.Errored(0, "The plan cannot be saved", "%s: %s.", path, err)
