@@ -151,17 +151,26 @@ func (e *Engine) state(ctx context.Context, w *config.Workspace, create bool) (j
 	}
 	if create {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, diag.Errored(0, "The state cannot be opened", "The folder of %s cannot be made.", w.Settings.StatePath.Written)
+			return nil, diag.Errored(0, "The state cannot be opened", "The folder of %s cannot be made: %s.", w.Settings.StatePath.Written, reason(err))
 		}
 	}
 	j, err := sqlite.Open(ctx, path, sqlite.Options{Now: e.opts.Now})
 	if err != nil {
-		return nil, diag.Errored(0, "The state cannot be opened", "%s: %s.", w.Settings.StatePath.Written, strings.TrimSuffix(err.Error(), "."))
+		return nil, diag.Errored(0, "The state cannot be opened", "%s.", about(w.Settings.StatePath, err))
 	}
 	if e.opts.WrapJournal != nil {
 		j = e.opts.WrapJournal(j)
 	}
 	return j, nil
+}
+
+// about is what err says of p, in the words that p was written in, once.
+func about(p provider.Path, err error) string {
+	text := strings.TrimSuffix(strings.ReplaceAll(err.Error(), p.Absolute, p.Written), ".")
+	if strings.Contains(text, p.Written) {
+		return text
+	}
+	return p.Written + ": " + text
 }
 
 // known reads what the state knows of every credential.

@@ -33,7 +33,7 @@ func (s *session) executor(run string) (*working, diag.Diagnostics) {
 	w := s.workspace
 	archive, err := openArchive(w)
 	if err != nil {
-		return nil, diag.Errored(0, "The evidence directory cannot be used", "%s: %s. Nothing was changed.", w.Settings.EvidenceDir.Written, err)
+		return nil, diag.Errored(0, "The evidence directory cannot be used", "%s. Nothing was changed.", about(w.Settings.EvidenceDir, err))
 	}
 	x := &executor.Executor{
 		Journal: s.journal, Fleet: s.fleet, Notifiers: w.Notifiers, Policies: s.policies, Signer: s.signer, Archive: archive,

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
@@ -66,8 +67,10 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 	switch {
 	case err == nil:
 		s.signer = signer
+	case n.signer && errors.Is(err, fs.ErrNotExist):
+		diags = diags.Errorf("The evidence key is missing", "There is no %s. `remint init -bare` makes one; a reset without evidence is not begun.", w.Settings.SignerKey.Written)
 	case n.signer:
-		diags = diags.Errorf("The evidence key cannot be used", "%s: %s. `remint init` makes one; a reset without evidence is not begun.", w.Settings.SignerKey.Written, err)
+		diags = diags.Errorf("The evidence key cannot be used", "%s: %s. A reset without evidence is not begun.", w.Settings.SignerKey.Written, reason(err))
 	}
 	if diags.HasErrors() {
 		s.close()

@@ -19,6 +19,7 @@ import (
 // reader is the function file: it reads text inside the workspace and nothing else.
 type reader struct {
 	root *os.Root
+	real string // where root is, behind symbolic links
 	seen map[string]string
 	left int64
 }
@@ -28,7 +29,11 @@ func newReader(dir string) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reader{root: root, seen: map[string]string{}, left: maxBytes}, nil
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &reader{root: root, real: real, seen: map[string]string{}, left: maxBytes}, nil
 }
 
 func (r *reader) close() { _ = r.root.Close() }
@@ -56,10 +61,23 @@ func (r *reader) read(name string) (string, error) {
 	if err := readable(name); err != nil {
 		return "", err
 	}
+	if real, err := filepath.EvalSymlinks(filepath.Join(r.real, filepath.FromSlash(name))); err == nil { // what a link hides counts as well
+		if rel, err := filepath.Rel(r.real, real); err == nil && filepath.IsLocal(rel) {
+			if err := readable(filepath.ToSlash(rel)); err != nil {
+				return "", fmt.Errorf("%s leads to %s: %w", quoted(name), quoted(rel), err)
+			}
+		}
+	}
 	f, err := r.root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
+		var errno syscall.Errno
+		switch {
+		case errors.Is(err, os.ErrNotExist):
 			return "", fmt.Errorf("there is no file %s in the workspace", quoted(name))
+		case errors.Is(err, os.ErrPermission):
+			return "", fmt.Errorf("%s cannot be read: permission denied to the user remint runs as", quoted(name))
+		case errors.As(err, &errno):
+			return "", fmt.Errorf("%s cannot be read: %w", quoted(name), errno)
 		}
 		return "", fmt.Errorf("%s cannot be read: %w; it must be inside the workspace", quoted(name), cause(err))
 	}
@@ -78,7 +96,7 @@ func (r *reader) read(name string) (string, error) {
 	switch {
 	case bytes.IndexByte(b, 0) >= 0 || !utf8.Valid(b):
 		return "", fmt.Errorf("%s is not UTF-8 text", quoted(name))
-	case bytes.Contains(b, []byte("PRIVATE KEY-----")) || bytes.Contains(b, []byte("AGE-SECRET-KEY-")):
+	case bytes.Contains(b, []byte("PRIVATE KEY-----")) || bytes.Contains(b, []byte("AGE-SECRET-KEY-")) || bytes.Contains(b, []byte("PRIVATE+KEY+")):
 		return "", fmt.Errorf("%s holds a private key, which is never read into configuration", quoted(name))
 	}
 	r.seen[name] = string(b)

@@ -57,9 +57,15 @@ func ReadCheckpoint(path string) ([]byte, error) { return readSmall(path) }
 // at all: a key that is cut would be taken for one. The error is fs.ErrExist when
 // there is one.
 func createFile(path string, data []byte, perm fs.FileMode) error {
+	failed := func(err error) error { // of the file asked for: nobody knows the temporary one
+		if err != nil {
+			return &fs.PathError{Op: "write", Path: path, Err: reason(err)}
+		}
+		return nil
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
-		return err
+		return failed(err)
 	}
 	_, err = f.Write(data)
 	err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
@@ -68,6 +74,8 @@ func createFile(path string, data []byte, perm fs.FileMode) error {
 	}
 	if errors.Is(err, fs.ErrExist) {
 		err = fmt.Errorf("%s is there already and is never overwritten: %w", path, fs.ErrExist)
+	} else {
+		err = failed(err)
 	}
 	return errors.Join(err, os.Remove(f.Name()))
 }

@@ -208,8 +208,12 @@ func (v *verification) run(ctx context.Context, run string) error {
 // reason is an error without the path, which the finding gives.
 func reason(err error) error {
 	var p *fs.PathError
-	if errors.As(err, &p) {
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
 		return p.Err
+	case errors.As(err, &l):
+		return l.Err
 	}
 	return err
 }

@@ -44,11 +44,14 @@ func ParseRecipients(list []string) ([]age.Recipient, error) {
 // ReadIdentities reads a file of age identities, or an SSH private key without
 // a passphrase: what ParseRecipients takes can be opened again.
 func ReadIdentities(path string) ([]age.Identity, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0) // a pipe is refused below, not waited for
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
 	if err != nil {
 		return nil, err

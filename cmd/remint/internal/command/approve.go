@@ -59,7 +59,7 @@ func (a *app) approve(ctx context.Context, r engine.ApproveRequest, path string)
 		return err
 	})
 	if err != nil {
-		return a.done(diag.Errored(0, "The approval cannot be saved", "%s: %s.", out, err))
+		return a.done(diag.Errored(0, "The approval cannot be saved", "%s: %s.", out, reason(err)))
 	}
 	a.view.Approved(signed, out)
 	return a.done(diags)

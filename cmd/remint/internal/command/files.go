@@ -29,8 +29,12 @@ func readLimited(path string, limit int64) ([]byte, error) {
 // reason is an error of the file system without the path, which the message has.
 func reason(err error) error {
 	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	var le *os.LinkError
+	switch {
+	case errors.As(err, &pe):
 		return pe.Err
+	case errors.As(err, &le):
+		return le.Err
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"embed"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -72,7 +73,7 @@ func (a *app) init(alg evidence.Algorithm, bare bool) diag.Exit {
 			break
 		}
 		if err := k.make(path); err != nil {
-			diags = diags.Errorf("A key cannot be made", "%s: %s.", k.path, err)
+			diags = diags.Errorf("A key cannot be made", "%s: %s.", k.path, reason(err))
 			continue
 		}
 		made = append(made, k.path)
@@ -137,15 +138,15 @@ func (a *app) layDown(bare bool) ([]string, diag.Diagnostics) {
 			return err
 		}
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return fmt.Errorf("the folder of %s cannot be made", rel)
+			return fmt.Errorf("the folder of %s cannot be made: %w", rel, reason(err))
 		}
 		f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		if err != nil {
-			return fmt.Errorf("%s cannot be made", rel)
+			return fmt.Errorf("%s cannot be made: %w", rel, reason(err))
 		}
-		defer f.Close()
-		if _, err := f.Write(data); err != nil {
-			return fmt.Errorf("%s cannot be written", rel)
+		_, err = f.Write(data)
+		if err = errors.Join(err, f.Close()); err != nil { // a part of it would be taken for all
+			return fmt.Errorf("%s cannot be written: %w", rel, reason(errors.Join(err, os.Remove(target))))
 		}
 		made = append(made, rel)
 		return nil

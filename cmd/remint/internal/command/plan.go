@@ -119,7 +119,7 @@ func savePlan(f *plan.File, path string) diag.Diagnostics {
 	}
 	err := atomicfile.Replace(context.Background(), path, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error { return f.Write(w) })
 	if err != nil {
-		return diag.Errored(0, "The plan cannot be saved", "%s: %s.", path, err)
+		return diag.Errored(0, "The plan cannot be saved", "%s: %s.", path, reason(err))
 	}
 	return nil
 }
