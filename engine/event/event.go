@@ -59,6 +59,8 @@ type Event struct {
 	Counts    *Counts    `json:"counts,omitempty"`
 	// Fault carries a diagnostic's place and remedy for machines.
 	Fault any `json:"diagnostic,omitempty"`
+	// Question is what `remint resolve` answers, in reset_finished.
+	Question *Question `json:"question,omitempty"`
 }
 
 // Counts sums up a run.

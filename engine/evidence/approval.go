@@ -1,17 +1,10 @@
 package evidence
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"time"
-
-	"github.com/sigstore/sigstore-go/pkg/bundle"
-	"github.com/sigstore/sigstore-go/pkg/root"
-	"github.com/sigstore/sigstore-go/pkg/verify"
-	"github.com/sigstore/sigstore/pkg/signature"
 )
 
 // The decisions that an approval can carry.
@@ -63,19 +56,21 @@ type UnverifiedApproval struct {
 // ParseApproval reads an approval without verifying it, in order to find the key
 // to verify it with and to show it.
 func ParseApproval(b []byte) (*UnverifiedApproval, error) {
-	parsed, err := parseApprovalBundle(b)
+	d, err := anApproval().parse(b)
 	if err != nil {
 		return nil, err
 	}
-	envelope := parsed.GetDsseEnvelope()
-	if envelope.GetPayloadType() != payloadType {
-		return nil, errors.New("not an approval: its payload is no in-toto statement")
+	var a Approval
+	if strict(d.said.predicate, &a) != nil {
+		return nil, fmt.Errorf("not an approval: its predicate is not one of type %s as this version knows it", ApprovalType)
 	}
-	a, err := parseApprovalStatement(envelope.GetPayload())
-	if err != nil {
-		return nil, err
+	if err := a.check(); err != nil {
+		return nil, fmt.Errorf("not an approval: %w", err)
 	}
-	return &UnverifiedApproval{Approval: *a, KeyID: parsed.GetVerificationMaterial().GetPublicKey().GetHint()}, nil
+	if a.PlanDigest != d.said.planDigest || a.name() != d.said.name {
+		return nil, errors.New("not an approval: its subjects do not fit what it says")
+	}
+	return &UnverifiedApproval{Approval: a, KeyID: d.hint}, nil
 }
 
 // VerifyApproval reads an approval that must be signed with this key. The error
@@ -86,59 +81,13 @@ func VerifyApproval(b []byte, key crypto.PublicKey) (*Approval, error) {
 	if err != nil {
 		return nil, err
 	}
-	hint, err := KeyID(key)
-	if err != nil {
+	if err := anApproval().verify(b, key); err != nil {
 		return nil, err
-	}
-	if claim.KeyID != hint {
-		return nil, fmt.Errorf("the approval is %w", ErrKey)
-	}
-	parsed, err := parseApprovalBundle(b)
-	if err != nil {
-		return nil, err
-	}
-	load, err := signature.LoadVerifier(key, crypto.SHA256)
-	if err != nil {
-		return nil, errors.New("the approver's public key cannot be used")
-	}
-	keys := root.NewTrustedPublicKeyMaterialFromMapping(map[string]*root.ExpiringKey{hint: root.NewExpiringKey(load, time.Time{}, time.Time{})})
-	verifier, err := verify.NewVerifier(keys, verify.WithNoObserverTimestamps())
-	if err != nil {
-		return nil, errors.New("the approver's public key cannot be used")
-	}
-	if _, err := verifier.Verify(parsed, verify.NewPolicy(verify.WithoutArtifactUnsafe(), verify.WithKey())); err != nil {
-		return nil, ErrSignature
 	}
 	return &claim.Approval, nil
 }
 
-// parseApprovalBundle reads a bundle in any spelling: approvals travel through
-// mail and reviews.
-func parseApprovalBundle(b []byte) (*bundle.Bundle, error) {
-	if len(b) > maxSmall {
-		return nil, fmt.Errorf("not an approval: it is larger than %d bytes", maxSmall)
-	}
-	var parsed bundle.Bundle
-	if err := parsed.UnmarshalJSON(bytes.TrimSpace(b)); err != nil || parsed.GetDsseEnvelope() == nil || parsed.GetVerificationMaterial().GetPublicKey() == nil {
-		return nil, errors.New("not an approval: it must be a Sigstore bundle as `remint approve` writes it")
-	}
-	return &parsed, nil
-}
-
-func parseApprovalStatement(payload []byte) (*Approval, error) {
-	s, err := parseStatement(payload)
-	if err != nil {
-		return nil, fmt.Errorf("not an approval: %w", err)
-	}
-	var a Approval
-	if s.typ != ApprovalType || strict(s.predicate, &a) != nil {
-		return nil, fmt.Errorf("not an approval: its predicate is not one of type %s as this version knows it", ApprovalType)
-	}
-	if err := a.check(); err != nil {
-		return nil, fmt.Errorf("not an approval: %w", err)
-	}
-	if a.PlanDigest != s.planDigest || a.name() != s.name {
-		return nil, errors.New("not an approval: its subjects do not fit what it says")
-	}
-	return &a, nil
+// anApproval is the kind of document that `remint approve` writes.
+func anApproval() kind {
+	return kind{name: "an approval", command: "remint approve", predicateType: ApprovalType}
 }

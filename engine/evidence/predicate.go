@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/plan"
 )
 
@@ -13,9 +14,11 @@ const (
 	StepType     = "https://remint.dev/evidence/step/v1"
 	ResetType    = "https://remint.dev/evidence/reset/v1"
 	ApprovalType = "https://remint.dev/evidence/approval/v1"
+	// ResolutionType is a person's answer where no probe can tell.
+	ResolutionType = "https://remint.dev/evidence/resolution/v1"
 )
 
-// Common stands in every predicate but an approval's. The statement's first subject is the
+// Common stands in every predicate but those that people sign. The statement's first subject is the
 // plan (its digest), the second this record, named run/address/step.
 type Common struct {
 	Run             string `json:"run"`
@@ -36,7 +39,7 @@ type Common struct {
 // Run says what happened to a run as a whole: a line of run.sigstore.jsonl.
 type Run struct {
 	Common
-	// Event is one of opened, approval, decisions, denied, interrupted, resumed, asserted, closed.
+	// Event is one of opened, approval, decisions, denied, interrupted, resumed, closed.
 	Event     string `json:"event"`
 	Operator  string `json:"operator"`
 	Requester string `json:"requester"`
@@ -84,7 +87,8 @@ type Step struct {
 	// that takes back a new version which did not work, of phase revoke.
 	Step  string `json:"step"`
 	Phase string `json:"phase"`
-	// Outcome is one of done, failed, unknown, asserted.
+	// Outcome is one of done, failed, unknown, asserted. Asserted is a person's word
+	// for what nobody could observe, and Answer what she said.
 	Outcome string `json:"outcome"`
 	// Attempts is the number of this attempt, from 1.
 	Attempts   int       `json:"attempts"`
@@ -95,9 +99,12 @@ type Step struct {
 	Probes []Probe           `json:"probes,omitempty"`
 	Proof  string            `json:"proof,omitempty"`
 	Error  string            `json:"error,omitempty"`
-	// AssertedBy is the signer of a `resolve`.
-	AssertedBy string   `json:"asserted_by,omitempty"`
-	Controls   []string `json:"controls,omitempty"`
+	// AssertedBy is the signer of a `resolve`, Answer done or not-done, and
+	// Resolution what she signed, as found.
+	AssertedBy string          `json:"asserted_by,omitempty"`
+	Answer     string          `json:"answer,omitempty"`
+	Resolution json.RawMessage `json:"resolution,omitempty"`
+	Controls   []string        `json:"controls,omitempty"`
 }
 
 // Probe is one attempt to authenticate, as evidence.
@@ -121,14 +128,20 @@ type Reset struct {
 	Environment    string       `json:"environment"`
 	Target         string       `json:"target"`
 	Runbook        plan.Runbook `json:"runbook"`
-	// Outcome is one of finished, rolled_back, denied, superseded, halted, failed,
-	// refused. After halted the file goes on when the run is resumed.
+	// Outcome is one of finished, rolled_back, denied, superseded, abandoned, halted,
+	// failed, refused. After halted the file goes on when the run is resumed.
 	Outcome string `json:"outcome"`
 	Proof   string `json:"proof,omitempty"`
 	// Before and After are version IDs.
 	Before []string `json:"versions_before,omitempty"`
 	After  string   `json:"version_after,omitempty"`
 	Error  string   `json:"error,omitempty"`
+	// Question is what a person is asked after halted.
+	Question *event.Question `json:"question,omitempty"`
+	// AssertedBy and Resolution are the signer and the signed answer that abandoned
+	// the reset as a whole.
+	AssertedBy string          `json:"asserted_by,omitempty"`
+	Resolution json.RawMessage `json:"resolution,omitempty"`
 	// Planned is the number of steps in the plan; Records are all earlier lines.
 	Planned int          `json:"planned"`
 	Records []RecordLink `json:"records"`
@@ -160,5 +173,27 @@ type Approval struct {
 	Comment   string    `json:"comment,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
+	Nonce     string    `json:"nonce"`
+}
+
+// Resolution is what a person signs who answers where no probe can tell. It says
+// what she asserts, and is nobody's observation.
+type Resolution struct {
+	Run        string `json:"run"`
+	PlanID     string `json:"plan_id"`
+	PlanDigest string `json:"plan_digest"`
+	Address    string `json:"address"`
+	// Step is empty where the reset as a whole is given up.
+	Step string `json:"step,omitempty"`
+	// Question is what was asked, and Record the sha256 of the bundle line of the
+	// halted reset that asked it: an answer is to that question alone.
+	Question string `json:"question"`
+	Record   string `json:"record"`
+	// Answer is done or not-done.
+	Answer string `json:"answer"`
+	// Approver is a name for the reader; who it is follows from the key.
+	Approver  string    `json:"approver"`
+	Comment   string    `json:"comment,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
 	Nonce     string    `json:"nonce"`
 }

@@ -37,6 +37,7 @@ const (
 	CodeChain      Code = "chain"       // a link does not lead to the record that is there
 	CodeTotal      Code = "total"       // a count does not fit
 	CodeMissing    Code = "missing"     // what a record or the ledger speaks of is not there
+	CodeAssertion  Code = "assertion"   // a person's word without her signature, or where it cannot stand
 	CodeOpen       Code = "open"        // a run without a closed record
 	CodeUnledgered Code = "unledgered"  // a record that is not in the ledger
 	CodeLedger     Code = "ledger"      // the ledger is missing, cut or damaged
@@ -88,7 +89,10 @@ type Report struct {
 	Runs    int   `json:"runs"`
 	Resets  int   `json:"resets"`
 	Bundles int   `json:"bundles"`
-	Head    Head  `json:"head"`
+	// Asserted are the records that rest on a person's signed word, not on anything
+	// that was observed.
+	Asserted int  `json:"asserted"`
+	Head     Head `json:"head"`
 	// Keys are all keys that were given, by their hints, with what they signed.
 	Keys     []KeyUse  `json:"keys"`
 	Findings []Finding `json:"findings"`

@@ -30,6 +30,8 @@ type VerifyOptions struct {
 	// PublicKeys may have signed the records, LedgerKey the ledger's head.
 	PublicKeys []crypto.PublicKey
 	LedgerKey  note.Verifier
+	// ApproverKeys may have signed what stands in evidence as asserted.
+	ApproverKeys []crypto.PublicKey
 	// Checkpoint is a head that was kept elsewhere; nil for none.
 	Checkpoint []byte
 	// Witnesses are keys of others who may have cosigned a head.

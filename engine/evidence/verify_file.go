@@ -26,6 +26,10 @@ type recordFile struct {
 	// last is the line digest of the reset's record, if that is the last line;
 	// lastOutcome is its outcome.
 	last, lastOutcome string
+	// asked is the question of the reset's record, if that is the last line; ended is
+	// whether the last step's answer ends the reset.
+	asked asked
+	ended bool
 	// opened and closed are the run's own records.
 	opened, closed *Run
 	denied         bool
@@ -81,7 +85,8 @@ func (v *verification) bad(f *recordFile, line int, code Code, format string, ar
 func (v *verification) line(f *recordFile, line []byte) {
 	sum := sha256.Sum256(line)
 	digest := hex.EncodeToString(sum[:])
-	f.last = ""
+	before := f.asked
+	f.last, f.asked = "", asked{}
 	link := RecordLink{Sequence: f.lines, Record: digest}
 	defer func() { f.links = append(f.links, link) }()
 
@@ -114,11 +119,14 @@ func (v *verification) line(f *recordFile, line []byte) {
 	case *Step:
 		link.Step, link.Outcome = r.Step, r.Outcome
 		v.place(f, r.Address)
+		v.assertedStep(f, r, before)
 	case *Reset:
 		link.Outcome = r.Outcome // and no step: it is about the reset as a whole
 		if v.place(f, r.Address) {
 			v.chain(f, r)
 			f.last, f.lastOutcome = digest, r.Outcome
+			v.assertedReset(f, r, before)
+			f.asked = asked{r.Question, digest}
 		}
 	}
 }
