@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,9 @@ type EvidenceRequest struct {
 	Keys []string
 	// LedgerKey is the ledger's public key file; the workspace's own when empty.
 	LedgerKey string
+	// ApproverKeys are files of the public keys of people who were approvers once;
+	// those of the workspace count anyway.
+	ApproverKeys []string
 	// Checkpoint is a file with a ledger head kept from earlier.
 	Checkpoint string
 	// Subject is a run, or run/address.
@@ -69,6 +73,9 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 	if o.LedgerKey, err = ledgerPublicKey(r.LedgerKey, w); err != nil {
 		diags = diags.Errorf("The ledger's public key cannot be used", "%s. Name it with -ledger-key=FILE.", err)
 	}
+	if o.ApproverKeys, err = approverKeys(r.ApproverKeys, w); err != nil {
+		diags = diags.Errorf("An approver's public key cannot be used", "%s.", err)
+	}
 	if r.Checkpoint != "" {
 		if o.Checkpoint, err = evidence.ReadCheckpoint(r.Checkpoint); err != nil {
 			diags = diags.Errorf("The checkpoint cannot be read", "%s: %s.", r.Checkpoint, reason(err))
@@ -82,6 +89,24 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 		return nil, diags.Errorf("The evidence cannot be verified", "%s.", err)
 	}
 	return report, diags
+}
+
+// approverKeys are those of the workspace's approvers and the named ones.
+func approverKeys(named []string, w *config.Workspace) ([]crypto.PublicKey, error) {
+	var out []crypto.PublicKey
+	for _, a := range w.Approvers {
+		if key, err := evidence.ParsePublicKey([]byte(a.PublicKey)); err == nil {
+			out = append(out, key)
+		}
+	}
+	for _, file := range named {
+		key, err := evidence.LoadPublicKey(file)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, key)
+	}
+	return out, nil
 }
 
 // publicKeys are the named ones, or the workspace's: the file beside the private
@@ -231,6 +256,13 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 	}
 	for i, a := range append(m.Approvals, later...) {
 		out[approvalName(i, a.Name)] = &fstest.MapFile{Data: a.Content}
+	}
+	answers, err := executor.Resolutions(ctx, j, id)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range answers {
+		out[fmt.Sprintf("resolutions/%02d.resolution.json", i+1)] = &fstest.MapFile{Data: a.Content}
 	}
 	if len(m.Facts) > 0 {
 		facts, err := json.Marshal(m.Facts)

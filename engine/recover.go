@@ -18,8 +18,9 @@ import (
 
 // Recover writes a secret that is sealed in the state into a new file of mode
 // 0600: the newest that a run made for the address. With erase the sealed copy is
-// forgotten once the file is durable.
-func (e *Engine) Recover(ctx context.Context, address, field, out string, erase bool) diag.Diagnostics {
+// forgotten once the file is durable. With old it is the old secret, which a run
+// keeps until it is proven dead.
+func (e *Engine) Recover(ctx context.Context, address, field, out string, old, erase bool) diag.Diagnostics {
 	a, err := addrs.ParseCredential(address)
 	if err != nil {
 		return diag.Errored(0, "Not an address", "%s.", err)
@@ -36,7 +37,7 @@ func (e *Engine) Recover(ctx context.Context, address, field, out string, erase 
 		return diags.Errorf("Nothing is sealed", "There is no state yet.")
 	}
 	defer j.Close()
-	found, err := newestSealed(ctx, j, a.String())
+	found, err := newestSealed(ctx, j, a.String(), old)
 	if err != nil {
 		return diags.Errorf("Nothing is sealed", "%s.", err)
 	}
@@ -59,7 +60,7 @@ func (e *Engine) Recover(ctx context.Context, address, field, out string, erase 
 	return diags
 }
 
-func newestSealed(ctx context.Context, j journal.Journal, address string) (journal.Sealed, error) {
+func newestSealed(ctx context.Context, j journal.Journal, address string, old bool) (journal.Sealed, error) {
 	runs, err := j.Runs(ctx)
 	if err != nil {
 		return journal.Sealed{}, err
@@ -70,10 +71,13 @@ func newestSealed(ctx context.Context, j journal.Journal, address string) (journ
 			return journal.Sealed{}, err
 		}
 		for _, s := range list {
-			if s.Address == address && s.Name != executor.OldSecret {
+			if s.Address == address && old == (s.Name == executor.OldSecret) {
 				return s, nil
 			}
 		}
+	}
+	if old {
+		return journal.Sealed{}, fmt.Errorf("the state holds no old secret of %s: it was never known, or was proven dead", address)
 	}
 	return journal.Sealed{}, fmt.Errorf("the state holds no secret of %s: it is in its stores, was taken, or was never made", address)
 }

@@ -168,12 +168,17 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals),
 		operators: []string{run.Operator, req.Operator}, unattended: req.Unattended,
 	})
+	var unheard diag.Diagnostics
+	if job.Answers, unheard = s.answers(ctx, run, file, []string{run.Operator, req.Operator}); unheard.HasErrors() {
+		return nil, unheard
+	}
 	for _, a := range job.Gate.Approvals {
 		if !slices.ContainsFunc(kept, func(k gate.Document) bool { return bytes.Equal(k.Content, a.Document.Content) }) {
 			job.Kept = append(job.Kept, a.Document)
 		}
 	}
-	return x.Resume(ctx, soft, job)
+	res, diags := x.Resume(ctx, soft, job)
+	return res, append(unheard, diags...)
 }
 
 // reason is an error's text without the path that the caller names anyway.

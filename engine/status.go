@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/plan"
@@ -31,6 +35,24 @@ type CredentialStatus struct {
 	// secret waits in the state to be taken with `recover`.
 	OpenRuns []string `json:"open_runs,omitempty"`
 	Sealed   bool     `json:"sealed,omitempty"`
+	// Questions wait for a person's answer, or for the resume that goes on by it.
+	Questions []OpenQuestion `json:"questions,omitempty"`
+}
+
+// OpenQuestion is what a person is asked, and what was answered already.
+type OpenQuestion struct {
+	*event.Question
+	// Answers are those that the next resume goes on by.
+	Answers []GivenAnswer `json:"answers,omitempty"`
+
+	record string
+}
+
+// GivenAnswer is an answer as it stands in the state, not verified.
+type GivenAnswer struct {
+	By     string    `json:"by"`
+	Answer string    `json:"answer"`
+	At     time.Time `json:"at"`
 }
 
 // RunStatus is one run.
@@ -50,6 +72,10 @@ type RunReset struct {
 	Address string    `json:"address"`
 	Outcome string    `json:"outcome"`
 	Steps   []RunStep `json:"steps"`
+	// Question is what it waits for.
+	Question *OpenQuestion `json:"question,omitempty"`
+	// AssertedBy is who gave it up.
+	AssertedBy string `json:"asserted_by,omitempty"`
 }
 
 // RunStep is how far one step got.
@@ -59,6 +85,9 @@ type RunStep struct {
 	Attempt int       `json:"attempt"`
 	At      time.Time `json:"at"`
 	Error   string    `json:"error,omitempty"`
+	// Answer and AssertedBy are a person's word, where the outcome is asserted.
+	Answer     string `json:"answer,omitempty"`
+	AssertedBy string `json:"asserted_by,omitempty"`
 }
 
 // Status tells of every credential how old it is, when and how it was last
@@ -73,9 +102,13 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 		return nil, append(diags, faults...)
 	}
 	open, sealed := map[string][]string{}, map[string]bool{}
+	questions := map[string][]OpenQuestion{}
 	if j != nil {
 		defer j.Close()
 		if faults := concerns(ctx, j, open, sealed); faults.HasErrors() {
+			return nil, append(diags, faults...)
+		}
+		if questions, faults = openQuestions(ctx, j, open); faults.HasErrors() {
 			return nil, append(diags, faults...)
 		}
 	}
@@ -86,7 +119,7 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 	for _, c := range w.Credentials {
 		address := c.Addr.String()
 		s := CredentialStatus{Address: address, Type: c.Type.Name, Owner: c.Owner, Environment: c.Environment, AgeSeconds: -1,
-			OpenRuns: open[address], Sealed: sealed[address], Due: c.MaxAge > 0}
+			OpenRuns: open[address], Sealed: sealed[address], Questions: questions[address], Due: c.MaxAge > 0}
 		if c.MaxAge > 0 {
 			s.MaxAge = c.MaxAge.String()
 		}
@@ -131,6 +164,44 @@ func concerns(ctx context.Context, j journal.Journal, open map[string][]string, 
 		}
 	}
 	return nil
+}
+
+// openQuestions finds what the open runs ask, by address.
+func openQuestions(ctx context.Context, j journal.Journal, open map[string][]string) (map[string][]OpenQuestion, diag.Diagnostics) {
+	out, runs := map[string][]OpenQuestion{}, map[string]bool{}
+	for _, ids := range open {
+		for _, id := range ids {
+			runs[id] = true
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(runs)) {
+		asked, _, err := executor.Questions(ctx, j, id)
+		if err == nil {
+			var given map[string][]GivenAnswer
+			if given, err = givenAnswers(ctx, j, id); err == nil {
+				for address, q := range asked {
+					out[address] = append(out[address], OpenQuestion{&q.Question, given[q.Record], q.Record})
+				}
+			}
+		}
+		if err != nil {
+			return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
+		}
+	}
+	return out, nil
+}
+
+// givenAnswers are the answers to questions of a run, by the record that asked.
+func givenAnswers(ctx context.Context, j journal.Journal, run string) (map[string][]GivenAnswer, error) {
+	documents, err := executor.Resolutions(ctx, j, run)
+	out := map[string][]GivenAnswer{}
+	for _, d := range documents {
+		if r, err := evidence.ParseResolution(d.Content); err == nil {
+			list := slices.DeleteFunc(out[r.Record], func(g GivenAnswer) bool { return g.By == r.Approver })
+			out[r.Record] = append(list, GivenAnswer{r.Approver, r.Answer, r.CreatedAt})
+		}
+	}
+	return out, err
 }
 
 // Runs lists runs, newest first; with an id, that run and its steps.
@@ -188,6 +259,10 @@ func oneRun(ctx context.Context, j journal.Journal, id string) ([]RunStatus, dia
 		index[x.Address] = len(s.Resets)
 		s.Resets = append(s.Resets, RunReset{Address: x.Address, Outcome: "not_started", Steps: []RunStep{}})
 	}
+	given, err := givenAnswers(ctx, j, id)
+	if err != nil {
+		return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
+	}
 	for rec, err := range j.Records(ctx, id, "*") {
 		if err != nil {
 			return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
@@ -196,14 +271,23 @@ func oneRun(ctx context.Context, j journal.Journal, id string) ([]RunStatus, dia
 			s.Resets[i].read(rec)
 		}
 	}
+	for i := range s.Resets {
+		if q := s.Resets[i].Question; q != nil {
+			q.Answers = given[q.record]
+		}
+	}
 	return []RunStatus{s}, nil
 }
 
 // read takes one journal record into the picture.
 func (r *RunReset) read(rec journal.Record) {
-	outcome, why := executor.Summary(rec)
+	b := executor.Summary(rec)
+	r.Question = nil
 	if rec.Kind == journal.Ended {
-		r.Outcome = outcome
+		r.Outcome, r.AssertedBy = b.Outcome, b.By
+		if b.Question != nil {
+			r.Question = &OpenQuestion{Question: b.Question, record: b.Record}
+		}
 		return
 	}
 	if rec.Step == "" {
@@ -212,7 +296,7 @@ func (r *RunReset) read(rec journal.Record) {
 	if r.Outcome == "not_started" {
 		r.Outcome = "begun"
 	}
-	step := RunStep{Step: rec.Step, Outcome: outcome, Attempt: rec.Attempt, At: rec.At, Error: why}
+	step := RunStep{Step: rec.Step, Outcome: b.Outcome, Attempt: rec.Attempt, At: rec.At, Error: b.Why, Answer: b.Answer, AssertedBy: b.By}
 	for i := range r.Steps {
 		if r.Steps[i].Step == rec.Step {
 			r.Steps[i] = step

@@ -27,14 +27,15 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 		t.Fatal(err)
 	}
 	documents := map[string][]any{
-		"plan":              {json.RawMessage(written.Bytes())},
-		"evidence-run":      {evidence.Run{Event: "opened", Reason: "scheduled", Mode: "cutover", RequesterStrength: "none", Requirements: &file.Plan.Requirements, Approval: json.RawMessage(`{"a":1}`), Resets: []evidence.ResetLink{{Address: "a"}}}},
-		"evidence-step":     {evidence.Step{Phase: "prove", Outcome: "done", Proof: "tested", Probes: []evidence.Probe{{Subject: "old", At: now}}, Controls: []string{"c"}}},
-		"evidence-reset":    {evidence.Reset{Outcome: "finished", Proof: "reported", Records: []evidence.RecordLink{}}},
-		"evidence-approval": {evidence.Approval{Decision: "approve", Targets: []string{"t"}}},
+		"plan":                {json.RawMessage(written.Bytes())},
+		"evidence-run":        {evidence.Run{Event: "opened", Reason: "scheduled", Mode: "cutover", RequesterStrength: "none", Requirements: &file.Plan.Requirements, Approval: json.RawMessage(`{"a":1}`), Resets: []evidence.ResetLink{{Address: "a"}}}},
+		"evidence-step":       {evidence.Step{Phase: "prove", Outcome: "done", Proof: "tested", Probes: []evidence.Probe{{Subject: "old", At: now}}, Controls: []string{"c"}}},
+		"evidence-reset":      {evidence.Reset{Outcome: "finished", Proof: "reported", Records: []evidence.RecordLink{}}},
+		"evidence-approval":   {evidence.Approval{Decision: "approve", Targets: []string{"t"}}},
+		"evidence-resolution": {evidence.Resolution{Run: "r", Answer: "done"}},
 		"policy-input": {policy.Input{Version: policy.InputVersion, Stage: policy.StageResult, Reason: "scheduled", Mode: "cutover", Now: &now, Requirements: &file.Plan.Requirements,
 			Verification: &policy.Verification{Strength: "none"}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
-				Consumers: []string{}, Phases: nil, Result: &policy.Result{Proof: "tested"}, Observed: plan.Observed{Versions: []string{}}}}}},
+				Consumers: []string{}, Phases: nil, Result: &policy.Result{Proof: "tested", Asserted: []string{}}, Observed: plan.Observed{Versions: []string{}}}}}},
 	}
 	for _, typ := range []event.Type{event.Version, event.Diagnostic, event.PlanProgress, event.RunOpened, event.ResetStarted, event.StepStarted,
 		event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence} {
@@ -78,6 +79,7 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 		{"evidence-reset", `"proof":"reported"`, `"proof":"likely"`},
 		{"evidence-reset", `"records":[]`, `"records":null`},
 		{"evidence-approval", `"targets":["t"]`, `"targets":"t"`},
+		{"evidence-resolution", `"run":"r"`, `"run":7`},
 		{"policy-input", `"stage":"remint.result"`, `"stage":"later"`},
 		{"policy-input", `"strength":"none"`, `"strength":"sure"`},
 	} {

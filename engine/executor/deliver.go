@@ -9,6 +9,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
 )
@@ -120,7 +121,11 @@ func (r *reset) notice(kind, to string) provider.Notice {
 	}
 	for _, st := range r.Plan.Steps {
 		if past := r.past.steps[st.Address]; past.done() && r.effective(st.Phase) && st.Phase != lifecycle.Notify {
-			n.Changes = append(n.Changes, st.Summary+" ("+st.Target+")")
+			change := st.Summary + " (" + st.Target + ")"
+			if past.kind == journal.Asserted {
+				change += ", as " + past.entry.AssertedBy + " says"
+			}
+			n.Changes = append(n.Changes, change)
 		}
 	}
 	return n

@@ -18,15 +18,24 @@ import (
 // are erased in the same breath.
 func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (ResetResult, error) {
 	out := ResetResult{
-		Address: r.address, Outcome: outcome, Proof: r.proof(), Changed: r.touched(), Open: outcome == Halted,
-		Step: stepOf(cause), Exit: exitOf(outcome, cause), First: first(r.Plan),
+		Address: r.address, Outcome: outcome, Proof: r.proof(), Changed: r.begun(), Open: outcome == Halted,
+		Step: stepOf(cause), Exit: exitOf(outcome, cause), First: first(r.Plan), Asserted: r.asserted(),
 	}
 	e := entry{Outcome: outcome, Proof: out.Proof, Version: r.current()}
 	if cause != nil {
 		e.Error, out.Error = cause.Error(), cause.Error()
 	}
+	if outcome == Halted {
+		e.Question = r.question(cause)
+		out.Question = e.Question
+	}
+	if a := r.given; a != nil {
+		e.Answer, e.AssertedBy, e.Resolution = a.Answer, a.By, a.Document.Content
+	}
 	if outcome != Halted {
-		r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: OldSecret})
+		if outcome != Abandoned { // it may still be the one that works
+			r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: OldSecret})
+		}
 		if issued := r.issued(); issued != "" {
 			if r.needless(outcome, issued) {
 				r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: issued})
@@ -85,7 +94,10 @@ func rollBackStep() config.Step {
 }
 
 // rollingBack reports whether taking the new one back was begun.
-func (r *reset) rollingBack() bool { return r.past.steps[rollBackStep().Addr.String()].effect() }
+func (r *reset) rollingBack() bool {
+	p := r.past.steps[rollBackStep().Addr.String()]
+	return p.effect() || p.denied()
+}
 
 // mayRollBack reports whether the old one is untouched and the new one can be
 // taken back: a cutover of a type whose versions overlap, before distribute.

@@ -374,7 +374,7 @@ func TestAnAssertedStoreKeepsTheSealedCopy(t *testing.T) {
 		step := fmt.Sprintf("distribute.it[%q]", "mem."+field)
 		err := look(e, func(j journal.Journal) error {
 			return j.Append(t.Context(), &journal.Batch{Records: []journal.Record{{
-				Run: e.run, Address: "credential." + typ + ".a", Step: step, Kind: journal.Asserted, At: e.w.now(), Data: json.RawMessage("{}"),
+				Run: e.run, Address: "credential." + typ + ".a", Step: step, Kind: journal.Asserted, At: e.w.now(), Data: json.RawMessage(`{"answer":"done"}`),
 			}}})
 		})
 		if err != nil {

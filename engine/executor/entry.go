@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
@@ -36,6 +37,14 @@ type entry struct {
 	Unlisted bool          `json:"unlisted,omitempty"`
 	Settle   time.Duration `json:"settle,omitempty"`
 	OldKnown bool          `json:"old_known,omitempty"`
+	// Question is what a person is asked, in records of the kind Ended that halted.
+	// Answer, AssertedBy and Resolution are her answer, who she is, and what she
+	// signed: in records of the kind Asserted, in the end of a reset that it
+	// abandoned, and, as given, in a record of the run itself.
+	Question   *event.Question `json:"question,omitempty"`
+	Answer     string          `json:"answer,omitempty"`
+	AssertedBy string          `json:"asserted_by,omitempty"`
+	Resolution json.RawMessage `json:"resolution,omitempty"`
 	// Approval is a document given to a resume, in records of the run itself.
 	Approval *gate.Document `json:"approval,omitempty"`
 	// Sequence and Evidence tie the record to its signed bundle (sha256 of the line).
@@ -76,8 +85,15 @@ type progress struct {
 	intended bool
 }
 
-// done reports whether the step needs nothing more.
-func (p progress) done() bool { return p.kind == journal.Done || p.kind == journal.Asserted }
+// done reports whether the step needs nothing more: it happened, or a person says so.
+func (p progress) done() bool {
+	return p.kind == journal.Done || p.kind == journal.Asserted && p.entry.Answer == event.AnswerDone
+}
+
+// denied reports whether a person says that the step did not happen.
+func (p progress) denied() bool {
+	return p.kind == journal.Asserted && p.entry.Answer == event.AnswerNotDone
+}
 
 // uncertain reports whether an attempt may have had an effect that was not recorded.
 func (p progress) uncertain() bool { return p.kind == journal.Intend || p.kind == journal.Unknown }
@@ -93,9 +109,19 @@ type history struct {
 	baseline *entry
 	links    []evidence.RecordLink
 	ended    *entry
+	// halted is whether the last record is that of a reset which stopped.
+	halted   bool
 	lastLine string
 	// probes are all attempts to log in that were recorded, once each.
 	probes []evidence.Probe
+}
+
+// open is the question that the reset stopped with, nil if none is open.
+func (h *history) open() *event.Question {
+	if !h.halted {
+		return nil
+	}
+	return h.ended.Question
 }
 
 func newHistory() *history { return &history{steps: map[string]progress{}} }
@@ -103,6 +129,20 @@ func newHistory() *history { return &history{steps: map[string]progress{}} }
 // touched reports whether anything outside was, or may have been, changed. A
 // proof only looks.
 func (h *history) touched() bool { return h.touchedBut("") }
+
+// begun is touched, or was before a person said otherwise: her word lets a step
+// begin again, and is no observation that nothing was changed.
+func (h *history) begun() bool {
+	if h.touched() {
+		return true
+	}
+	for _, p := range h.steps {
+		if p.intended && p.denied() {
+			return true
+		}
+	}
+	return false
+}
 
 // touchedBut is touched, one step apart.
 func (h *history) touchedBut(except string) bool {
@@ -134,6 +174,7 @@ func (h *history) read(r journal.Record) error {
 			h.probes = append(h.probes, p)
 		}
 	}
+	h.halted = r.Kind == journal.Ended && e.Outcome == Halted
 	switch {
 	case r.Kind == journal.Ended:
 		h.ended = &e

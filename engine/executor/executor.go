@@ -74,7 +74,9 @@ type Job struct {
 	// possible in a resume): what restores a working secret still goes on.
 	Held *Held
 	// Kept are the documents of Gate.Approvals that the run does not keep yet.
-	Kept     []gate.Document
+	Kept []gate.Document
+	// Answers are people's, to questions of this run, oldest first.
+	Answers  []Answer
 	Operator string
 	Verified lifecycle.Strength
 	// Unattended is set when nobody was asked at a terminal.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
@@ -42,10 +43,10 @@ func (r *reset) judge(ctx context.Context, final bool) error {
 
 // result sums up what the steps have observed so far.
 func (r *reset) result(final bool) *policy.Result {
-	out := &policy.Result{Proof: r.proof(), Final: final}
+	out := &policy.Result{Proof: r.proof(), Asserted: append([]string{}, r.asserted()...), Final: final}
 	for _, st := range r.steps {
 		past := r.past.steps[st.Addr.String()]
-		if !past.done() {
+		if past.kind != journal.Done { // what a person asserted was not observed
 			continue
 		}
 		switch st.Phase {

@@ -109,18 +109,23 @@ func (r *reset) current() string {
 	return ""
 }
 
-// cutoff is when, by the target's clock, the old secret stopped being accepted.
-func (r *reset) cutoff(nth int) time.Time {
+// cutoff is when, by the target's clock, the old secret stopped being accepted. Of
+// a change that a person asserted it is not known: what is begun by now is then ended.
+func (r *reset) cutoff(ctx context.Context, nth int) (time.Time, error) {
 	order := []lifecycle.Phase{lifecycle.Install, lifecycle.Revoke}
 	if r.mode() != lifecycle.Cutover && nth == 1 || !r.inPlace() {
 		order = []lifecycle.Phase{lifecycle.Revoke}
 	}
 	for _, phase := range order {
 		if e, ok := r.of(phase, 1); ok && !e.At.IsZero() {
-			return e.At
+			return e.At, nil
 		}
 	}
-	return r.x.now()
+	if len(r.asserted()) == 0 {
+		return r.x.now(), nil
+	}
+	obs, err := r.target.Inspect(ctx, r.cred)
+	return obs.Now, err
 }
 
 // terminate ends the sessions begun before the old one stopped being accepted,
@@ -137,7 +142,10 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 		return e, errCapability("end sessions of")
 	}
 	nth := max(st.Addr.Nth, 1)
-	cutoff := r.cutoff(nth)
+	cutoff, err := r.cutoff(ctx, nth)
+	if err != nil {
+		return e, err
+	}
 	settle := time.Duration(0)
 	if b := r.past.baseline; b != nil && nth == 1 {
 		settle = b.Settle

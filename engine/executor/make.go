@@ -246,6 +246,11 @@ func (r *reset) confirm(ctx context.Context, st config.Step) (entry, error) {
 // errNotAccepted is the target's refusal of the new secret.
 type errNotAccepted struct{ provider.Probe }
 
+// saidBy is the refusal that a person asserts.
+func saidBy(who, target string) provider.Probe {
+	return provider.Probe{Verdict: provider.Refused, Endpoint: target, Detail: who + " says so"}
+}
+
 // Error names the place and its answer.
 func (e errNotAccepted) Error() string {
 	return "the new secret is not accepted at " + e.Endpoint + ": " + string(e.Verdict) + ", " + e.Detail

@@ -91,7 +91,7 @@ func (r *reset) readRecords(ctx context.Context, st config.Step, e *entry) (bool
 		switch {
 		case slices.Contains(old, v.ID):
 			listed = v.ID
-		case v.ID != r.current():
+		case !r.ours(v):
 			foreign = v.ID
 		}
 	}

@@ -44,6 +44,8 @@ type reset struct {
 	// resumed is set when an earlier process worked on it and may have changed
 	// something: until looked has found that it is still ours to finish.
 	resumed, looked bool
+	// given is the answer that gives the reset up as a whole.
+	given *Answer
 }
 
 // waiter gives up the worker while time passes.
@@ -75,6 +77,9 @@ func (r *reset) run(ctx context.Context) error {
 		past := r.past.steps[address]
 		if past.done() {
 			continue
+		}
+		if st.Phase == lifecycle.Confirm && past.denied() && r.mayRollBack() {
+			return &stepError{address, errNotAccepted{saidBy(past.entry.AssertedBy, r.Plan.Observed.Target)}}
 		}
 		if r.soft.Err() != nil {
 			return &stepError{address, errInterrupted}
@@ -168,7 +173,7 @@ func (r *reset) material(ctx context.Context, issue string) (secret.Material, er
 // or has not made it yet.
 func (r *reset) issued() string {
 	for _, st := range r.steps {
-		if a := st.Addr.String(); st.Phase == lifecycle.Issue && r.past.steps[a].done() {
+		if a := st.Addr.String(); st.Phase == lifecycle.Issue && r.past.steps[a].kind == journal.Done {
 			return a
 		}
 	}
@@ -263,7 +268,7 @@ func (r *reset) stepPredicate(c evidence.Common, st config.Step, kind journal.Ki
 		Common: c, Address: r.address, CredentialType: r.Plan.CredentialType, Target: target, Runbook: r.Plan.Runbook,
 		Step: st.Addr.String(), Phase: string(st.Phase), Outcome: string(kind), Attempts: attempt,
 		StartedAt: started, FinishedAt: at, Facts: e.Facts, Probes: e.Probes, Proof: string(e.Proof), Error: e.Error,
-		Controls: st.Controls,
+		AssertedBy: e.AssertedBy, Answer: e.Answer, Resolution: e.Resolution, Controls: st.Controls,
 	}
 }
 
@@ -272,6 +277,7 @@ func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
 		Common: c, Address: r.address, CredentialType: r.Plan.CredentialType, Owner: r.Plan.Owner,
 		Environment: r.Plan.Environment, Target: r.Plan.Observed.Target, Runbook: r.Plan.Runbook,
 		Outcome: string(e.Outcome), Proof: string(e.Proof), After: e.Version, Error: e.Error,
+		Question: e.Question, AssertedBy: e.AssertedBy, Resolution: e.Resolution,
 		Planned: len(r.Plan.Steps), Records: r.past.links, Total: c.Sequence,
 	}
 	if b := r.past.baseline; b != nil {
@@ -286,24 +292,30 @@ func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
 // touched reports whether anything outside was, or may have been, changed.
 func (r *reset) touched() bool { return r.past.touched() }
 
-// open finds the steps and the target of a reset.
-func (x *Executor) open(ctx, soft context.Context, j *Job, p *planner.Reset, past *history, w waiter) (*reset, error) {
-	target, err := x.Fleet.Provider(ctx, p.Credential.Provider)
-	if err != nil {
-		return nil, err
-	}
+// begun is touched, whatever a person said since.
+func (r *reset) begun() bool { return r.past.begun() }
+
+// open finds the steps and the target of a reset, and takes in what a person
+// answered. Where it gives a reset with an error, the target is what failed; ends
+// is the answer that ends it, for which no target is needed.
+func (x *Executor) open(ctx, soft context.Context, j *Job, p *planner.Reset, past *history, w waiter) (r *reset, ends *Answer, err error) {
 	steps, diags := p.Expand()
 	if diags.HasErrors() {
-		return nil, diags.Err()
+		return nil, nil, diags.Err()
 	}
-	r := &reset{
+	r = &reset{
 		x: x, job: j, Reset: p, steps: steps, address: p.Credential.Addr.String(), cred: fleet.Credential(p.Credential),
-		target: target, past: past, wait: w, soft: soft, secrets: map[string]secret.Material{},
+		past: past, wait: w, soft: soft, secrets: map[string]secret.Material{},
+	}
+	var broken error
+	r.target, broken = x.Fleet.Provider(ctx, p.Credential.Provider)
+	if ends, err = r.heed(); err != nil {
+		return nil, nil, err
 	}
 	r.resumed = r.touched()
 	if !r.resumed {
 		// What an earlier process saw before it changed anything may have changed since.
 		past.baseline = nil
 	}
-	return r, nil
+	return r, ends, broken
 }

@@ -3,6 +3,7 @@ package executor
 import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/lifecycle"
 )
 
@@ -21,6 +22,9 @@ const (
 	// Superseded: somebody else reset the credential after this reset had begun.
 	// What is left of it would put a dead secret over a living one, so it is not done.
 	Superseded Outcome = "superseded"
+	// Abandoned: a person said that it cannot be finished. What was done stays;
+	// nothing shows that the old one is dead.
+	Abandoned Outcome = evidence.Abandoned
 	// Halted: something was begun and is not finished; resume goes on.
 	Halted Outcome = "halted"
 	// Failed: nothing outside was changed.
@@ -46,9 +50,13 @@ type ResetResult struct {
 	First bool `json:"first,omitempty"`
 	// Sealed is whether the new secret stays sealed in the state, because no store has it.
 	Sealed bool `json:"sealed,omitempty"`
+	// Asserted are the steps that rest on a person's word.
+	Asserted []string `json:"asserted,omitempty"`
 	// Step is where it stopped; Error why, and what to do.
 	Step  string `json:"step,omitempty"`
 	Error string `json:"error,omitempty"`
+	// Question is what a person is asked where looking again does not tell.
+	Question *event.Question `json:"question,omitempty"`
 	// Exit is what this reset alone asks the command to answer, when nothing
 	// was changed by any.
 	Exit diag.Exit `json:"-"`

@@ -348,7 +348,7 @@ func (r *run) end(x ResetResult) {
 		detail = "the new secret stays sealed in the state, because no store has it: remint recover"
 	}
 	r.tell(event.Event{Type: event.ResetFinished, Level: level, Address: x.Address, Step: x.Step, Message: message,
-		Outcome: string(x.Outcome), Proof: proof, Detail: detail})
+		Outcome: string(x.Outcome), Proof: proof, Detail: detail, Question: x.Question})
 }
 
 func (r *run) tell(e event.Event) {

@@ -1,19 +1,35 @@
 package executor
 
-import "github.com/remint-dev/remint/engine/journal"
+import (
+	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/journal"
+)
 
-// Summary puts a journal record into a word for people, with the reason if
-// it is about a failure.
-func Summary(rec journal.Record) (outcome, why string) {
+// Brief is a journal record for people.
+type Brief struct {
+	Outcome string
+	// Why is the reason, where it is about a failure.
+	Why string
+	// Answer and By stand in what a person asserted.
+	Answer, By string
+	// Question is what she is asked, where a reset stopped.
+	Question *event.Question
+	// Record is the sha256 of its evidence.
+	Record string
+}
+
+// Summary puts a journal record into words for people.
+func Summary(rec journal.Record) Brief {
 	e, err := decodeEntry(rec)
 	if err != nil {
-		return "damaged", err.Error()
+		return Brief{Outcome: "damaged", Why: err.Error()}
 	}
+	out := Brief{Outcome: string(rec.Kind), Why: e.Error, Answer: e.Answer, By: e.AssertedBy, Question: e.Question, Record: e.Evidence}
 	switch rec.Kind {
 	case journal.Ended:
-		return string(e.Outcome), e.Error
+		out.Outcome = string(e.Outcome)
 	case journal.Intend:
-		return "begun", ""
+		out.Outcome, out.Why = "begun", ""
 	}
-	return string(rec.Kind), e.Error
+	return out
 }

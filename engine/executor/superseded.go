@@ -3,7 +3,10 @@ package executor
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
 )
@@ -27,7 +30,7 @@ func (r *reset) stillOurs(ctx context.Context, seen *entry) error {
 	if r.job.Generations[r.address] > r.Plan.Observed.Generation {
 		return fmt.Errorf("%w: another run finished a reset of it. Nothing more is done here; the state of the credential is that run's", errSuperseded)
 	}
-	if _, confirmed := r.of(lifecycle.Confirm, 1); !confirmed {
+	if !r.confirmed() {
 		return nil
 	}
 	m, err := r.material(ctx, r.issued())
@@ -45,6 +48,14 @@ func (r *reset) stillOurs(ctx context.Context, seen *entry) error {
 		return provider.Errorf(provider.Transient, "whether the new secret is still the valid one cannot be told: %s", describe(p))
 	}
 	return notOurs(p)
+}
+
+// confirmed reports whether the target accepted the new secret once. What a person
+// asserted is not the target's word.
+func (r *reset) confirmed() bool {
+	return slices.ContainsFunc(r.steps, func(st config.Step) bool {
+		return st.Phase == lifecycle.Confirm && st.Addr.Nth <= 1 && r.past.steps[st.Addr.String()].kind == journal.Done
+	})
 }
 
 // notOurs is the error for a new secret that was accepted once and is not any

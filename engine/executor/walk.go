@@ -82,7 +82,7 @@ func (r *run) skip(skipped map[string]error, histories map[string]*history) {
 // may have.
 func notBegun(address string, past *history, open bool, cause error) ResetResult {
 	res := ResetResult{Address: address, Outcome: NotStarted, Open: open, Error: cause.Error()}
-	if past != nil && past.touched() {
+	if past != nil && past.begun() {
 		res.Outcome, res.Changed, res.Open = Halted, true, true
 	}
 	return res
@@ -94,7 +94,7 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if e := past.ended; e != nil && e.Outcome != Halted {
 		// It came to an end in an earlier process.
 		res := ResetResult{Address: address, Outcome: e.Outcome, Proof: e.Proof, Error: e.Error, record: past.lastLine,
-			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan), Sealed: e.Sealed}
+			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded, Abandoned}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan), Sealed: e.Sealed}
 		if e.Outcome != Finished {
 			return res, fmt.Errorf("it ended as %s", e.Outcome)
 		}
@@ -103,18 +103,21 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if soft.Err() != nil {
 		return notBegun(address, past, true, errInterrupted), errInterrupted
 	}
-	x, err := r.x.open(ctx, soft, r.job, p, past, w)
-	if err != nil {
-		begun := past.touched()
+	x, ends, err := r.x.open(ctx, soft, r.job, p, past, w)
+	if ends != nil {
+		return x.abandon(ctx, ends)
+	}
+	if err != nil && (x == nil || !x.begun()) {
+		begun := past.begun()
 		outcome := Failed
 		if begun {
 			outcome = Halted
 		}
-		return ResetResult{Address: address, Outcome: outcome, Changed: begun, Open: begun, Error: err.Error()}, err
+		return ResetResult{Address: address, Outcome: outcome, Changed: begun, Open: begun, Error: err.Error(), Question: past.open()}, err
 	}
 	x.tell(event.Event{Type: event.ResetStarted, Level: event.Info, Message: address + ": started"})
-	var cause error
-	if !x.rollingBack() {
+	cause := err
+	if cause == nil && !x.rollingBack() {
 		if cause = x.run(ctx); cause == nil {
 			cause = x.judge(ctx, true)
 		}
@@ -142,7 +145,7 @@ func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
 	case cause == nil:
 		return r.finish(ctx, Finished, nil)
 	case errors.Is(cause, errPoisoned):
-		changed := r.touched()
+		changed := r.begun()
 		return ResetResult{Address: r.address, Outcome: Halted, Proof: r.proof(), Changed: changed, Open: true, Error: cause.Error()}, cause
 	case errors.Is(cause, errSuperseded):
 		r.tellOwner(ctx, cause)
@@ -150,15 +153,15 @@ func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
 	case errors.Is(cause, errDenied) && r.complete():
 		r.tellOwner(ctx, cause)
 		return r.finish(ctx, Denied, cause)
-	case !r.touched() && errors.As(cause, &held):
+	case !r.begun() && errors.As(cause, &held):
 		// Nothing was begun that could not wait: it is begun when its gates open.
 		return ResetResult{Address: r.address, Outcome: NotStarted, Open: true, Step: stepOf(cause), Error: cause.Error(), Exit: held.Exit}, cause
-	case errors.Is(cause, errDrift) && !r.touched():
+	case errors.Is(cause, errDrift) && !r.begun():
 		return r.finish(ctx, Refused, cause)
-	case !r.touched() && !errors.Is(cause, errInterrupted):
+	case !r.begun() && !errors.Is(cause, errInterrupted):
 		return r.finish(ctx, Failed, cause)
 	}
-	if r.touched() && !errors.Is(cause, errInterrupted) {
+	if r.begun() && !errors.Is(cause, errInterrupted) {
 		r.tellOwner(ctx, cause)
 	}
 	return r.finish(ctx, Halted, cause)

@@ -133,9 +133,9 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 			return nobody, signed, "it expired at " + signed.ExpiresAt.UTC().Format(time.RFC3339)
 		case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
 			return nobody, signed, "it is dated in the future"
-		case is(a, q.File.Plan.Requester):
+		case Is(a, q.File.Plan.Requester):
 			return nobody, signed, a.Name + " is the requester"
-		case slices.ContainsFunc(q.Operators, func(who string) bool { return is(a, who) }):
+		case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
 			return nobody, signed, a.Name + " is the operator"
 		}
 		return a, signed, ""
@@ -163,7 +163,7 @@ func (q Question) missing(need plan.Approvals, have []Approval) string {
 	var who []string
 	for _, a := range q.Approvers {
 		used := slices.ContainsFunc(have, func(h Approval) bool { return h.Approver.Name == a.Name })
-		barred := slices.ContainsFunc(append(slices.Clone(q.Operators), q.File.Plan.Requester), func(who string) bool { return is(a, who) })
+		barred := slices.ContainsFunc(append(slices.Clone(q.Operators), q.File.Plan.Requester), func(who string) bool { return Is(a, who) })
 		if !used && !barred && inGroup(a, need.Group) {
 			who = append(who, a.Name)
 		}
@@ -185,8 +185,8 @@ func (q Question) missing(need plan.Approvals, have []Approval) string {
 	return text + " Who may: " + strings.Join(who, ", ") + "."
 }
 
-// is reports whether who, as claimed, names the person a.
-func is(a config.Approver, who string) bool {
+// Is reports whether who, as claimed, names the person a.
+func Is(a config.Approver, who string) bool {
 	if who == "" {
 		return false
 	}

@@ -99,6 +99,9 @@ type Result struct {
 	Reloaded        int             `json:"reloaded"`
 	SessionsEnded   int             `json:"sessions_ended"`
 	Notified        bool            `json:"notified"`
+	// Asserted are the steps that a person answered for with `resolve`, because
+	// nobody could observe them: they count in none of the members above.
+	Asserted []string `json:"asserted"`
 	// Final is false before revoke, true at the end.
 	Final bool `json:"final"`
 }

@@ -64,8 +64,12 @@ type verb struct {
 // verbs lists every command in the order in which help shows them.
 func verbs() []*verb {
 	return []*verb{
-		initVerb(), validateVerb(), fmtVerb(), planVerb(), showVerb(), approveVerb(), applyVerb(), resumeVerb(),
-		statusVerb(), runsVerb(), recoverVerb(), graphVerb(), evidenceVerb(), policyVerb(), testVerb(), providersVerb(), schemaVerb(), versionVerb(),
+		initVerb(), validateVerb(), fmtVerb(),
+		planVerb(), showVerb(), approveVerb(),
+		applyVerb(), resumeVerb(), resolveVerb(), recoverVerb(),
+		statusVerb(), runsVerb(), graphVerb(), evidenceVerb(),
+		policyVerb(), testVerb(),
+		providersVerb(), schemaVerb(), versionVerb(),
 	}
 }
 

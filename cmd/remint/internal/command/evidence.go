@@ -13,8 +13,8 @@ func evidenceVerb() *verb {
 		name: "evidence", args: "list | verify | show [RUN[/ADDRESS]] | export -out=DIR [RUN] | checkpoint", synopsis: "list, verify, show, export the evidence, offline",
 		help: `
 list        the runs that there is evidence of
-verify      checks signatures, subjects, order, completeness, and the ledger; exit 1
-            with a list of what is wrong. With -checkpoint=FILE it also proves that
+verify      checks signatures, subjects, order, completeness, people's signed answers,
+            and the ledger; exit 1 with a list of what is wrong. With -checkpoint=FILE it also proves that
             nothing before that head has changed
 show        what the evidence of a run or a reset says
 export      writes a Sigstore bundle per file, the canonical plan, the policies and
@@ -24,6 +24,7 @@ checkpoint  prints the head of the ledger, to be kept elsewhere`,
 			var r engine.EvidenceRequest
 			fs.Var((*listFlag)(&r.Keys), "key", "a public key that may have signed, `FILE`; the workspace's own unless told; may be repeated")
 			fs.StringVar(&r.LedgerKey, "ledger-key", "", "the ledger's public key, `FILE`; the workspace's own unless told")
+			fs.Var((*listFlag)(&r.ApproverKeys), "approver-key", "a public key of somebody who was an approver once, `FILE`, besides those of the workspace; may be repeated")
 			fs.StringVar(&r.Checkpoint, "checkpoint", "", "a ledger head kept from earlier, `FILE`")
 			fs.StringVar(&r.Out, "out", "", "where export writes, `DIR`")
 			a.workspaceFlags(fs)

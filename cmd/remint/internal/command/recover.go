@@ -18,6 +18,7 @@ with -erase forgets it. It also opens what an unfinished run has sealed.`,
 			out := fs.String("out", "", "write the secret to `FILE`, which must not exist")
 			field := fs.String("field", "", "the `FIELD` of the secret; needed where there are several")
 			erase := fs.Bool("erase", false, "forget the sealed copy afterwards")
+			old := fs.Bool("old", false, "the old secret instead, which a run keeps until it is proven dead")
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
 				address, ok := a.oneArg(args, "a credential's address")
@@ -32,7 +33,7 @@ with -erase forgets it. It also opens what an unfinished run has sealed.`,
 				if diags.HasErrors() {
 					return a.done(diags)
 				}
-				diags = e.Recover(ctx, address, *field, *out, *erase)
+				diags = e.Recover(ctx, address, *field, *out, *old, *erase)
 				if !diags.HasErrors() {
 					a.view.Note("The secret of " + address + " is in " + *out + ".")
 				}

@@ -47,6 +47,9 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 			v.Text(fmt.Sprintf("  … and %d more\n", r.More))
 		}
 	}
+	if r.Asserted > 0 {
+		v.Text(fmt.Sprintf("Asserted: %s of people, where nobody could observe anything.\n", plural(r.Asserted, "signed answer")))
+	}
 	if r.Head.Size > 0 {
 		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, r.Head.Root))
 	}
@@ -71,13 +74,23 @@ func (v *View) EvidenceRecords(list []*evidence.Entry) {
 			v.step(r)
 		case *evidence.Reset:
 			v.Text(fmt.Sprintf("    %s, proof %s, of %s at %s\n", safe(r.Outcome), safe(r.Proof), safe(r.Address), r.Recorded.UTC().Format(time.RFC3339)))
+			if r.AssertedBy != "" {
+				v.Text("      asserted by " + safe(r.AssertedBy) + "\n")
+			}
+			if r.Question != nil {
+				v.Text("      asks about " + safe(r.Question.Subject()) + ": " + safe(r.Question.Asks) + "\n")
+			}
 		}
 	}
 	v.Note("This shows what the records say. `remint evidence verify` tells whether they are genuine and complete.")
 }
 
 func (v *View) step(r *evidence.Step) {
-	line := fmt.Sprintf("    %s at %s", safe(r.Outcome), r.FinishedAt.UTC().Format(time.RFC3339))
+	outcome := r.Outcome
+	if r.Answer != "" {
+		outcome += " " + r.Answer + " by " + r.AssertedBy
+	}
+	line := fmt.Sprintf("    %s at %s", safe(outcome), r.FinishedAt.UTC().Format(time.RFC3339))
 	if r.Error != "" {
 		line += ": " + safe(r.Error)
 	} else if d := r.Facts["detail"]; d != "" {

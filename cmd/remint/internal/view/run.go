@@ -167,12 +167,32 @@ func (v *View) sealed(r *executor.Result) {
 	}
 }
 
+// asserted counts what rests on people's word.
+func (v *View) asserted(r *executor.Result) {
+	n := 0
+	for _, x := range r.Resets {
+		n += len(x.Asserted)
+	}
+	if n > 0 {
+		v.Text(fmt.Sprintf("%s on a person's signed word, not on anything observed: remint runs %s\n", plural(n, "step")+" rest"+third(n), r.Run))
+	}
+}
+
+// third is the ending of a verb whose subject is n things.
+func third(n int) string {
+	if n == 1 {
+		return "s"
+	}
+	return ""
+}
+
 // maxListed is how many unfinished resets are named.
 const maxListed = 20
 
 func (v *View) result(r *executor.Result) {
 	st, c := v.out(), r.Counts()
 	defer v.sealed(r)
+	defer v.asserted(r)
 	if r.Exit() == diag.ExitOK {
 		var done []string
 		if dead := c.Tested + c.Reported; dead > 0 || c.Made == 0 {
@@ -203,6 +223,7 @@ func (v *View) result(r *executor.Result) {
 	if r.Error != "" {
 		v.Text("  " + safe(r.Error) + "\n")
 	}
+	v.questions(r)
 	if !r.Closed || !r.Filed {
 		v.Text(fmt.Sprintf("Next: remint resume %s\n", r.Run))
 	} else {

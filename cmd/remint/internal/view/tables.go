@@ -45,6 +45,13 @@ func (v *View) Status(list []engine.CredentialStatus) {
 			open++
 			state = append(state, "open: "+strings.Join(c.OpenRuns, ", "))
 		}
+		for _, q := range c.Questions {
+			if len(q.Answers) > 0 {
+				state = append(state, "answered: remint resume "+q.Run)
+			} else {
+				state = append(state, "asks about "+q.Subject()+": remint runs "+q.Run)
+			}
+		}
 		if c.Sealed {
 			state = append(state, "new secret sealed")
 		}
@@ -94,13 +101,23 @@ func (v *View) Runs(list []engine.RunStatus, detail bool) {
 	for _, r := range list {
 		v.Text(v.out().bold("run "+safe(r.ID)) + ": " + safe(r.Outcome) + ", opened " + r.OpenedAt.UTC().Format(time.RFC3339) + " by " + safe(r.Operator) + "\n")
 		for _, x := range r.Resets {
-			v.Text("  " + safe(x.Address) + ": " + safe(x.Outcome) + "\n")
+			by := ""
+			if x.AssertedBy != "" {
+				by = ", as " + x.AssertedBy + " says"
+			}
+			v.Text("  " + safe(x.Address) + ": " + safe(x.Outcome+by) + "\n")
 			for _, s := range x.Steps {
 				line := fmt.Sprintf("    %s  %-32s %s", s.At.UTC().Format("15:04:05"), safe(s.Step), safe(s.Outcome))
+				if s.Answer != "" {
+					line += " " + safe(s.Answer+" by "+s.AssertedBy)
+				}
 				if s.Error != "" {
 					line += ": " + safe(s.Error)
 				}
 				v.Text(line + "\n")
+			}
+			if x.Question != nil {
+				v.openQuestion("    ", x.Question)
 			}
 		}
 	}
