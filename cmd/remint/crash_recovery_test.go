@@ -22,9 +22,7 @@ func TestCrashesInRecovery(t *testing.T) {
 					t.Parallel()
 					first := way + " " + op
 					again := resumed(t, w, template, reason, first)
-					total.mu.Lock()
-					total.operations += len(again)
-					total.mu.Unlock()
+					total.add(len(again))
 					for j, op2 := range again {
 						if os.Getenv("REMINT_TORTURE") == "" && j != i%len(again) {
 							continue
@@ -32,8 +30,8 @@ func TestCrashesInRecovery(t *testing.T) {
 						for _, way2 := range kills(op2, i) {
 							c := newCase(t, w, template, reason)
 							err := c.run(t, first, way2+" "+op2)
-							total.count([]string{op, op2}, c.log, err != nil)
-							if err != nil {
+							total.count(way2, []string{op, op2}, c.log, err)
+							if err != nil && !missed(err) {
 								t.Errorf("then %s %s: %v", op2, way2, err)
 							}
 						}
@@ -42,7 +40,7 @@ func TestCrashesInRecovery(t *testing.T) {
 			}
 		}
 	})
-	total.report("crashes in recovery")
+	total.report(t, "calls of recoveries")
 }
 
 // kills are the ways to kill an operation that show something: before and after

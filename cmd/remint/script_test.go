@@ -29,6 +29,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv("REMINT_TEST_CHILD") != "" {
+		trapped()
 		os.Exit(command.Main(echoing(wrongClock(breakable(parts())))))
 	}
 	testscript.Main(m, map[string]func(){"remint": main})

@@ -1,0 +1,101 @@
+//go:build !race
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// tally sums an enumeration up.
+type tally struct {
+	mu                        sync.Mutex
+	operations                int
+	broken, seen              map[string]bool
+	ways                      map[string]int
+	cases, missed, violations int
+}
+
+func newTally() *tally {
+	return &tally{broken: map[string]bool{}, seen: map[string]bool{}, ways: map[string]int{}}
+}
+
+// errMissed is of a case whose operation did not come: when evidence is filed, and
+// when the database empties its log, depends on how time goes by. What such a case
+// did see was as promised.
+var errMissed = errors.New("the operation was not reached")
+
+func missed(err error) bool { return errors.Is(err, errMissed) }
+
+// add takes in how many operations there are to break.
+func (c *tally) add(operations int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.operations += operations
+}
+
+// count takes one case in: how it broke what, which operations there were, and
+// what came of it.
+func (c *tally) count(way string, broke []string, log string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cases++
+	c.ways[way]++
+	for _, op := range broke {
+		c.broken[kind(op)] = true
+	}
+	for _, l := range read(log) {
+		if l.word == "begin" {
+			c.seen[kind(l.op)] = true
+		}
+	}
+	switch {
+	case missed(err):
+		c.missed++
+	case err != nil:
+		c.violations++
+	}
+}
+
+// maxMissed is how many of a hundred cases may miss their operation before an
+// enumeration shows too little to count.
+const maxMissed = 5
+
+// report prints the figures, on one line.
+func (c *tally) report(t *testing.T, what string) {
+	t.Helper()
+	var ways []string
+	for _, w := range slices.Sorted(maps.Keys(c.ways)) {
+		ways = append(ways, fmt.Sprintf("%s %d", w, c.ways[w]))
+	}
+	line := fmt.Sprintf("crash enumeration, %s: %d operations × %d ways (%s) = %d cases, violations %d, not reached %d",
+		what, c.operations, len(c.ways), strings.Join(ways, ", "), c.cases, c.violations, c.missed)
+	fmt.Println(line)
+	if path := os.Getenv("REMINT_TEST_FIGURES"); path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		fmt.Fprintln(f, line)
+	}
+	if c.missed*100 > c.cases*maxMissed {
+		t.Errorf("%d of %d cases did not reach what they were to break", c.missed, c.cases)
+	}
+}
+
+// complete fails the test where an operation has no case, those of resumes included.
+func (c *tally) complete(t *testing.T) {
+	t.Helper()
+	for op := range c.seen {
+		if !c.broken[op] {
+			t.Errorf("operation %s is broken by no case", op)
+		}
+	}
+}
