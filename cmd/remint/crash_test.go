@@ -24,7 +24,7 @@ import (
 	"github.com/remint-dev/remint/internal/pgtest"
 )
 
-var ways = []string{killBefore, killAfter, transient, permanent, ambiguous, lostReply, interrupt, interruptTwo, cutOff}
+var ways = []string{killBefore, killAfter, transient, permanent, ambiguous, lostReply, interrupt, interruptTwo, cutOff, sigterm, sigstop}
 
 var reasons = []string{"scheduled", "compromised", "offboarding"}
 
@@ -96,6 +96,8 @@ func waysFor(op string, i int, salt string) []string {
 // journal knows no classes of failure.
 func shows(op, way string) bool {
 	switch k := kind(op); {
+	case strings.HasPrefix(k, "journal.") && !slices.Contains([]string{"journal.Open", "journal.Append", "journal.Acquire", "journal.Release"}, k):
+		return slices.Contains([]string{killBefore, transient, interrupt, sigterm, sigstop}, way)
 	case slices.Contains([]string{"Identity", "Inspect", "Probe", "Control", "List", "Get", "Check", "Holds"}, k[strings.Index(k, ".")+1:]):
 		return way != killAfter && way != lostReply && way != ambiguous && way != interruptTwo
 	case strings.HasPrefix(k, "journal.") || strings.HasPrefix(k, "archive."):
@@ -134,25 +136,39 @@ func prepared(t *testing.T, w world) string {
 // crash is one case: a reset that is broken, and finished.
 type crash struct {
 	world
+	t                *testing.T
 	dir, log, reason string
 	before           string // the target and the stores, untouched
 	trail            strings.Builder
+	// others is how often another runner finished the same meanwhile.
+	others int
 }
 
 func newCase(t *testing.T, w world, template, reason string) *crash {
 	t.Helper()
-	dir, err := os.MkdirTemp(t.TempDir(), "w")
+	dir, err := os.MkdirTemp(workspaces(t), "w")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	run(t, template, "cp", "-a", ".", dir)
 	if w.each != nil {
 		w.each(t, dir)
 	}
 	write(t, dir, map[string]string{"main.remint.hcl": strings.ReplaceAll(w.hcl, "ROLE", roleOf(dir))})
-	c := &crash{world: w, dir: dir, log: filepath.Join(dir, "operations"), reason: reason}
+	c := &crash{world: w, t: t, dir: dir, log: filepath.Join(dir, "operations"), reason: reason}
 	c.before = c.outside(t)
 	return c
+}
+
+// workspaces is where cases lie: in memory where there is such a place. A process
+// that is killed leaves the same there as on a disk, which survives it.
+func workspaces(t *testing.T) string {
+	t.Helper()
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() && os.Getenv("TMPDIR") == "" {
+		return "/dev/shm"
+	}
+	return t.TempDir()
 }
 
 // outside is all that is outside of remint: the target and the stores.
@@ -170,6 +186,8 @@ func (c *crash) child(at string, args ...string) (string, int) {
 	if way, op, _ := strings.Cut(at, " "); byKernel(way) {
 		_, out, code := c.watched(way, op, args...)
 		return out, code
+	} else if way == sigstop {
+		return c.overtaken(at, args...)
 	}
 	out, code := child(c.dir, []string{"REMINT_TEST_LOG=" + c.log, "REMINT_TEST_BREAK=" + at}, args...)
 	fmt.Fprintf(&c.trail, "$ remint %s (%s): exit %d\n%s\n", strings.Join(args, " "), at, code, out)
@@ -188,11 +206,7 @@ func child(dir string, env []string, args ...string) (string, int) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, exe, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // it says where it hangs
-	cmd.WaitDelay = 5 * time.Second
-	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "REMINT_TEST_CHILD=1", "CI=", "GITHUB_ACTIONS="), env...)
+	cmd := asChild(ctx, exe, dir, env, args)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
@@ -202,6 +216,15 @@ func child(dir string, env []string, args ...string) (string, int) {
 		return err.Error(), -2
 	}
 	return string(out), 0
+}
+
+func asChild(ctx context.Context, exe, dir string, env, args []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, exe, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // it says where it hangs
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "REMINT_TEST_CHILD=1", "CI=", "GITHUB_ACTIONS="), env...)
+	return cmd
 }
 
 // run breaks a reset at the first place and its resumes at the others, finishes

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +31,8 @@ const (
 	interrupt    = "interrupt"     // SIGINT while it goes on
 	interruptTwo = "interrupt-two" // SIGINT twice while it goes on
 	cutOff       = "cut-off"       // SIGINT twice, and it ends without effect when its context does
+	sigterm      = "terminate"     // SIGTERM while it goes on
+	sigstop      = "stop"          // SIGSTOP before it; another runner wants to do the same; SIGCONT
 	hooked       = "hooked"        // REMINT_TEST_HOOK, a shell's command, is done before it
 	panics       = "panics"        // what is called panics
 )
@@ -73,10 +73,10 @@ func kill() {
 	select {}
 }
 
-// interruptSelf sends SIGINT n times, and leaves time for each to be seen.
-func interruptSelf(n int) {
+// interruptSelf sends a signal n times, and leaves time for each to be seen.
+func interruptSelf(n int, signal syscall.Signal) {
 	for range n {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+		_ = syscall.Kill(os.Getpid(), signal)
 		time.Sleep(20 * time.Millisecond)
 	}
 }
@@ -147,11 +147,15 @@ func (p *points) breakBefore(ctx context.Context) (error, bool) {
 	case panics:
 		panic("on purpose")
 	case interrupt:
-		interruptSelf(1)
+		interruptSelf(1, syscall.SIGINT)
+	case sigterm:
+		interruptSelf(1, syscall.SIGTERM)
+	case sigstop:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case interruptTwo:
-		interruptSelf(2)
+		interruptSelf(2, syscall.SIGINT)
 	case cutOff:
-		interruptSelf(2)
+		interruptSelf(2, syscall.SIGINT)
 		select {
 		case <-ctx.Done():
 			return ctx.Err(), true
@@ -204,66 +208,6 @@ func (p *points) registry(in *provider.Registry) *provider.Registry {
 		out.AddNotifier(d)
 	}
 	return out
-}
-
-type brokenJournal struct {
-	journal.Journal
-	at *points
-}
-
-// write is an operation of a journal that, once it has failed, fails for good.
-func (j *brokenJournal) write(ctx context.Context, op string, effect func() error) error {
-	j.at.mu.Lock()
-	poisoned := j.at.poisoned
-	j.at.mu.Unlock()
-	if poisoned {
-		return errors.New("the state failed before, on purpose")
-	}
-	inner := error(nil)
-	err := j.at.do(ctx, op, func() error { inner = effect(); return inner })
-	if err != nil && inner == nil { // of our making
-		j.at.mu.Lock()
-		j.at.poisoned = true
-		j.at.mu.Unlock()
-		return errors.New("the state cannot be written, on purpose")
-	}
-	return err
-}
-
-func (j *brokenJournal) Open(ctx context.Context, r journal.Run) error {
-	return j.write(ctx, "journal.Open", func() error { return j.Journal.Open(ctx, r) })
-}
-
-func (j *brokenJournal) Append(ctx context.Context, b *journal.Batch) error {
-	return j.write(ctx, "journal.Append["+contents(b)+"]", func() error { return j.Journal.Append(ctx, b) })
-}
-
-func (j *brokenJournal) Acquire(ctx context.Context, run, holder string, keys []journal.Key) (l []journal.Lease, err error) {
-	err = j.write(ctx, "journal.Acquire", func() error { l, err = j.Journal.Acquire(ctx, run, holder, keys); return err })
-	return l, err
-}
-
-func (j *brokenJournal) Release(ctx context.Context, run string) error {
-	return j.write(ctx, "journal.Release", func() error { return j.Journal.Release(ctx, run) })
-}
-
-// contents names what a batch makes durable.
-func contents(b *journal.Batch) string {
-	var out []string
-	for _, r := range b.Records {
-		what := string(r.Kind)
-		if r.Step != "" {
-			what += ":" + r.Step
-		}
-		out = append(out, what)
-	}
-	for what, there := range map[string]bool{"seal": len(b.Seal) > 0, "erase": len(b.Erase) > 0, "filed": len(b.Filed) > 0, "close": b.Close != nil} {
-		if there {
-			out = append(out, what)
-		}
-	}
-	slices.Sort(out[len(b.Records):])
-	return strings.Join(out, ",")
 }
 
 type brokenArchive struct {
