@@ -3,6 +3,7 @@
 TOOLS    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/remint-tools/bin
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 COSIGN   := $(TOOLS)/cosign-v3.1.3
+GOVULN   := $(TOOLS)/govulncheck-v1.9.0
 VERSION  := 0.1.0+$(shell git describe --tags --always --dirty 2>/dev/null || echo local)
 GOFLAGS  += -buildvcs=false
 export GOFLAGS
@@ -10,7 +11,7 @@ export GOFLAGS
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: build quickstart test deps lint generate drift unit torture test-cosign bench fuzz clean help
+.PHONY: build quickstart test deps lint generate drift unit torture test-cosign bench fuzz vuln clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,6 +53,12 @@ bench: ## how it grows, and how it compares with the floor
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	scripts/fuzz $(or $(FUZZTIME),30s)
 
+# A database that cannot be read fails: nothing looked up is not "nothing found".
+# A checkout of github.com/golang/vulndb serves too: VULNDB=file:///PATH/data/osv.
+VULNDB ?= https://vuln.go.dev
+vuln: $(GOVULN) ## known vulnerabilities that this code reaches, by the database in VULNDB
+	$(GOVULN) -db $(VULNDB) -test ./...
+
 clean: ## what was built
 	rm -rf bin
 
@@ -64,3 +71,7 @@ $(GOLANGCI):
 $(COSIGN):
 	mkdir -p $(TOOLS)/tmp-cosign && GOBIN=$(TOOLS)/tmp-cosign go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 	mv $(TOOLS)/tmp-cosign/cosign $@ && rmdir $(TOOLS)/tmp-cosign
+
+$(GOVULN):
+	mkdir -p $(TOOLS)/tmp-govulncheck && GOBIN=$(TOOLS)/tmp-govulncheck go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	mv $(TOOLS)/tmp-govulncheck/govulncheck $@ && rmdir $(TOOLS)/tmp-govulncheck

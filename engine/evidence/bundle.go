@@ -43,13 +43,19 @@ func parseEnvelope(line []byte) (*envelope, error) {
 	}
 	e := &envelope{hint: string(hint)}
 	var err error
-	if e.payload, err = unbase64(payload); err != nil {
+	if e.payload, err = unbase64(payload); err != nil || len(e.payload) == 0 {
 		return nil, bad
 	}
 	if e.sig, err = unbase64(sig); err != nil || len(e.sig) == 0 {
 		return nil, bad
 	}
 	return e, nil
+}
+
+// signedHead is what stands before the payload in DSSE's pre-authentication
+// encoding, which is what is signed.
+func signedHead(payload []byte) []byte {
+	return fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(payloadType), payloadType, len(payload))
 }
 
 // unbase64 decodes base64 of one spelling: no line breaks, no stray bits.
@@ -105,8 +111,7 @@ func (ring keyring) verify(e *envelope) error {
 	if !ok {
 		return ErrKey
 	}
-	// DSSE's pre-authentication encoding is what is signed.
-	head := fmt.Appendf(nil, "DSSEv1 %d %s %d ", len(payloadType), payloadType, len(e.payload))
+	head := signedHead(e.payload)
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
 		h := sha256.New()

@@ -1,22 +1,15 @@
 package evidence
 
 import (
-	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-
-	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	"github.com/sigstore/sigstore-go/pkg/sign"
-	"google.golang.org/protobuf/encoding/protojson"
+	"slices"
 )
 
 // Signer signs records and approvals. It is safe for concurrent use.
@@ -67,22 +60,20 @@ func (s *Signer) sign(predicateType, planDigest, name string, predicate any) ([]
 	return line, nil
 }
 
-// envelop signs a payload into a bundle on one line.
+// envelop signs a payload into a bundle on one line, in the only spelling that
+// parseEnvelope reads. sigstore-go's own writer is not used: it brings a client
+// for every kind of transparency log, OpenPGP among them, and its reader, which
+// the tests ask, accepts these bytes.
 func (s *Signer) envelop(payload []byte) ([]byte, error) {
-	b, err := sign.Bundle(&sign.DSSEData{Data: payload, PayloadType: payloadType}, s.pair, sign.BundleOptions{})
+	sig, err := s.pair.sign(append(signedHead(payload), payload...))
 	if err != nil {
 		return nil, errors.New("the key refused to sign")
 	}
-	raw, err := protojson.Marshal(b)
-	if err != nil {
-		return nil, errors.New("the bundle cannot be written as JSON")
-	}
-	// protojson varies its spaces from build to build; evidence does not.
-	var line bytes.Buffer
-	if err := json.Compact(&line, raw); err != nil {
-		return nil, errors.New("the bundle cannot be written as JSON")
-	}
-	return line.Bytes(), nil
+	line := slices.Concat([]byte(lineHint), []byte(s.pair.hint), []byte(linePay))
+	line = base64.StdEncoding.AppendEncode(line, payload)
+	line = append(line, lineSig...)
+	line = base64.StdEncoding.AppendEncode(line, sig)
+	return append(line, lineEnd...), nil
 }
 
 // KeyID names a public key: base64 of the sha256 of its PKIX form.
@@ -95,62 +86,17 @@ func KeyID(key crypto.PublicKey) (string, error) {
 	return base64.StdEncoding.EncodeToString(sum[:]), nil
 }
 
-// keypair is a local key, in the form that sigstore-go signs with.
+// keypair is a local key and the hint that names it.
 type keypair struct {
 	key  crypto.Signer
 	hint string
 }
 
-func (k keypair) ecdsa() bool {
-	_, ok := k.key.Public().(*ecdsa.PublicKey)
-	return ok
-}
-
-// GetHashAlgorithm is SHA-256, which for pure Ed25519 goes unused.
-func (k keypair) GetHashAlgorithm() protocommon.HashAlgorithm {
-	return protocommon.HashAlgorithm_SHA2_256
-}
-
-// GetSigningAlgorithm says how SignData signs.
-func (k keypair) GetSigningAlgorithm() protocommon.PublicKeyDetails {
-	if k.ecdsa() {
-		return protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256
+// sign signs data: its digest with ECDSA, itself with pure Ed25519.
+func (k keypair) sign(data []byte) ([]byte, error) {
+	if _, ok := k.key.Public().(*ecdsa.PublicKey); !ok {
+		return k.key.Sign(rand.Reader, data, crypto.Hash(0))
 	}
-	return protocommon.PublicKeyDetails_PKIX_ED25519
-}
-
-// GetHint names the key in bundles.
-func (k keypair) GetHint() []byte { return []byte(k.hint) }
-
-// GetKeyAlgorithm is the family of the key.
-func (k keypair) GetKeyAlgorithm() string {
-	if k.ecdsa() {
-		return "ECDSA"
-	}
-	return "ED25519"
-}
-
-// GetPublicKey is the public half.
-func (k keypair) GetPublicKey() crypto.PublicKey { return k.key.Public() }
-
-// GetPublicKeyPem is the public half as PKIX PEM.
-func (k keypair) GetPublicKeyPem() (string, error) {
-	der, err := x509.MarshalPKIXPublicKey(k.key.Public())
-	if err != nil {
-		return "", errors.New("the public key cannot be encoded")
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), nil
-}
-
-// SignData signs data and gives back the signature and what was signed: the
-// digest for ECDSA, the data itself for pure Ed25519.
-func (k keypair) SignData(_ context.Context, data []byte) (signature, signed []byte, err error) {
-	hash := crypto.Hash(0)
-	if k.ecdsa() {
-		hash = crypto.SHA256
-		sum := sha256.Sum256(data)
-		data = sum[:]
-	}
-	signature, err = k.key.Sign(rand.Reader, data, hash)
-	return signature, data, err
+	sum := sha256.Sum256(data)
+	return k.key.Sign(rand.Reader, sum[:], crypto.SHA256)
 }
