@@ -102,7 +102,8 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 		return nil, diags
 	}
 	diags = append(diags, w.Validate()...)
-	_, faults := e.policies(ctx, w)
+	set, faults := e.policies(ctx, w)
+	set.Close()
 	return w, append(diags, faults...)
 }
 

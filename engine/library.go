@@ -39,6 +39,6 @@ func (e *Engine) librarySource(w *config.Workspace) (policy.Source, error) {
 		return policy.Source{}, err
 	}
 	source, err := library.Source(BuiltinPolicies, w.Library.Groups, w.Library.Parameters.Public())
-	source.Path = "policies(built in)"
+	source.Path, source.Known = "policies(built in)", true
 	return source, err
 }

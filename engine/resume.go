@@ -154,6 +154,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest); diags.HasErrors() {
 		return nil, diags
 	}
+	defer x.Policies.Close()
 	resets, diags := s.planner().Restore(file)
 	if diags.HasErrors() {
 		return nil, diags

@@ -142,6 +142,7 @@ func (t *trial) judge(ctx context.Context) {
 		return
 	}
 	policies, diags := t.engine.policies(ctx, w)
+	defer policies.Close()
 	if t.diags = append(t.diags, diags...); t.diags.HasErrors() {
 		return
 	}

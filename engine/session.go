@@ -52,6 +52,7 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 	s.policies, faults = policy.Compile(ctx, sources)
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
+		s.close()
 		return nil, diags
 	}
 	if !n.offline {
@@ -79,8 +80,9 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 	return s, diags
 }
 
-// close lets go of providers and state.
+// close lets go of policies, providers and state.
 func (s *session) close() {
+	s.policies.Close()
 	var errs []error
 	if s.fleet != nil {
 		errs = append(errs, s.fleet.Close())

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 var (
@@ -14,54 +17,67 @@ var (
 	errCancel = errors.New("it was cancelled")
 )
 
-// bound is what some work may cost. memory 0 is unbounded.
+func tooLong(d time.Duration) error { return fmt.Errorf("%w (more than %v)", errTime, d) }
+func tooMuch(m uint64) error        { return fmt.Errorf("%w (more than %d MiB)", errMemory, m>>20) }
+
+// bound is what an evaluation may cost. Memory is by how many bytes the heap
+// may grow while it lasts; a watch ends it at three quarters of that, so that
+// there is some left to say what happened.
 type bound struct {
 	time   time.Duration
 	memory uint64
 }
 
-// bounded runs work, and gives up on it when a bound has passed, whether work
-// stops or not: some of OPA's builtins cannot be interrupted. stop is called
-// once before giving up. A panic in work is an error.
-func bounded[T any](ctx context.Context, b bound, stop func(), work func() (T, error)) (T, error) {
-	type outcome struct {
-		value T
-		err   error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		var o outcome
-		defer func() {
-			if p := recover(); p != nil {
-				o.err = fmt.Errorf("the evaluator failed: %v", p)
-			}
-			done <- o
-		}()
-		o.value, o.err = work()
-	}()
+// watch is a cancellation that comes by itself when a bound has passed. It asks:
+// some of OPA's builtins do not listen, and what they do is ended from outside.
+type watch struct {
+	cancel topdown.Cancel
+	why  atomic.Pointer[error]
+	done chan struct{}
+}
+
+func (b bound) watch(ctx context.Context) *watch {
+	w := &watch{cancel: topdown.NewCancel(), done: make(chan struct{})}
+	go w.run(ctx, b, heap())
+	return w
+}
+
+func (w *watch) run(ctx context.Context, b bound, start uint64) {
 	deadline := time.NewTimer(b.time)
 	defer deadline.Stop()
-	sample := time.NewTicker(10 * time.Millisecond)
+	sample := time.NewTicker(5 * time.Millisecond)
 	defer sample.Stop()
-	start := heap()
-	var why error
-	for why == nil {
+	for {
 		select {
-		case o := <-done:
-			return o.value, o.err
+		case <-w.done:
+			return
 		case <-ctx.Done():
-			why = errCancel
+			w.end(errCancel)
+			return
 		case <-deadline.C:
-			why = fmt.Errorf("%w (more than %v)", errTime, b.time)
+			w.end(tooLong(b.time))
+			return
 		case <-sample.C:
-			if now := heap(); b.memory > 0 && now > start && now-start > b.memory {
-				why = fmt.Errorf("%w (more than %d MiB)", errMemory, b.memory>>20)
+			if now := heap(); now > start && now-start > b.memory/4*3 {
+				w.end(tooMuch(b.memory))
+				return
 			}
 		}
 	}
-	stop()
-	var none T
-	return none, why
+}
+
+func (w *watch) end(why error) {
+	w.why.Store(&why)
+	w.cancel.Cancel()
+}
+
+// stop ends the watching; what it returns says which bound has passed, if one has.
+func (w *watch) stop() error {
+	close(w.done)
+	if why := w.why.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
 
 // heap is how many bytes the heap's objects take, the dead ones not yet swept included.

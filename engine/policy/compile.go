@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -21,28 +20,21 @@ type query struct {
 	sets     []string
 }
 
-func (f *folder) compile(ctx context.Context, limits Limits) (*compiled, diag.Diagnostics) {
-	type outcome struct {
-		c     *compiled
-		diags diag.Diagnostics
-	}
-	o, err := bounded(ctx, bound{time: limits.Compile}, func() {}, func() (outcome, error) {
-		c, diags := f.compileNow()
-		return outcome{c, diags}, nil
-	})
-	if err != nil {
-		return nil, denied("Policy does not compile", "Policy %q: %v.", f.source.Name, err)
-	}
-	return o.c, o.diags
-}
-
-func (f *folder) compileNow() (*compiled, diag.Diagnostics) {
-	modules, diags := f.parse(f.modules, capabilities())
-	tests, more := f.parse(f.tests, capabilities("print"))
+// compile parses, checks and compiles a source in this process. at is told which
+// file is being read.
+func (f *folder) compile(at func(file string)) (c *compiled, diags diag.Diagnostics) {
+	defer func() {
+		if p := recover(); p != nil {
+			c, diags = nil, f.failed(fmt.Errorf("the compiler failed: %v", p))
+		}
+	}()
+	modules, diags := f.parse(f.modules, capabilities(), at)
+	tests, more := f.parse(f.tests, capabilities("print"), at)
 	diags = append(diags, more...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	at("")
 	diags = append(f.checkPackages(modules), f.checkTests(tests)...)
 	if diags.HasErrors() {
 		return nil, diags
@@ -50,25 +42,29 @@ func (f *folder) compileNow() (*compiled, diag.Diagnostics) {
 	compiler := newCompiler(capabilities())
 	compiler.Compile(modules)
 	if compiler.Failed() {
-		return nil, f.texts.fromOPA(f.source.Name, "Policy does not compile", compiler.Errors)
+		return nil, f.texts.fromOPA(f.source.Name, notCompiled, compiler.Errors)
 	}
 	if diags := f.checkReached(compiler); diags.HasErrors() {
 		return nil, diags
 	}
-	c := &compiled{
-		name: f.source.Name, enforcement: f.source.Enforcement,
-		texts: f.texts, compiler: compiler, queries: map[Stage]*query{},
-	}
+	c = &compiled{name: f.source.Name, texts: f.texts, compiler: compiler, queries: map[Stage]*query{}}
 	for _, stage := range stages {
 		q, err := newQuery(compiler, stage)
 		if err != nil {
-			return nil, f.texts.fromOPA(f.source.Name, "Policy does not compile", err)
+			return nil, f.texts.fromOPA(f.source.Name, notCompiled, err)
 		}
 		if q != nil {
 			c.queries[stage] = q
 		}
 	}
 	return c, nil
+}
+
+const notCompiled = "Policy does not compile"
+
+// failed is the fault of a source of which no more is known than err.
+func (f *folder) failed(err error) diag.Diagnostics {
+	return denied(notCompiled, "Policy %q: %v. What does not compile denies.", f.source.Name, err)
 }
 
 func newCompiler(caps *ast.Capabilities) *ast.Compiler {
@@ -79,11 +75,12 @@ func newCompiler(caps *ast.Capabilities) *ast.Compiler {
 }
 
 // parse parses files one by one, behind the guards that the parser needs.
-func (f *folder) parse(files []file, caps *ast.Capabilities) (map[string]*ast.Module, diag.Diagnostics) {
+func (f *folder) parse(files []file, caps *ast.Capabilities, at func(file string)) (map[string]*ast.Module, diag.Diagnostics) {
 	const summary = "Policy does not parse"
 	var diags diag.Diagnostics
 	out := map[string]*ast.Module{}
 	for _, one := range files {
+		at(one.name)
 		if offset, err := nesting(one.text); err != nil {
 			diags = append(diags, f.texts.at(placeOf(one, offset), summary, "Policy %q: %v.", f.source.Name, err)...)
 			continue

@@ -15,6 +15,9 @@ import (
 // maxErrors is how many faults of one source are shown.
 const maxErrors = 20
 
+// maxLine is how long a line of Rego may be that is shown.
+const maxLine = 4 << 10
+
 // denied is one fault that denies.
 func denied(summary, detail string, args ...any) diag.Diagnostics {
 	return diag.Errored(diag.ExitDenied, summary, detail, args...)
@@ -41,6 +44,9 @@ func (t texts) place(loc *location.Location) (*diag.Range, *diag.Snippet) {
 		return nil, nil
 	}
 	line := lines[loc.Row-1]
+	if len(line) > maxLine {
+		return &diag.Range{Filename: loc.File, Start: diag.Pos{Line: loc.Row, Column: 1}, End: diag.Pos{Line: loc.Row, Column: 1}}, nil
+	}
 	start := min(max(loc.Col-1, 0), len(line))
 	length := len(bytes.SplitN(loc.Text, []byte("\n"), 2)[0])
 	end := min(start+max(length, 1), len(line))

@@ -2,12 +2,8 @@ package policy
 
 import (
 	"context"
-	"errors"
+	"sync"
 	"time"
-
-	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/plan"
@@ -35,102 +31,77 @@ func (v Verdict) Denied() bool {
 // input gives the same result. Any fault asks for diag.ExitDenied and names the
 // source; then the result is not to be used.
 func (s *Set) Eval(ctx context.Context, in *Input) (Verdict, diag.Diagnostics) {
-	return s.eval(ctx, in, nil)
+	verdict, _, diags := s.eval(ctx, in, false)
+	return verdict, diags
 }
 
-// eval hands tracers, where there is one, each source's events.
-func (s *Set) eval(ctx context.Context, in *Input, tracer func(*compiled) topdown.QueryTracer) (Verdict, diag.Diagnostics) {
+// eval asks the known sources here and the others in their own process, side by
+// side, and unites what they say. answers are in the order of the sources.
+func (s *Set) eval(ctx context.Context, in *Input, explain bool) (Verdict, []answer, diag.Diagnostics) {
 	if !stageKnown(in.Stage) {
-		return Verdict{}, denied("Unknown policy stage", "There is no stage %q.", in.Stage)
+		return Verdict{}, nil, denied("Unknown policy stage", "There is no stage %q.", in.Stage)
 	}
-	input, err := term(in)
-	if err != nil {
-		return Verdict{}, denied("Policy input cannot be made", "%v.", err)
+	answers := make([]answer, len(s.sources))
+	faults := make([]diag.Diagnostics, len(s.sources))
+	var here sync.WaitGroup
+	here.Go(func() { s.evalKnown(ctx, in, explain, answers, faults) })
+	if s.remote != nil {
+		s.remote.eval(ctx, in, explain, answers, faults)
 	}
+	here.Wait()
 	u := newUnion(in)
 	var diags diag.Diagnostics
-	for _, c := range s.sources {
-		q := c.queries[in.Stage]
-		if q == nil {
-			continue
+	for i, src := range s.sources {
+		diags = append(diags, faults[i]...)
+		if err := u.add(src.name, src.enforcement, answers[i].findings); err != nil {
+			diags = append(diags, unanswered(src.name, in.Stage, err)...)
 		}
-		var t topdown.QueryTracer
-		if tracer != nil {
-			t = tracer(c)
-		}
-		b := bound{
-			time:   s.limits.Time + time.Duration(len(in.Resets))*s.limits.TimePerReset,
-			memory: s.limits.Memory + uint64(len(in.Resets))*s.limits.MemoryPerReset,
-		}
-		answers, err := c.ask(ctx, q, input, b, t)
-		if err != nil {
-			diags = append(diags, c.failed(in.Stage, err)...)
-			continue
-		}
-		diags = append(diags, u.add(c, in.Stage, answers)...)
 	}
 	if diags.HasErrors() {
-		return Verdict{}, diags
+		return Verdict{}, nil, diags
 	}
-	return u.result(), diags
+	return u.result(), answers, diags
+}
+
+// evalKnown asks the sources that are judged in this process.
+func (s *Set) evalKnown(ctx context.Context, in *Input, explain bool, answers []answer, faults []diag.Diagnostics) {
+	var about *subject
+	for i, src := range s.sources {
+		if src.known == nil {
+			continue
+		}
+		c, diags := src.known()
+		if faults[i] = diags; diags.HasErrors() || c.queries[in.Stage] == nil {
+			continue
+		}
+		if about == nil {
+			var err error
+			if about, err = subjectOf(in); err != nil {
+				faults[i] = denied("Policy input cannot be made", "%v.", err)
+				return
+			}
+		}
+		answers[i], faults[i] = c.judge(ctx, about, s.limits.of(len(in.Resets)), explain)
+	}
+}
+
+// of is the bound of one evaluation about n resets.
+func (l Limits) of(n int) bound {
+	return bound{time: l.Time + time.Duration(n)*l.TimePerReset, memory: l.Memory + uint64(n)*l.MemoryPerReset} //nolint:gosec // n is a length
+}
+
+func subjectOf(in *Input) (*subject, error) {
+	t, err := term(in)
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{stage: in.Stage, term: t, addresses: make(map[string]bool, len(in.Resets))}
+	for i := range in.Resets {
+		s.addresses[in.Resets[i].Address] = true
+	}
+	return s, nil
 }
 
 func stageKnown(stage Stage) bool {
 	return stage == StagePlan || stage == StageApproval || stage == StageResult
-}
-
-// ask evaluates one query within b.
-func (c *compiled) ask(ctx context.Context, q *query, input *ast.Term, b bound, tracer topdown.QueryTracer) (map[string]ast.Set, error) {
-	cancel := topdown.NewCancel()
-	return bounded(ctx, b, cancel.Cancel, func() (map[string]ast.Set, error) {
-		ctx := context.WithoutCancel(ctx) // cancel is the one way to stop it
-		store := inmem.New()
-		txn, err := store.NewTransaction(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer store.Abort(ctx, txn)
-		eval := topdown.NewQuery(q.body).
-			WithCompiler(c.compiler).
-			WithQueryCompiler(q.compiler).
-			WithStore(store).
-			WithTransaction(txn).
-			WithInput(input).
-			WithCancel(cancel).
-			WithTime(time.Unix(0, 0)).
-			WithStrictBuiltinErrors(true)
-		if tracer != nil {
-			eval = eval.WithQueryTracer(tracer)
-		}
-		results, err := eval.Run(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if len(results) != 1 {
-			return nil, errors.New("the result is undefined")
-		}
-		out := map[string]ast.Set{}
-		for _, name := range q.sets {
-			t := results[0][ast.Var(name)]
-			if t == nil {
-				return nil, errors.New(name + " is undefined")
-			}
-			set, ok := t.Value.(ast.Set)
-			if !ok {
-				return nil, errors.New(name + " is not a set")
-			}
-			out[name] = set
-		}
-		return out, nil
-	})
-}
-
-// failed says which source and where in it.
-func (c *compiled) failed(stage Stage, err error) diag.Diagnostics {
-	const summary = "Policy could not be evaluated"
-	var e *topdown.Error
-	if errors.As(err, &e) {
-		return c.texts.at(e.Location, summary, "Policy %q, package %s: %s. What cannot be evaluated denies.", c.name, stage, e.Message)
-	}
-	return denied(summary, "Policy %q, package %s: %v. What cannot be evaluated denies.", c.name, stage, err)
 }

@@ -33,31 +33,31 @@ type AskedRule struct {
 // Explain is Eval with a trace of which rules held, and where they stand. It
 // costs several times as much.
 func (s *Set) Explain(ctx context.Context, in *Input) (Explanation, diag.Diagnostics) {
-	counts := map[*compiled]*counter{}
-	verdict, diags := s.eval(ctx, in, func(c *compiled) topdown.QueryTracer {
-		counts[c] = &counter{held: map[*ast.Rule]int{}}
-		return counts[c]
-	})
+	verdict, answers, diags := s.eval(ctx, in, true)
 	if diags.HasErrors() {
 		return Explanation{}, diags
 	}
 	out := Explanation{Verdict: verdict, Rules: []AskedRule{}}
-	for _, c := range s.sources {
-		if counts[c] == nil {
-			continue
-		}
-		for _, set := range sets {
-			rules := slices.Clone(c.compiler.GetRulesExact(ast.MustParseRef("data." + string(in.Stage) + "." + set)))
-			slices.SortFunc(rules, func(a, b *ast.Rule) int {
-				return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
-			})
-			for _, rule := range rules {
-				place, _ := c.texts.place(rule.Head.Location)
-				out.Rules = append(out.Rules, AskedRule{Source: c.name, Set: set, Title: title(rule), Range: place, Held: counts[c].held[rule]})
-			}
-		}
+	for _, a := range answers {
+		out.Rules = append(out.Rules, a.asked...)
 	}
 	return out, diags
+}
+
+// explain lists the rules of one source with how often they held.
+func (c *compiled) explain(stage Stage, count *counter) []AskedRule {
+	var out []AskedRule
+	for _, set := range sets {
+		rules := slices.Clone(c.compiler.GetRulesExact(ast.MustParseRef("data." + string(stage) + "." + set)))
+		slices.SortFunc(rules, func(a, b *ast.Rule) int {
+			return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
+		})
+		for _, rule := range rules {
+			place, _ := c.texts.place(rule.Head.Location)
+			out = append(out, AskedRule{Source: c.name, Set: set, Title: title(rule), Range: place, Held: count.held[rule]})
+		}
+	}
+	return out
 }
 
 func title(rule *ast.Rule) string {

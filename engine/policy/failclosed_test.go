@@ -80,8 +80,6 @@ func TestFailsClosedWhenCompiled(t *testing.T) {
 		"machine's time zone":       {rule(`time.weekday([1, "Local"]) == "Monday"`), "time.weekday"},
 		"chance":                    {rule(`rand.intn("x", 2) == 1`), "alike each time"},
 		"uuid":                      {rule(`uuid.rfc4122("x") != ""`), "alike each time"},
-		"shift":                     {rule(`bits.lsh(1, 10000000) > 1`), "cannot be stopped"},
-		"range":                     {rule(`count(numbers.range(1, 100000000)) > 1`), "cannot be stopped"},
 		"remote schema":             {rule(`json.match_schema({}, {"$ref": "http://127.0.0.1/x"})[0]`), "is not available to policies"},
 		"token":                     {rule(`io.jwt.decode("x")`), "no token"},
 		"unknown function":          {rule(`frobnicate(1)`), "undefined function frobnicate"},
@@ -185,6 +183,7 @@ func TestFailsClosedWhenAsked(t *testing.T) {
 			if diags.HasErrors() {
 				t.Fatal(diags.Err())
 			}
+			defer set.Close()
 			_, diags = set.Eval(context.Background(), anInput())
 			if diags.Exit() != diag.ExitDenied || !strings.Contains(diags.Err().Error(), tc.want) || !strings.Contains(diags.Err().Error(), "house") {
 				t.Errorf("exit %v, got %v\nwant %q in it", diags.Exit(), diags.Err(), tc.want)
@@ -205,6 +204,7 @@ deny contains {"id": "u", "msg": "m"} if input.unattended == false
 	if diags.HasErrors() {
 		t.Fatal(diags.Err())
 	}
+	defer set.Close()
 	in := anInput()
 	in.Stage = StageApproval
 	v, diags := set.Eval(context.Background(), in)

@@ -37,6 +37,8 @@ type folder struct {
 	modules []file
 	tests   []file
 	texts   texts
+	// index is the source's place among all.
+	index int
 }
 
 // load reads the Rego files of a source. Everything that is there and is not

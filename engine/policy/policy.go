@@ -8,6 +8,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"slices"
@@ -39,37 +40,31 @@ type Source struct {
 	Enforcement string
 	// Path is put before file names where they are shown; may be empty.
 	Path string
+	// Known Rego came with the program, whose tests compile it. It is compiled
+	// when it is first asked, and judged in this process. All other Rego is
+	// compiled and judged in a process of its own, whose time and memory this
+	// one enforces.
+	Known bool
 }
 
 // Limits bound what policies may cost. The zero value of a field means its default.
 type Limits struct {
-	// Compile is the time that one source may take to compile; 10 s.
+	// Compile is the time that one source may take to compile; 4 s.
 	Compile time.Duration
 	// Time is for one evaluation of one source, and TimePerReset is added for
-	// each reset; 5 s and 1 ms.
+	// each reset; 3 s and 1 ms.
 	Time, TimePerReset time.Duration
-	// Memory is by how many bytes the heap may grow during an evaluation, and
-	// MemoryPerReset is added for each reset; 256 MiB and 64 KiB. It is
-	// sampled, and the heap is the process's: a busy process counts too.
+	// Memory is what the process of the Rego may take besides what it starts with,
+	// and MemoryPerReset is added for each reset; 128 MiB and 32 KiB.
 	Memory, MemoryPerReset uint64
 }
 
 func (l Limits) orDefaults() Limits {
-	if l.Compile == 0 {
-		l.Compile = 10 * time.Second
-	}
-	if l.Time == 0 {
-		l.Time = 5 * time.Second
-	}
-	if l.TimePerReset == 0 {
-		l.TimePerReset = time.Millisecond
-	}
-	if l.Memory == 0 {
-		l.Memory = 256 << 20
-	}
-	if l.MemoryPerReset == 0 {
-		l.MemoryPerReset = 64 << 10
-	}
+	l.Compile = cmp.Or(l.Compile, 4*time.Second)
+	l.Time = cmp.Or(l.Time, 3*time.Second)
+	l.TimePerReset = cmp.Or(l.TimePerReset, time.Millisecond)
+	l.Memory = cmp.Or(l.Memory, 128<<20)
+	l.MemoryPerReset = cmp.Or(l.MemoryPerReset, 32<<10)
 	return l
 }
 
@@ -79,23 +74,30 @@ type Options struct {
 }
 
 // Set is compiled policy, ready to be asked any number of times, by several
-// goroutines at once.
+// goroutines at once. Close it when nothing more is asked.
 type Set struct {
-	sources []*compiled
+	sources []*judged
 	digest  string
 	limits  Limits
+	remote  *remote // nil where all Rego is known
 }
 
-// compiled is one source.
-type compiled struct {
+// judged is one source of a set's. known is nil where its Rego is judged elsewhere.
+type judged struct {
 	name, enforcement string
-	texts             texts
-	compiler          *ast.Compiler
-	queries           map[Stage]*query
+	known             func() (*compiled, diag.Diagnostics)
+}
+
+// compiled is the Rego of one source, ready to be judged by.
+type compiled struct {
+	name     string
+	texts    texts
+	compiler *ast.Compiler
+	queries  map[Stage]*query
 }
 
 // Compile reads and compiles each source alone. Without faults the set is
-// whole; with any, it is nil. It reads the sources' files and does nothing else.
+// whole; with any, it is nil. It reads the sources' files and changes nothing.
 func Compile(ctx context.Context, sources []Source) (*Set, diag.Diagnostics) {
 	return Options{}.Compile(ctx, sources)
 }
@@ -106,27 +108,41 @@ func (o Options) Compile(ctx context.Context, sources []Source) (*Set, diag.Diag
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	set := &Set{limits: o.Limits.orDefaults(), sources: make([]*compiled, len(sources))}
-	digests, faults := make([]sourceDigest, len(sources)), make([]diag.Diagnostics, len(sources))
-	var each sync.WaitGroup
-	for i, src := range sources { // side by side, since each is compiled alone
-		each.Go(func() {
-			folder, more := load(src)
-			if !more.HasErrors() {
-				var c diag.Diagnostics
-				set.sources[i], c = folder.compile(ctx, set.limits)
-				digests[i], more = folder.digest(), append(more, c...)
+	set := &Set{limits: o.Limits.orDefaults()}
+	var digests []sourceDigest
+	for i, src := range sources {
+		f, faults := load(src)
+		diags = append(diags, faults...)
+		f.index = i
+		digests = append(digests, f.digest())
+		one := &judged{name: src.Name, enforcement: src.Enforcement}
+		set.sources = append(set.sources, one)
+		switch {
+		case src.Known:
+			one.known = sync.OnceValues(func() (*compiled, diag.Diagnostics) { return f.compile(func(string) {}) })
+		case !faults.HasErrors():
+			if set.remote == nil {
+				set.remote = newRemote(set.limits)
 			}
-			faults[i] = more
-		})
+			set.remote.folders = append(set.remote.folders, f)
+		}
 	}
-	each.Wait()
-	diags = append(diags, slices.Concat(faults...)...)
+	if set.remote != nil {
+		diags = append(diags, slices.Concat(set.remote.compile(ctx)...)...)
+	}
 	if diags.HasErrors() {
+		set.Close()
 		return nil, diags
 	}
 	set.digest = uniteDigests(digests)
 	return set, diags
+}
+
+// Close ends the process that judges, if there is one.
+func (s *Set) Close() {
+	if s != nil && s.remote != nil {
+		s.remote.close()
+	}
 }
 
 func checkSources(sources []Source) diag.Diagnostics {

@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -24,6 +23,7 @@ func compileAll(t *testing.T, sources ...Source) *Set {
 	if diags.HasErrors() {
 		t.Fatal(diags.Err())
 	}
+	t.Cleanup(set.Close)
 	return set
 }
 
@@ -253,30 +253,6 @@ func TestBuiltinsArePure(t *testing.T) {
 	}
 }
 
-func TestBoundsHoldForWorkThatDoesNotStop(t *testing.T) {
-	forever := make(chan struct{})
-	defer close(forever)
-	stuck := func() (int, error) { <-forever; return 1, nil }
-	stopped := 0
-	if _, err := bounded(context.Background(), bound{time: time.Millisecond}, func() { stopped++ }, stuck); !errors.Is(err, errTime) || stopped != 1 {
-		t.Errorf("%v, stopped %d times", err, stopped)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := bounded(ctx, bound{time: time.Hour}, func() {}, stuck); !errors.Is(err, errCancel) {
-		t.Error(err)
-	}
-	var hold [][]byte
-	greedy := func() (int, error) { hold = append(hold, make([]byte, 64<<20)); <-forever; return len(hold), nil }
-	if _, err := bounded(context.Background(), bound{time: time.Minute, memory: 16 << 20}, func() {}, greedy); !errors.Is(err, errMemory) {
-		t.Error(err)
-	}
-	panics := func() (int, error) { panic("no") }
-	if _, err := bounded(context.Background(), bound{time: time.Minute}, func() {}, panics); err == nil {
-		t.Error("a panic is an answer")
-	}
-}
-
 func TestFaultsShowTheirPlace(t *testing.T) {
 	text := "package remint.plan\n\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if {\n\t\"ü\" != input.tikcet\n}\n"
 	_, diags := Compile(context.Background(), []Source{source(one(text))})
@@ -364,6 +340,7 @@ func FuzzCompile(f *testing.F) {
 			t.Fatal(diags)
 		}
 		if set != nil {
+			defer set.Close()
 			_, diags = set.Eval(context.Background(), anInput())
 			if diags.HasErrors() && diags.Exit() != 3 {
 				t.Fatal(diags)

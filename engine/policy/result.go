@@ -1,15 +1,11 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/remint-dev/remint/engine/lifecycle"
-	"github.com/remint-dev/remint/engine/plan"
 )
 
 // What a result may hold at most.
@@ -17,6 +13,7 @@ const (
 	maxID        = 128
 	maxMessage   = 4096
 	maxApprovals = 100
+	maxControls  = 100
 )
 
 // members are the members of one result object. Reading one takes it out; what
@@ -77,24 +74,6 @@ func clip(v ast.Value) string {
 	return s
 }
 
-// decision reads a member of deny or warn.
-func decision(t *ast.Term) (plan.Decision, error) {
-	m, err := membersOf(t)
-	if err != nil {
-		return plan.Decision{}, err
-	}
-	var d plan.Decision
-	var errs [4]error
-	d.Rule, errs[0] = m.text("id", true, maxID)
-	d.Message, errs[1] = m.text("msg", true, maxMessage)
-	d.Address, errs[2] = m.text("address", false, maxMessage)
-	d.Controls, errs[3] = m.texts("controls")
-	if err := errors.Join(errs[:]...); err != nil {
-		return d, err
-	}
-	return d, m.done()
-}
-
 // texts takes an array or set of strings out, sorted.
 func (m members) texts(name string) ([]string, error) {
 	v, ok := m[name]
@@ -122,55 +101,8 @@ func (m members) texts(name string) ([]string, error) {
 		err = bad
 	}
 	slices.Sort(out)
-	return slices.Compact(out), err
-}
-
-// requirement is one member of require. Either approvals is positive or
-// strength is set.
-type requirement struct {
-	approvals int
-	group     string
-	strength  lifecycle.Strength
-	address   string
-}
-
-func requirementOf(t *ast.Term) (requirement, error) {
-	m, err := membersOf(t)
-	if err != nil {
-		return requirement{}, err
+	if out = slices.Compact(out); err == nil && len(out) > maxControls {
+		err = fmt.Errorf("%s has %d members; %d is the most", name, len(out), maxControls)
 	}
-	var r requirement
-	if r.address, err = m.text("address", false, maxMessage); err != nil {
-		return r, err
-	}
-	approvals, hasApprovals := m["approvals"]
-	strength, hasStrength := m["strength"]
-	delete(m, "approvals")
-	delete(m, "strength")
-	if hasApprovals == hasStrength {
-		return r, errors.New(`a requirement must have either "approvals" or "strength"`)
-	}
-	if hasStrength {
-		s, ok := strength.(ast.String)
-		if r.strength = lifecycle.Strength(s); !ok || !r.strength.Valid() {
-			return r, fmt.Errorf("strength is %s; it must be one of %q", clip(strength), lifecycle.Strengths())
-		}
-		return r, m.done()
-	}
-	n, ok := approvals.(ast.Number)
-	if ok {
-		r.approvals, ok = n.Int()
-	}
-	if !ok || r.approvals < 1 || r.approvals > maxApprovals {
-		return r, fmt.Errorf("approvals is %s; it must be an integer from 1 to %d", clip(approvals), maxApprovals)
-	}
-	if g, has := m["group"]; has {
-		s, ok := g.(ast.String)
-		if !ok {
-			return r, fmt.Errorf("group is %s; it must be a string", clip(g))
-		}
-		r.group = string(s)
-		delete(m, "group")
-	}
-	return r, m.done()
+	return out, err
 }

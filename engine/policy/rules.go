@@ -32,7 +32,7 @@ func Rules(src Source) ([]RuleDoc, diag.Diagnostics) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	modules, diags := f.parse(f.modules, capabilities())
+	modules, diags := f.parse(f.modules, capabilities(), func(string) {})
 	if diags.HasErrors() {
 		return nil, diags
 	}

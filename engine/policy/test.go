@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
@@ -55,21 +56,27 @@ func (r *TestReport) Passed() bool {
 // files NAME_test.rego, each source alone. Tests may mock with `with` and print;
 // beyond that they can do no more than policies. A failed test is no fault.
 func Test(ctx context.Context, sources []Source, o Options) (*TestReport, diag.Diagnostics) {
-	if _, diags := o.Compile(ctx, sources); diags.HasErrors() {
+	strangers := slices.Clone(sources)
+	for i := range strangers {
+		strangers[i].Known = false // tests are not known to end
+	}
+	set, diags := o.Compile(ctx, strangers)
+	if diags.HasErrors() {
 		return nil, diags
 	}
+	defer set.Close()
 	report := &TestReport{Tests: []TestResult{}, Rules: []RuleCoverage{}}
 	covered, missed := 0, 0
-	for _, src := range sources {
-		f, diags := load(src)
-		if diags.HasErrors() {
-			return nil, diags
+	for _, f := range set.remote.folders {
+		answered, all, err := set.remote.test(ctx, f)
+		if err != nil {
+			return nil, denied(notTested, "Policy %q: %v.", f.source.Name, err)
 		}
-		lines, diags := f.test(ctx, o.Limits.orDefaults(), report)
-		if diags.HasErrors() {
-			return nil, diags
+		if answered.Diags.HasErrors() {
+			return nil, answered.Diags
 		}
-		covered, missed = covered+lines.CoveredLines, missed+lines.NotCoveredLines
+		report.Tests, report.Rules = append(report.Tests, all.Tests...), append(report.Rules, all.Rules...)
+		covered, missed = covered+answered.Covered, missed+answered.Missed
 	}
 	if covered+missed > 0 {
 		report.Coverage = 100 * float64(covered) / float64(covered+missed)
@@ -77,40 +84,31 @@ func Test(ctx context.Context, sources []Source, o Options) (*TestReport, diag.D
 	return report, nil
 }
 
-// test runs one source's tests, and returns its lines' coverage.
-func (f *folder) test(ctx context.Context, limits Limits, report *TestReport) (cover.Report, diag.Diagnostics) {
+const notTested = "Policy tests could not be run"
+
+// test runs one source's tests in this process, each within limit, and returns
+// its lines' coverage.
+func (f *folder) test(limit time.Duration, report *TestReport, at func(string)) (cover.Report, diag.Diagnostics) {
 	caps := capabilities("print", "internal.print", "internal.test_case")
-	modules, diags := f.parse(f.modules, caps)
-	tests, more := f.parse(f.tests, caps)
+	modules, diags := f.parse(f.modules, caps, at)
+	tests, more := f.parse(f.tests, caps, at)
 	if diags = append(diags, more...); diags.HasErrors() {
 		return cover.Report{}, diags
 	}
+	at("")
 	all := maps.Clone(modules)
 	maps.Copy(all, tests)
 	tracer := cover.New()
-	b := bound{time: limits.Compile + limits.Time, memory: limits.Memory}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results, err := bounded(ctx, b, cancel, func() ([]*tester.Result, error) {
-		ch, err := tester.NewRunner().
-			SetCompiler(newCompiler(caps).WithEnablePrintStatements(true)).
-			SetCoverageQueryTracer(tracer).SetCoverageRuns(nil).
-			CapturePrintOutput(true).RaiseBuiltinErrors(true).
-			SetTimeout(limits.Time).SetModules(all).
-			RunTests(ctx, nil)
-		if err != nil {
-			return nil, err
-		}
-		var out []*tester.Result
-		for r := range ch {
-			out = append(out, r)
-		}
-		return out, nil
-	})
+	ch, err := tester.NewRunner().
+		SetCompiler(newCompiler(caps).WithEnablePrintStatements(true)).
+		SetCoverageQueryTracer(tracer).SetCoverageRuns(nil).
+		CapturePrintOutput(true).RaiseBuiltinErrors(true).
+		SetTimeout(limit).SetModules(all).
+		RunTests(context.Background(), nil)
 	if err != nil {
-		return cover.Report{}, f.texts.fromOPA(f.source.Name, "Policy tests could not be run", err)
+		return cover.Report{}, f.texts.fromOPA(f.source.Name, notTested, err)
 	}
-	for _, r := range results {
+	for r := range ch {
 		report.Tests = append(report.Tests, f.outcome(r))
 	}
 	slices.SortFunc(report.Tests, func(a, b TestResult) int {

@@ -2,13 +2,9 @@ package policy
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 )
@@ -33,77 +29,48 @@ func newUnion(in *Input) *union {
 	return u
 }
 
-// add takes in one source's answers.
-func (u *union) add(c *compiled, stage Stage, answers map[string]ast.Set) diag.Diagnostics {
-	var diags diag.Diagnostics
-	for _, set := range sets {
-		answer := answers[set]
-		if answer == nil {
+// add takes in what one source says.
+func (u *union) add(name, enforcement string, findings []finding) error {
+	for i := range findings {
+		f := &findings[i]
+		if err := f.check(u.addresses); err != nil {
+			return err
+		}
+		if f.Set == "require" {
+			u.require(f)
 			continue
 		}
-		for _, t := range answer.Slice() {
-			if err := u.addOne(c, set, t); err != nil {
-				rules := c.compiler.GetRulesExact(ast.MustParseRef("data." + string(stage) + "." + set))
-				diags = append(diags, c.texts.at(rules[0].Location, "Policy result of the wrong type",
-					"Policy %q, %s.%s: %v. What is not understood denies.", c.name, stage, set, err)...)
-				if len(diags) == maxErrors {
-					return diags
-				}
+		d := plan.Decision{Source: name, Level: plan.Warn, Rule: f.Rule, Message: f.Message, Address: f.Address, Controls: f.Controls}
+		if d.Controls == nil {
+			d.Controls = []string{}
+		}
+		if f.Set == "deny" {
+			switch enforcement {
+			case Advisory:
+				d.Level = plan.Overridden
+			case Overridable:
+				d.Level = plan.Deny
+				d.Message += notOverridden
+			default:
+				d.Level = plan.Deny
 			}
 		}
+		u.decisions = append(u.decisions, d)
 	}
-	return diags
-}
-
-func (u *union) addOne(c *compiled, set string, t *ast.Term) error {
-	if set == "require" {
-		r, err := requirementOf(t)
-		if err != nil {
-			return err
-		}
-		if err := u.known(r.address); err != nil {
-			return err
-		}
-		if r.strength != "" {
-			if r.strength.AtLeast(u.strength) {
-				u.strength = r.strength
-			}
-			return nil
-		}
-		if u.counts[r.group] == nil {
-			u.counts[r.group] = map[string]int{}
-		}
-		u.counts[r.group][r.address] = max(u.counts[r.group][r.address], r.approvals)
-		return nil
-	}
-	d, err := decision(t)
-	if err != nil {
-		return err
-	}
-	if err := u.known(d.Address); err != nil {
-		return err
-	}
-	d.Source, d.Level = c.name, plan.Warn
-	if set == "deny" {
-		switch c.enforcement {
-		case Advisory:
-			d.Level = plan.Overridden
-		case Overridable:
-			d.Level = plan.Deny
-			d.Message += notOverridden
-		default:
-			d.Level = plan.Deny
-		}
-	}
-	u.decisions = append(u.decisions, d)
 	return nil
 }
 
-func (u *union) known(address string) error {
-	if address != "" && !u.addresses[address] {
-		return fmt.Errorf("the address %q is none of the plan's", address)
+func (u *union) require(f *finding) {
+	if f.Strength != "" {
+		if f.Strength.AtLeast(u.strength) {
+			u.strength = f.Strength
+		}
+		return
 	}
-	return nil
+	if u.counts[f.Group] == nil {
+		u.counts[f.Group] = map[string]int{}
+	}
+	u.counts[f.Group][f.Address] = max(u.counts[f.Group][f.Address], f.Approvals)
 }
 
 func (u *union) result() Verdict {

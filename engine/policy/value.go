@@ -24,10 +24,7 @@ type builder struct {
 // term is in as Rego sees it: what its JSON form says, with empty lists for nil,
 // and with every member that its stage has.
 func term(in *Input) (*ast.Term, error) {
-	b := &builder{
-		strings: map[string]*ast.Term{}, steps: map[string]*ast.Term{},
-		lists: map[string]*ast.Term{}, books: map[plan.Runbook]*ast.Term{},
-	}
+	b := newBuilder()
 	resets := make([]*ast.Term, len(in.Resets))
 	for i := range in.Resets {
 		t, err := b.reset(&in.Resets[i])
@@ -36,6 +33,18 @@ func term(in *Input) (*ast.Term, error) {
 		}
 		resets[i] = t
 	}
+	return b.input(in, resets), nil
+}
+
+func newBuilder() *builder {
+	return &builder{
+		strings: map[string]*ast.Term{}, steps: map[string]*ast.Term{},
+		lists: map[string]*ast.Term{}, books: map[plan.Runbook]*ast.Term{},
+	}
+}
+
+// input is in with these resets.
+func (b *builder) input(in *Input, resets []*ast.Term) *ast.Term {
 	o := object{
 		{"version", b.str(in.Version)}, {"stage", b.str(string(in.Stage))},
 		{"reason", b.str(string(in.Reason))}, {"mode", b.str(string(in.Mode))},
@@ -71,7 +80,7 @@ func term(in *Input) (*ast.Term, error) {
 	if in.Now != nil {
 		o = append(o, member{"now", b.str(in.Now.Format(time.RFC3339Nano))})
 	}
-	return o.term(), nil
+	return o.term()
 }
 
 func (b *builder) reset(r *Reset) (*ast.Term, error) {
