@@ -251,6 +251,11 @@ func (l *loader) environment(c *credentialBlock, a addrs.Credential, said string
 		return lifecycle.Production
 	case said == "":
 		return bound
+	case bound == "" && l.opts.isBase():
+		return lifecycle.Production
+	case bound == "" && l.opts.Base != nil && !lifecycle.IsProduction(said):
+		l.lowering(c, a, said)
+		return lifecycle.Production
 	case bound == "" || said == bound || lifecycle.IsProduction(said):
 		return said
 	}

@@ -31,11 +31,18 @@ func (l *loader) loadPolicies() {
 			p.Enforcement = Enforcement(e)
 		}
 		p.Path, _ = got["path"].(provider.Path)
+		if l.opts.isBase() { // its judges are read where it is read
+			var err error
+			if p.Path, err = newPaths(l.dir).resolve(p.Path.Written); err != nil {
+				l.fault(b.DefRange(), "A policy folder outside of the trust base", "path %s.", err)
+			}
+		}
 		if p.Path.Absolute != "" {
 			l.paths.protect(p.Path.Absolute, "the policies of "+quoted(p.Name))
 		}
 		l.ws.Policies = append(l.ws.Policies, p)
 	}
+	l.bindPolicies()
 }
 
 // loadLibrary reads the library block, against what the library has.
@@ -102,6 +109,7 @@ func (l *loader) loadApprovers() {
 		}
 		l.ws.Approvers = append(l.ws.Approvers, a)
 	}
+	l.bindApprovers()
 	slices.SortFunc(l.ws.Approvers, func(a, b Approver) int { return strings.Compare(a.Name, b.Name) })
 }
 
@@ -140,6 +148,7 @@ func (l *loader) loadProviders() {
 		schema := provider.Schema{Attributes: append(slices.Clone(def.Schema.Attributes), attr("environment", provider.String, false))}
 		f := l.form(b.Body, b.DefRange(), "Provider "+b.Labels[0], schema, nil, plainScope())
 		got, _ := l.fill(f, l.ctx, "")
+		l.unknowns(f, got)
 		p := &ProviderBlock{Block: Block{Type: b.Labels[0], Name: b.Labels[1], Range: rangeOf(b)}}
 		p.Environment, _ = got["environment"].(string)
 		delete(got, "environment")
@@ -147,6 +156,7 @@ func (l *loader) loadProviders() {
 		p.Attrs = provider.NewAttrs(got)
 		l.ws.Providers[key] = p
 	}
+	l.bindProviders()
 }
 
 // loadNotifiers reads the notifier blocks.
@@ -163,9 +173,11 @@ func (l *loader) loadNotifiers() {
 		l.noBlocks(b.Body, "Notifier "+b.Labels[0])
 		f := l.form(b.Body, b.DefRange(), "Notifier "+b.Labels[0], def.Schema, nil, plainScope())
 		got, _ := l.fill(f, l.ctx, "")
+		l.unknowns(f, got)
 		l.checkWrites(f, got, b.Labels[0]+"."+b.Labels[1], false)
 		l.ws.Notifiers = append(l.ws.Notifiers, &Block{Type: b.Labels[0], Name: b.Labels[1], Attrs: provider.NewAttrs(got), Range: rangeOf(b)})
 	}
+	l.bindNotifiers()
 	slices.SortFunc(l.ws.Notifiers, func(a, b *Block) int { return strings.Compare(a.Key(), b.Key()) })
 }
 

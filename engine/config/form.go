@@ -30,7 +30,9 @@ type slot struct {
 	expr  hclsyntax.Expression // nil when absent
 	vary  bool
 	value any  // when it does not vary
-	fails bool // reported for one instance; the others are not worth repeating
+	// unknown is set offline, when the value depends on a variable without one.
+	unknown bool
+	fails   bool // reported for one instance; the others are not worth repeating
 }
 
 // form reads body's attributes. reserved are read elsewhere; varying are the
@@ -95,6 +97,16 @@ func (l *loader) fill(f *form, ctx *hcl.EvalContext, address string) (map[string
 	return out, ok
 }
 
+// unknowns keeps in got that an attribute is there whose value nobody knows yet,
+// so that what is held against a trust base is not taken for absent.
+func (l *loader) unknowns(f *form, got map[string]any) {
+	for i := range f.slots {
+		if sl := &f.slots[i]; sl.unknown {
+			got[sl.attr.Name] = provider.Unknown{Sensitive: sl.attr.Sensitive}
+		}
+	}
+}
+
 // slotValue evaluates one attribute. Its faults are reported once, for the
 // first instance that has one.
 func (l *loader) slotValue(sl *slot, ctx *hcl.EvalContext, address string) (any, bool) {
@@ -116,6 +128,7 @@ func (l *loader) slotValue(sl *slot, ctx *hcl.EvalContext, address string) (any,
 			l.fault(sl.at, "A required attribute is null", "%s must have a value.%s", sl.attr.Name, described(sl.attr))
 			ok = false
 		default:
+			sl.unknown = out == nil && !v.IsNull()
 			return out, true
 		}
 	}

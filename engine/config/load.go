@@ -45,7 +45,19 @@ type Options struct {
 	// Offline needs no variable values: those without one are unknown, and
 	// attributes that depend on them are left out.
 	Offline bool
+
+	// Base is the trust base that the workspace is held against: what it declares
+	// is taken from there, and the workspace may only be stricter. Nil means that
+	// the workspace judges itself.
+	Base *Workspace
+	// Home is set when a trust base is loaded: Dir is then where it is read from,
+	// and Home the workspace in which its paths lead to targets, keys and notices.
+	// Label stands before the names of its files.
+	Home, Label string
 }
+
+// isBase reports whether a trust base is loaded.
+func (o Options) isBase() bool { return o.Home != "" }
 
 // Load reads a workspace. Its diagnostics are all faults at once; the
 // workspace is nil when there are any. Nothing is written, and nothing but files is read.
@@ -73,7 +85,8 @@ func Load(opts Options) (*Workspace, diag.Diagnostics) {
 // loader is one Load under way.
 type loader struct {
 	opts  Options
-	dir   string
+	dir   string // what is read
+	home  string // where paths lead
 	files diag.Sources
 	diags diag.Diagnostics
 	// broken is set when a part could not be read, so that what is missing
@@ -108,11 +121,21 @@ func newLoader(opts Options) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
+	home := dir
+	if opts.isBase() {
+		if home, err = filepath.Abs(opts.Home); err != nil {
+			return nil, err
+		}
+	}
 	l := &loader{
-		opts: opts, dir: dir, files: diag.Sources{}, budget: newBudget(), reader: r,
+		opts: opts, dir: dir, home: home, files: diag.Sources{}, budget: newBudget(), reader: r,
 		blocks: map[string][]*hclsyntax.Block{}, first: map[string]hcl.Range{},
-		vars: map[string]*variable{}, locals: map[string]*local{}, books: map[string]*book{}, told: map[string]bool{}, paths: newPaths(dir),
+		vars: map[string]*variable{}, locals: map[string]*local{}, books: map[string]*book{}, told: map[string]bool{}, paths: newPaths(home),
 		ws: &Workspace{Dir: dir, Providers: map[string]*ProviderBlock{}, Runbooks: map[string]*Runbook{}, Offline: opts.Offline},
+	}
+	l.ws.declared, l.ws.files = map[string]hcl.Range{}, l.files
+	if opts.Base != nil {
+		l.paths.protect(opts.Base.Dir, "the trust base")
 	}
 	l.ctx = &hcl.EvalContext{Functions: functions(l.budget)}
 	l.ctx.Functions["file"] = bounded("file", r.function(), l.budget)
@@ -124,7 +147,11 @@ func (l *loader) close() { l.reader.close() }
 // topLevel says which blocks there are and how they are labelled.
 var topLevel = map[string]string{
 	"remint": "remint", "variable": `variable "NAME"`, "locals": "locals", "provider": `provider "TYPE" "NAME"`,
-	"approver": `approver "NAME"`, "policy": `policy "NAME"`, "library": "library", "notifier": `notifier "TYPE" "NAME"`,
+	"approver":   `approver "NAME"`,
+	"policy":     `policy "NAME"`,
+	"library":    "library",
+	"notifier":   `notifier "TYPE" "NAME"`,
+	"allow":      `allow "TYPE"`,
 	"credential": `credential "TYPE" "NAME"`, "runbook": `runbook "NAME"`,
 }
 
@@ -157,8 +184,10 @@ func (l *loader) evaluate() {
 	l.loadApprovers()
 	l.loadProviders()
 	l.loadNotifiers()
+	l.loadAllowed()
 	l.loadRunbooks()
 	l.loadCredentials()
+	l.bindConsumers()
 	l.loadDependencies()
 	l.checkTargets()
 }

@@ -22,6 +22,10 @@ type Workspace struct {
 	Policies  []Policy                  // in order of declaration
 	Library   Library
 	Notifiers []*Block // by key
+	// Allowed are the consumers that allow blocks name, and Variables the names of
+	// the declared variables: what a trust base says beside its credentials.
+	Allowed   []*Block
+	Variables []string
 	// Credentials are all instances, for_each expanded, sorted by address.
 	Credentials []*Credential
 	// Runbooks by label: the built-in ones, replaced and joined by the workspace's.
@@ -29,6 +33,16 @@ type Workspace struct {
 	// Offline is set when variables without a value were left unknown: such a
 	// workspace is validated and planned, never applied.
 	Offline bool
+
+	// declared are the blocks inside the remint block, by name; files are the
+	// sources, for what is said of them after Load.
+	declared map[string]hcl.Range
+	files    diag.Sources
+}
+
+// Place is where something stands and the text around it, for diagnostics.
+func (w *Workspace) Place(r diag.Range) (*diag.Range, *diag.Snippet) {
+	return w.files.Place(hclRange(r))
 }
 
 // Settings is the remint block, defaults filled in.
@@ -50,6 +64,8 @@ type Block struct {
 	// Field is the field of the secret that a store takes; filled in.
 	Field string
 	Attrs provider.Attrs
+	// Bound is set when the block comes from a trust base: no step leaves it out.
+	Bound bool
 	Range diag.Range
 }
 
@@ -88,7 +104,11 @@ type Policy struct {
 	Name        string
 	Path        provider.Path
 	Enforcement Enforcement
-	Range       diag.Range
+	// Bound is set when the policy comes from a trust base. Copy is then the
+	// workspace's folder of it, which must hold the same; zero if there is none.
+	Bound bool
+	Copy  provider.Path
+	Range diag.Range
 }
 
 // Library is the library block: which groups of the built-in policies are

@@ -31,9 +31,11 @@ func (l *loader) loadSettings() {
 			if !l.once("The block remint."+inner.Type, inner.TypeRange) {
 				continue
 			}
+			l.ws.declared[inner.Type] = inner.DefRange()
 			l.setting(inner, s)
 		}
 	}
+	l.bindSettings()
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		l.paths.protect(s.StatePath.Absolute+suffix, "the state")
 	}
@@ -41,10 +43,10 @@ func (l *loader) loadSettings() {
 	key := s.SignerKey.Absolute
 	l.paths.protect(key, "the evidence key")
 	l.paths.protect(key[:len(key)-len(filepath.Ext(key))]+".pub", "the evidence key")
-	if dir := filepath.Dir(key); dir != l.dir && filepath.Dir(key) != "/" {
+	if dir := filepath.Dir(key); dir != l.home && filepath.Dir(key) != "/" {
 		l.paths.protect(dir, "the folder of the evidence key")
 	}
-	l.paths.protect(filepath.Join(l.dir, "keys"), "the folder of keys")
+	l.paths.protect(filepath.Join(l.home, "keys"), "the folder of keys")
 	for _, p := range s.SealIdentities {
 		l.paths.protect(p.Absolute, "a seal's identity")
 	}

@@ -53,11 +53,11 @@ func (l *loader) readWorkspace() []*hclsyntax.Body {
 			err = fmt.Errorf("the workspace is larger than %d MB; move tables of credentials into a CSV file and use for_each", maxTotalSize>>20)
 		}
 		if err != nil {
-			l.diags = append(l.diags, fault("A file cannot be used", fmt.Sprintf("%s: %s.", name, err), hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, l.files))
+			l.diags = append(l.diags, fault("A file cannot be used", fmt.Sprintf("%s: %s.", l.opts.Label+name, err), hcl.Range{Filename: l.opts.Label + name, Start: hcl.InitialPos, End: hcl.InitialPos}, l.files))
 			continue
 		}
 		total += len(src)
-		if body := l.parse(src, name); body != nil {
+		if body := l.parse(src, l.opts.Label+name); body != nil {
 			bodies = append(bodies, body)
 		}
 	}

@@ -43,18 +43,25 @@ func (l *loader) loadVariables() {
 	for _, name := range keys(l.opts.Vars) {
 		if v := l.vars[name]; v != nil {
 			l.assign(v, l.opts.Vars[name], "-var="+name)
-		} else {
+		} else if !l.foreign(name) {
 			l.diags = l.diags.Errorf("Unknown variable", "-var gives a value to %q, which is not declared.%s", addrs.Visible(name), suggest(name, keys(l.vars)))
 		}
 	}
 	values := map[string]cty.Value{}
-	for _, name := range keys(l.vars) {
+	l.ws.Variables = keys(l.vars)
+	for _, name := range l.ws.Variables {
 		values[name] = l.settle(l.vars[name])
 	}
 	l.ctx.Variables = map[string]cty.Value{"var": cty.ObjectVal(values), "local": cty.EmptyObjectVal}
 	for _, name := range keys(l.vars) {
 		l.validate(l.vars[name])
 	}
+}
+
+// foreign reports whether a value may be given to a variable that is not declared
+// here: one command line serves the workspace and its trust base.
+func (l *loader) foreign(name string) bool {
+	return l.opts.isBase() || l.opts.Base != nil && slices.Contains(l.opts.Base.Variables, name)
 }
 
 func (l *loader) declare(b *hclsyntax.Block) *variable {
@@ -157,7 +164,7 @@ func (l *loader) fromEnviron() {
 func (l *loader) fromFile(path string) {
 	full := path
 	if !filepath.IsAbs(full) {
-		full = filepath.Join(l.dir, path)
+		full = filepath.Join(l.home, path)
 	}
 	src, err := readCapped(full, maxFileSize)
 	if err != nil {
@@ -182,6 +189,9 @@ func (l *loader) fromFile(path string) {
 	}
 	for _, a := range sortedAttributes(body) {
 		v := l.vars[a.Name]
+		if v == nil && l.foreign(a.Name) {
+			continue
+		}
 		if v == nil {
 			l.fault(a.NameRange, "Unknown variable", "%q is not declared.%s", a.Name, suggest(a.Name, keys(l.vars)))
 			continue

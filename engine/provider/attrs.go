@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -33,7 +34,57 @@ func get[T any](a Attrs, name string) T {
 }
 
 // Has reports whether the attribute was set or has a default.
-func (a Attrs) Has(name string) bool { _, ok := a.values[name]; return ok }
+func (a Attrs) Has(name string) bool {
+	v, ok := a.values[name]
+	_, unknown := v.(Unknown)
+	return ok && !unknown
+}
+
+// Unknown stands for a value that depends on a variable without one, which
+// happens offline only. The getters take it for absent.
+type Unknown struct{ Sensitive bool }
+
+// Known reports whether every attribute's value is known, or shows by name only.
+func (a Attrs) Known() bool {
+	for _, v := range a.values {
+		if u, ok := v.(Unknown); ok && !u.Sensitive {
+			return false
+		}
+	}
+	return true
+}
+
+// Equal reports whether two blocks say the same: secrets by their value, paths as
+// they are written. What is unknown is equal to anything that is there.
+func (a Attrs) Equal(b Attrs) bool {
+	if len(a.values) != len(b.values) {
+		return false
+	}
+	for k, v := range a.values {
+		w, ok := b.values[k]
+		if !ok || !equal(v, w) {
+			return false
+		}
+	}
+	return true
+}
+
+func equal(a, b any) bool {
+	if _, unknown := b.(Unknown); unknown {
+		return true
+	}
+	switch a := a.(type) {
+	case Unknown:
+		return true
+	case secret.Value:
+		b, ok := b.(secret.Value)
+		return ok && a.Equal(b)
+	case Path:
+		b, ok := b.(Path)
+		return ok && a.Written == b.Written
+	}
+	return reflect.DeepEqual(a, b)
+}
 
 // String gives a string attribute.
 func (a Attrs) String(name string) string { return get[string](a, name) }
@@ -67,6 +118,10 @@ func (a Attrs) Public() map[string]any {
 		switch v := v.(type) {
 		case secret.Value:
 			out[k] = secret.Redacted
+		case Unknown:
+			if v.Sensitive {
+				out[k] = secret.Redacted
+			}
 		case Path:
 			out[k] = v.Written
 		case time.Duration:
