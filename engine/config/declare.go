@@ -52,6 +52,7 @@ func (l *loader) loadLibrary() {
 		if !l.once("The library block", b.TypeRange) {
 			continue
 		}
+		l.ws.Library.Range = rangeOf(b)
 		l.noBlocks(b.Body, "A library", "parameters")
 		got := l.simple(b.Body, b, "A library", attr("groups", provider.StringList, false))
 		if given := b.Body.Attributes["groups"]; given != nil {
@@ -68,6 +69,7 @@ func (l *loader) loadLibrary() {
 			}
 		}
 	}
+	l.bindLibrary()
 }
 
 // libraryParameters reads what is set; what nobody would read is a fault.

@@ -114,9 +114,11 @@ type Policy struct {
 // Library is the library block: which groups of the built-in policies are
 // asked, and the parameters that it sets, by name.
 type Library struct {
-	// Groups is nil when the block does not choose.
+	// Groups that are asked, beside those that always are.
 	Groups     []string
 	Parameters provider.Attrs
+	// Range is of the block; zero when there is none.
+	Range diag.Range
 }
 
 // Credential is one instance of a credential block.
