@@ -174,7 +174,7 @@ func full() *Input {
 		Observed:   plan.Observed{Target: "y", Exists: true, Enabled: true, Versions: []string{"1", "2"}, Generation: 1 << 40, Fenced: true},
 		InUseBy:    "p.x", EntropyBits: 131.5, Stores: []string{"file.a"}, Consumers: []string{"command.b"}, Phases: []lifecycle.Phase{"verify"},
 		Steps:  []Step{{Address: "verify.x", Phase: "verify", Reversible: true, Controls: []string{"c"}}, {Address: "prove.x#2", Phase: "prove", Controls: []string{}}},
-		Result: &Result{Proof: "tested", NewAccepted: true, StoresConfirmed: 1, Reloaded: 2, SessionsEnded: 3, Notified: true, Final: true},
+		Result: &Result{Proof: "tested", NewAccepted: true, StoresConfirmed: 1, Reloaded: 2, SessionsEnded: 3, Notified: true, Asserted: []string{"mint.x"}, Final: true},
 	}
 	s := r
 	s.Result, s.Address, s.EntropyBits, s.Attributes, s.Labels = nil, "credential.t.b", 0, map[string]any{}, map[string]string{}

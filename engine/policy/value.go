@@ -117,7 +117,7 @@ func (b *builder) reset(r *Reset) (*ast.Term, error) {
 			{"proof", b.str(string(res.Proof))}, {"new_accepted", ast.InternedTerm(res.NewAccepted)},
 			{"stores_confirmed", integer(int64(res.StoresConfirmed))}, {"reloaded", integer(int64(res.Reloaded))},
 			{"sessions_ended", integer(int64(res.SessionsEnded))}, {"notified", ast.InternedTerm(res.Notified)},
-			{"final", ast.InternedTerm(res.Final)},
+			{"final", ast.InternedTerm(res.Final)}, {"asserted", list1(b, res.Asserted)},
 		}.term()})
 	}
 	return o.term(), nil
