@@ -42,7 +42,11 @@ type HeldError struct {
 
 // Error names the holder and the age of its lease.
 func (e *HeldError) Error() string {
-	text := fmt.Sprintf("%s is being reset by run %s (%s, since %s, %s ago)", e.Key, e.Run, e.Holder, e.Since.UTC().Format(time.RFC3339), e.Age.Round(time.Second))
+	what := fmt.Sprintf("%s is being reset by run %s", e.Key, e.Run)
+	if e.Key == "run "+e.Run {
+		what = e.Key + " is at work already"
+	}
+	text := fmt.Sprintf("%s (%s, since %s, %s ago)", what, e.Holder, e.Since.UTC().Format(time.RFC3339), e.Age.Round(time.Second))
 	if e.Silent > 0 {
 		text += fmt.Sprintf("; it has not been heard of for %s, but it may be stopped only, and wake, and what it resets cannot reject it then: end that process first", e.Silent.Round(time.Second))
 	}

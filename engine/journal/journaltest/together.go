@@ -3,6 +3,7 @@ package journaltest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -52,7 +53,7 @@ func failedAttemptKeepsLeases(t *testing.T, open func(*testing.T) journal.Journa
 	if _, err := b.Acquire(t.Context(), "r3", "bob", []journal.Key{{Name: "k1"}}); !errors.As(err, &held) || held.Run != "r1" {
 		t.Errorf("k1 was taken from a live run: %v", err)
 	}
-	if _, err := b.Acquire(t.Context(), "r1", "bob", nil); !errors.As(err, &held) || held.Holder != "ann" {
+	if _, err := b.Acquire(t.Context(), "r1", "bob", nil); !errors.As(err, &held) || !strings.HasPrefix(held.Holder, "ann") {
 		t.Errorf("a run that is at work elsewhere gives %v, want a HeldError that names ann", err)
 	}
 }

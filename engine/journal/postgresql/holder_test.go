@@ -1,0 +1,3 @@
+package postgresql_test
+
+func hold() {}

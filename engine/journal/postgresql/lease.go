@@ -1,0 +1,249 @@
+package postgresql
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/remint-dev/remint/engine/journal"
+)
+
+// Holds asks the session that says that this process is alive.
+func (s *store) Holds(ctx context.Context, run string) error {
+	if s.shut.Load() {
+		return journal.ErrClosed
+	}
+	return s.presence.holds(ctx, run)
+}
+
+// Acquire takes leases on all keys or on none. The fence of each grows with every
+// holder. Where a holder's session is gone but was heard of a moment ago, it waits
+// for that moment to pass.
+func (s *store) Acquire(ctx context.Context, run, holder string, keys []journal.Key) ([]journal.Lease, error) {
+	if err := journal.CheckRunID(run); err != nil {
+		return nil, err
+	}
+	for {
+		var leases []journal.Lease
+		err := s.w.submit(ctx, &change{alone: func(ctx context.Context, tx session) (err error) {
+			leases, err = s.acquire(ctx, tx, run, holder, keys)
+			return err
+		}})
+		var soon *soonError
+		if !errors.As(err, &soon) {
+			if err != nil {
+				return nil, err
+			}
+			s.held.add(run)
+			return leases, s.presence.now(ctx) // it learns that the run is its own
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(soon.wait):
+		}
+	}
+}
+
+// soonError says that a holder will count as dead after a while.
+type soonError struct{ wait time.Duration }
+
+// Error is for nobody: Acquire waits.
+func (e *soonError) Error() string { return "a holder's session ended just now" }
+
+// standing is what is known of a run that holds something.
+type standing struct {
+	run, holder string
+	since       time.Time
+	age         time.Duration
+	runner      int32
+	silent      time.Duration // since it was heard of
+	session     bool          // whether its session stands
+	fenced      bool          // whether every target of its leases rejects it once they are taken
+}
+
+// judge decides about a holder: nil to take over from it.
+func (h standing) judge(key string) error {
+	held := &journal.HeldError{Key: key, Run: h.run, Holder: h.holder, Since: h.since, Age: h.age}
+	switch {
+	case !h.session && h.silent < grace:
+		return &soonError{grace - h.silent + 10*time.Millisecond}
+	case !h.session:
+		return nil
+	case h.silent < stale:
+		return held
+	case h.fenced:
+		return nil
+	}
+	held.Silent = h.silent
+	return held
+}
+
+// standingSQL reads holders, of the runs $1. $2 and $3 are the class of runners' locks.
+const standingSQL = `SELECT w.run, w.holder || ' on ' || r.host || ', process ' || r.pid, w.since,
+	extract(epoch FROM clock_timestamp() - w.since)::float8, w.runner, extract(epoch FROM clock_timestamp() - r.seen)::float8,
+	EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.classid = $2::bigint::oid AND l.objid = r.n::bigint::oid),
+	NOT EXISTS (SELECT FROM lease WHERE lease.run = w.run AND NOT fenced)
+FROM at_work w JOIN runner r ON r.n = w.runner WHERE w.run = ANY($1) ORDER BY w.run FOR UPDATE OF w`
+
+func (s *store) standing(ctx context.Context, tx session, runs []string) (map[string]standing, error) {
+	rows, err := tx.Query(ctx, standingSQL, runs, int64(s.class))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]standing{}
+	var h standing
+	var age, silent float64
+	_, err = pgx.ForEachRow(rows, []any{&h.run, &h.holder, &h.since, &age, &h.runner, &silent, &h.session, &h.fenced}, func() error {
+		h.age, h.silent = seconds(age), seconds(silent)
+		out[h.run] = h
+		return nil
+	})
+	return out, err
+}
+
+func seconds(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
+
+func (s *store) acquire(ctx context.Context, tx session, run, holder string, keys []journal.Key) ([]journal.Lease, error) {
+	// One at a time: the order in which leases are taken cannot matter then.
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, 0)", s.class); err != nil {
+		return nil, err
+	}
+	names, fenced := make([]string, 0, len(keys)), make([]bool, 0, len(keys))
+	for _, k := range keys {
+		names, fenced = append(names, k.Name), append(fenced, k.Fenced)
+	}
+	holders := map[string]string{} // runs, by key
+	rows, err := tx.Query(ctx, "SELECT key, run FROM lease WHERE key = ANY($1) AND run <> '' AND run <> $2", names, run)
+	if err != nil {
+		return nil, err
+	}
+	var key, by string
+	if _, err := pgx.ForEachRow(rows, []any{&key, &by}, func() error { holders[key] = by; return nil }); err != nil {
+		return nil, err
+	}
+	runs := []string{run}
+	for _, by := range holders {
+		runs = append(runs, by)
+	}
+	standings, err := s.standing(ctx, tx, runs)
+	if err != nil {
+		return nil, err
+	}
+	over := []string{} // runs to be taken over
+	if h, there := standings[run]; there && h.runner != s.presence.n {
+		if err := h.judge("run " + run); err != nil {
+			return nil, err
+		}
+		over = append(over, run)
+	}
+	for _, k := range keys {
+		by := holders[k.Name]
+		if h, there := standings[by]; there {
+			if h.runner == s.presence.n { // another run of this process
+				return nil, &journal.HeldError{Key: k.Name, Run: h.run, Holder: h.holder, Since: h.since, Age: h.age}
+			}
+			if err := h.judge(k.Name); err != nil {
+				return nil, err
+			}
+		}
+		if by != "" {
+			over = append(over, by)
+		}
+	}
+	return s.take(ctx, tx, run, holder, names, fenced, over)
+}
+
+// take makes the run this process's, and everything of the runs in over nobody's
+// before. Their evidence is filed anew by whoever goes on with them: it may have
+// been filed on another machine.
+func (s *store) take(ctx context.Context, tx session, run, holder string, names []string, fenced []bool, over []string) ([]journal.Lease, error) {
+	var batch pgx.Batch
+	batch.Queue("DELETE FROM at_work WHERE run = ANY($1)", over)
+	batch.Queue("UPDATE lease SET run = '' WHERE run = ANY($1)", over)
+	batch.Queue("UPDATE bundle SET filed = false WHERE run = $1 AND filed AND line IS NOT NULL AND NOT EXISTS (SELECT FROM at_work WHERE run = $1 AND runner = $2)", run, s.presence.n)
+	batch.Queue(`INSERT INTO at_work (run, runner, holder) VALUES ($1, $2, $3)
+		ON CONFLICT (run) DO UPDATE SET runner = excluded.runner, holder = excluded.holder`, run, s.presence.n, holder)
+	batch.Queue(`INSERT INTO lease (key, fence, run, fenced, holder, since)
+		SELECT k, 1, $3, f, $4, clock_timestamp() FROM (SELECT DISTINCT ON (k) k, f FROM unnest($1::text[], $2::boolean[]) AS t (k, f)) AS u
+		ON CONFLICT (key) DO UPDATE SET fence = lease.fence + 1, run = excluded.run, fenced = excluded.fenced, holder = excluded.holder, since = excluded.since
+		RETURNING key, fence`, names, fenced, run, holder)
+	results := tx.SendBatch(ctx, &batch)
+	var err error
+	for range batch.Len() - 1 {
+		if _, err = results.Exec(); err != nil {
+			return nil, errors.Join(err, results.Close())
+		}
+	}
+	fences := map[string]int64{}
+	rows, err := results.Query()
+	if err == nil {
+		var key string
+		var fence int64
+		_, err = pgx.ForEachRow(rows, []any{&key, &fence}, func() error { fences[key] = fence; return nil })
+	}
+	if err = errors.Join(err, results.Close()); err != nil {
+		return nil, err
+	}
+	leases := make([]journal.Lease, len(names))
+	for i, n := range names {
+		leases[i] = journal.Lease{Key: n, Fence: fences[n]}
+	}
+	return leases, nil
+}
+
+// Release gives back the run's leases, if they are this process's. Their fences
+// stay: the next holder's are greater.
+func (s *store) Release(ctx context.Context, run string) error {
+	err := s.w.submit(ctx, &change{alone: func(ctx context.Context, tx session) error {
+		tag, err := tx.Exec(ctx, "DELETE FROM at_work WHERE run = $1 AND runner = $2", run, s.presence.n)
+		if err == nil && tag.RowsAffected() > 0 {
+			_, err = tx.Exec(ctx, "UPDATE lease SET run = '' WHERE run = $1", run)
+		}
+		return err
+	}})
+	if err != nil {
+		return err
+	}
+	s.held.drop(run)
+	return s.presence.now(ctx)
+}
+
+// held are the runs that this process acquired and did not release: they are
+// written to while they still are its own, and only then.
+type held struct {
+	mu   sync.Mutex
+	runs map[string]bool
+}
+
+func (h *held) add(run string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.runs == nil {
+		h.runs = map[string]bool{}
+	}
+	h.runs[run] = true
+}
+
+func (h *held) drop(run string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.runs, run)
+}
+
+// of gives those of the runs that are held.
+func (h *held) of(runs []string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := []string{}
+	for _, r := range runs {
+		if h.runs[r] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
