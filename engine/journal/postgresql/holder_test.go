@@ -1,3 +1,188 @@
 package postgresql_test
 
-func hold() {}
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/postgresql"
+	"github.com/remint-dev/remint/internal/pgtest"
+)
+
+// hold is the other process: it holds the run JOURNAL_TEST_RUN with one key, fenced
+// or not, and does what it is told on its standard input.
+func hold() {
+	ctx := context.Background()
+	run := os.Getenv("JOURNAL_TEST_RUN")
+	j, err := postgresql.Open(ctx, os.Getenv("JOURNAL_TEST_URL"), postgresql.Options{Schema: os.Getenv("JOURNAL_TEST_SCHEMA"), Create: true})
+	if err == nil {
+		_, err = j.Acquire(ctx, run, "ann", []journal.Key{{Name: "key of " + run, Fenced: os.Getenv("JOURNAL_TEST_FENCED") != ""}})
+	}
+	if err == nil {
+		err = j.Open(ctx, journal.Run{ID: run, PlanID: "plan of " + run, OpenedAt: time.Now()})
+	}
+	fmt.Println("ready", err)
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch in.Text() {
+		case "append":
+			err = j.Append(ctx, &journal.Batch{Records: []journal.Record{{Run: run, Kind: journal.Note, Address: "holder"}}})
+		case "holds":
+			err = j.Holds(ctx, run)
+		case "release":
+			err = j.Release(ctx, run)
+		}
+		fmt.Println(in.Text(), errors.Is(err, journal.ErrLost), err)
+	}
+}
+
+// holder is such a process.
+type holder struct {
+	cmd *exec.Cmd
+	in  io.Writer
+	out *bufio.Reader
+}
+
+func newHolder(t *testing.T, url, schema, run, fenced string) *holder {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "JOURNAL_TEST_URL="+url, "JOURNAL_TEST_SCHEMA="+schema, "JOURNAL_TEST_RUN="+run, "JOURNAL_TEST_FENCED="+fenced)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h := &holder{cmd, in, bufio.NewReader(out)}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	if got := h.says(t); got != "ready <nil>" {
+		t.Fatal(got)
+	}
+	return h
+}
+
+func (h *holder) says(t *testing.T) string {
+	t.Helper()
+	line, err := h.out.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+func (h *holder) told(t *testing.T, what string) string {
+	t.Helper()
+	fmt.Fprintln(h.in, what)
+	return h.says(t)
+}
+
+func (h *holder) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := h.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func take(t *testing.T, j journal.Journal, run, key string, fenced bool) error {
+	t.Helper()
+	_, err := j.Acquire(t.Context(), run, "bob", []journal.Key{{Name: key, Fenced: fenced}})
+	return err
+}
+
+// A live holder is named with its age; a killed one is taken over at once, by
+// another run and by its own.
+func TestKilledHolder(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{})
+	for _, same := range []bool{false, true} {
+		schema := fresh()
+		h := newHolder(t, s.SuperURL(), schema, "r1", "")
+		time.Sleep(1200 * time.Millisecond)
+		j := open(t, s.SuperURL(), schema)
+		run := map[bool]string{false: "r2", true: "r1"}[same]
+		var held *journal.HeldError
+		err := take(t, j, run, "key of r1", false)
+		if !errors.As(err, &held) || held.Run != "r1" || !strings.HasPrefix(held.Holder, "ann on ") || held.Age < time.Second || held.Age > time.Minute || held.Silent != 0 {
+			t.Fatalf("a live holder: %v", err)
+		}
+		h.signal(t, syscall.SIGKILL)
+		began := time.Now()
+		if err := take(t, j, run, "key of r1", false); err != nil {
+			t.Fatalf("a dead holder: %v", err)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %s to take over from the dead", took)
+		}
+	}
+}
+
+// A stopped holder whose target can fence it is taken over; one whose target
+// cannot is not. It wakes and learns that it lost the run: it cannot write, and
+// cannot give back what is another's.
+func TestStoppedHolder(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{})
+	schema := fresh()
+	fenced, bare := newHolder(t, s.SuperURL(), schema, "r1", "yes"), newHolder(t, s.SuperURL(), schema, "r2", "")
+	for _, h := range []*holder{fenced, bare} {
+		if got := h.told(t, "append"); got != "append false <nil>" {
+			t.Fatal(got)
+		}
+		h.signal(t, syscall.SIGSTOP)
+	}
+	j := open(t, s.SuperURL(), schema)
+	var held *journal.HeldError
+	if err := take(t, j, "r3", "key of r1", true); !errors.As(err, &held) || held.Silent != 0 {
+		t.Fatalf("a holder that was stopped just now: %v", err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
+		err := take(t, j, "r3", "key of r1", true)
+		if err == nil {
+			break
+		}
+		if !errors.As(err, &held) || time.Now().After(end) {
+			t.Fatalf("a stopped holder that is fenced: %v", err)
+		}
+	}
+	if err := take(t, j, "r4", "key of r2", false); !errors.As(err, &held) || held.Silent == 0 || !strings.Contains(err.Error(), "may be stopped") {
+		t.Fatalf("a stopped holder that is not fenced: %v", err)
+	}
+	for _, h := range []*holder{fenced, bare} {
+		h.signal(t, syscall.SIGCONT)
+	}
+	for _, what := range []string{"holds", "append"} {
+		if got := fenced.told(t, what); !strings.HasPrefix(got, what+" true") {
+			t.Errorf("the one that lost its run: %s", got)
+		}
+		if got := bare.told(t, what); got != what+" false <nil>" {
+			t.Errorf("the one that did not: %s", got)
+		}
+	}
+	if got := fenced.told(t, "release"); got != "release false <nil>" {
+		t.Error(got)
+	}
+	if err := j.Holds(t.Context(), "r3"); err != nil {
+		t.Errorf("what was taken over was given back by the one that lost it: %v", err)
+	}
+	n := 0
+	for _, err := range j.Records(t.Context(), "r1", "*") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 1 {
+		t.Errorf("%d records of the run that was lost, want the one from before", n)
+	}
+}

@@ -1,0 +1,177 @@
+package postgresql_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/postgresql"
+	"github.com/remint-dev/remint/internal/faultproxy"
+	"github.com/remint-dev/remint/internal/pgtest"
+)
+
+// The connection is lost at moments around COMMIT, in many ways: every record that
+// was acknowledged is there once, and so is every other; none is lost, none twice.
+func TestLostConnections(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{Settings: map[string]string{"max_connections": "200"}})
+	upstream := net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
+	moments := []faultproxy.Moment{
+		{Direction: faultproxy.Request, Text: "BEGIN"},
+		{Direction: faultproxy.Request, Text: "INSERT INTO record"},
+		{Direction: faultproxy.Request, Text: "COMMIT\x00"},
+		{Direction: faultproxy.Reply, Text: "COMMIT\x00"},
+	}
+	ways := map[string]func(app string) faultproxy.Way{
+		"cut":       func(string) faultproxy.Way { return faultproxy.Cut },
+		"cut after": func(string) faultproxy.Way { return faultproxy.CutAfter },
+		"terminated": func(app string) faultproxy.Way {
+			terminate(t, s, app)
+			return faultproxy.Pass
+		},
+	}
+	for _, m := range moments {
+		for name, way := range ways {
+			for _, n := range []int{1, 4} {
+				at := m
+				if at.N = n; strings.HasPrefix(m.Text, "INSERT") {
+					at.N = 1 // it is prepared once
+				}
+				t.Run(fmt.Sprintf("%s, %s", name, at), func(t *testing.T) {
+					t.Parallel()
+					proxy := faultproxy.New(t, upstream)
+					app := "state-" + strings.ReplaceAll(proxy.Address(), ":", "-")
+					url := strings.Replace(s.SuperURL(), upstream, proxy.Address(), 1) + "&application_name=" + app
+					schema := fresh()
+					open(t, s.SuperURL(), schema) // the tables are made where nothing fails
+					j, err := postgresql.Open(t.Context(), url, postgresql.Options{Schema: schema, Patience: 20 * time.Second})
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer j.Close()
+					if _, err := j.Acquire(t.Context(), "r1", "ann", []journal.Key{{Name: "k"}}); err != nil {
+						t.Fatal(err)
+					}
+					if err := j.Open(t.Context(), journal.Run{ID: "r1", PlanID: "p"}); err != nil {
+						t.Fatal(err)
+					}
+					proxy.At(at, func() faultproxy.Way { return way(app) })
+					appendAll(t, j)
+					if !proxy.Reached() {
+						t.Fatal("the moment did not come")
+					}
+				})
+			}
+		}
+	}
+}
+
+func terminate(t *testing.T, s *pgtest.Server, app string) {
+	c, err := pgx.Connect(context.Background(), s.SuperURL())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(context.Background(), "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = $1", app); err != nil {
+		t.Error(err)
+	}
+}
+
+// appendAll has several goroutines append records, and looks for each.
+func appendAll(t *testing.T, j journal.Journal) {
+	t.Helper()
+	const each, together = 12, 4
+	var all sync.WaitGroup
+	for g := range together {
+		all.Go(func() {
+			for i := range each {
+				b := journal.Batch{Records: []journal.Record{{Run: "r1", Kind: journal.Done, Address: fmt.Sprint(g, " ", i)}}}
+				if err := j.Append(t.Context(), &b); err != nil {
+					t.Errorf("record %d %d: %v", g, i, err)
+				}
+				if err := j.Holds(t.Context(), "r1"); err != nil {
+					t.Errorf("whether the run is still held: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	seen := map[string]int{}
+	for r, err := range j.Records(t.Context(), "r1", "*") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[r.Address]++
+	}
+	for g := range together {
+		for i := range each {
+			if n := seen[fmt.Sprint(g, " ", i)]; n != 1 {
+				t.Errorf("record %d %d is there %d times", g, i, n)
+			}
+		}
+	}
+}
+
+// The server crashes and comes back while records are appended: they wait.
+func TestServerCrash(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{Settings: map[string]string{"fsync": "on"}})
+	proxy := faultproxy.New(t, net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	url := strings.Replace(s.SuperURL(), net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), proxy.Address(), 1)
+	j := open(t, url, fresh())
+	if _, err := j.Acquire(t.Context(), "r1", "ann", []journal.Key{{Name: "k"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Open(t.Context(), journal.Run{ID: "r1", PlanID: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	crashed := make(chan error, 1)
+	go func() {
+		err := s.Crash(context.Background())
+		if err == nil {
+			err = proxy.Point(net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+		}
+		crashed <- err
+	}()
+	appendAll(t, j)
+	if err := <-crashed; err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Append(t.Context(), &journal.Batch{Records: []journal.Record{{Run: "r1", Kind: journal.Done}}}); err != nil {
+		t.Errorf("after the crash: %v", err)
+	}
+}
+
+// A server that stays away is not waited for for ever, and what it has not said
+// is not taken for granted.
+func TestServerStaysAway(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{})
+	j, err := postgresql.Open(t.Context(), s.SuperURL(), postgresql.Options{Create: true, Patience: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if _, err := j.Acquire(t.Context(), "r1", "ann", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	for name, err := range map[string]error{
+		"Open":  j.Open(t.Context(), journal.Run{ID: "r1", PlanID: "p"}),
+		"Holds": j.Holds(t.Context(), "r1"),
+		"Runs":  func() error { _, err := j.Runs(t.Context()); return err }(),
+	} {
+		if err == nil || strings.Contains(err.Error(), s.SuperPassword) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
