@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/remint-dev/remint/engine/config"
@@ -101,9 +102,15 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
+	var faults diag.Diagnostics
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		var set *policy.Set
+		set, faults = e.policies(ctx, w)
+		set.Close()
+	})
 	diags = append(diags, w.Validate()...)
-	set, faults := e.policies(ctx, w)
-	set.Close()
+	beside.Wait()
 	return w, append(diags, faults...)
 }
 

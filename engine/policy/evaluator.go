@@ -64,6 +64,7 @@ func serve(r io.Reader, w io.Writer) int {
 func confine() {
 	runtime.GOMAXPROCS(2)
 	debug.SetMaxStack(64 << 20)
+	debug.SetGCPercent(400) // its memory is bounded, and mostly it is small and lives briefly
 	for what, most := range map[int]uint64{unix.RLIMIT_CORE: 0, unix.RLIMIT_FSIZE: 0, unix.RLIMIT_NOFILE: 16} {
 		_ = unix.Setrlimit(what, &unix.Rlimit{Cur: most, Max: most})
 	}
