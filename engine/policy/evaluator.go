@@ -170,26 +170,27 @@ func (e *evaluator) input(q *request) error {
 	b := newBuilder()
 	s := &subject{stage: q.Input.Stage, addresses: map[string]bool{}}
 	var resets []*ast.Term
+	var known []*shape
 	var fault error
 	for range q.Parts {
-		var list []sentReset
-		if err := e.wire.read(&list); err != nil {
+		var in sentReset
+		if err := e.wire.read(&in); err != nil {
 			return err
 		}
-		for i := range list {
-			r := &list[i].Reset
-			n := list[i].Shape
-			if n < 0 || n >= len(q.Shapes) {
-				return errFrame
-			}
-			r.Runbook, r.Phases, r.Steps = q.Shapes[n].Runbook, q.Shapes[n].Phases, q.Shapes[n].Steps
-			t, err := b.reset(r)
-			if err != nil {
-				fault = fmt.Errorf("%s: %w", r.Address, err)
-			}
-			resets = append(resets, t)
-			s.addresses[r.Address] = true
+		if in.New != nil {
+			known = append(known, in.New)
 		}
+		if in.Shape < 0 || in.Shape >= len(known) {
+			return errFrame
+		}
+		r, of := &in.Reset, known[in.Shape]
+		r.Runbook, r.Phases, r.Steps = of.Runbook, of.Phases, of.Steps
+		t, err := b.reset(r)
+		if err != nil {
+			fault = fmt.Errorf("%s: %w", r.Address, err)
+		}
+		resets = append(resets, t)
+		s.addresses[r.Address] = true
 	}
 	if fault != nil {
 		return e.answer(reply{Diags: denied("Policy input cannot be made", "%v.", fault)}, nil)

@@ -233,17 +233,15 @@ func (r *remote) ask(ctx context.Context, f *folder, in *Input, explain bool, to
 func (r *remote) tell(ctx context.Context, in *Input, b bound) (reply, error) {
 	head := *in
 	head.Resets = nil
-	shapes, of := shapesOf(in)
-	q := request{Op: opInput, Input: &head, Shapes: shapes, Parts: (len(in.Resets) + pageLength - 1) / pageLength}
-	answered, _, err := r.call(ctx, q, b, maxReply, func(c *wire) error {
-		list := make([]sentReset, 0, pageLength)
+	shapes := newShapes()
+	answered, _, err := r.call(ctx, request{Op: opInput, Input: &head, Parts: len(in.Resets)}, b, maxReply, func(c *wire) error {
 		for i := range in.Resets {
-			list = append(list, sentReset{Reset: in.Resets[i], Shape: of[i]})
-			if len(list) == pageLength || i == len(in.Resets)-1 {
-				if err := c.write(list); err != nil {
-					return err
-				}
-				list = list[:0]
+			n, fresh, err := shapes.of(&in.Resets[i])
+			if err != nil {
+				return err
+			}
+			if err := c.write(sentReset{Reset: in.Resets[i], Shape: n, New: fresh}); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -21,7 +21,7 @@ const (
 	maxFrame = 8 << 20
 	// maxReply is what all frames of one reply may hold together.
 	maxReply = 64 << 20
-	// pageLength is how many resets, findings or rules stand in one frame.
+	// pageLength is how many findings or rules stand in one frame.
 	pageLength = 256
 )
 
@@ -97,7 +97,7 @@ type op string
 
 const (
 	opCompile op = "compile" // parts are files
-	opInput   op = "input"   // parts are pages of resets
+	opInput   op = "input"   // parts are resets
 	opAsk     op = "ask"
 	opTest    op = "test" // parts are files
 )
@@ -112,7 +112,6 @@ type request struct {
 	Memory  uint64        `json:"memory,omitempty"`
 	Explain bool          `json:"explain,omitempty"`
 	Input   *Input        `json:"input,omitempty"`
-	Shapes  []shape       `json:"shapes,omitempty"`
 	Parts   int           `json:"parts,omitempty"`
 }
 
@@ -123,20 +122,22 @@ type sentFile struct {
 	Test bool   `json:"test,omitempty"`
 }
 
-// shape is what resets by one runbook have in common; it is sent once.
+// shape is what resets by one runbook have in common; it is sent once, with the
+// first of them.
 type shape struct {
 	Runbook plan.Runbook      `json:"runbook"`
 	Phases  []lifecycle.Phase `json:"phases"`
 	Steps   []Step            `json:"steps"`
 }
 
-// sentReset is a reset whose shape stands in the request.
+// sentReset is a reset without its shape, which is the one of that number.
 type sentReset struct {
 	Reset
-	Shape   int  `json:"shape"`
-	Runbook *int `json:"runbook,omitempty"` // these three hide the shape's members
-	Phases  *int `json:"phases,omitempty"`
-	Steps   *int `json:"steps,omitempty"`
+	Shape   int    `json:"shape"`
+	New     *shape `json:"new,omitempty"`
+	Runbook *int   `json:"runbook,omitempty"` // these three hide the shape's members
+	Phases  *int   `json:"phases,omitempty"`
+	Steps   *int   `json:"steps,omitempty"`
 }
 
 // reply is what the evaluator answers. Parts pages follow it, unless At is set:
@@ -171,34 +172,46 @@ func pages[T any](out []page, list []T, put func(*page, []T)) []page {
 	return out
 }
 
-// shapesOf finds the shapes of in, and which one each reset has. Resets that
-// share the memory of their steps have the same one.
-func shapesOf(in *Input) ([]shape, []int) {
-	type key struct {
-		book          plan.Runbook
-		steps         *Step
-		phases        *lifecycle.Phase
-		nSteps, nRows int
+// shapes numbers the shapes of resets. Those by one runbook mostly share the
+// memory of their steps and phases; where not, their text is compared.
+type shapes struct {
+	shared map[shared]int
+	texts  map[string]int
+}
+
+type shared struct {
+	book          plan.Runbook
+	steps         *Step
+	phases        *lifecycle.Phase
+	nSteps, nRows int
+}
+
+func newShapes() *shapes { return &shapes{shared: map[shared]int{}, texts: map[string]int{}} }
+
+// of is the number of r's shape, and the shape itself where it is new.
+func (s *shapes) of(r *Reset) (int, *shape, error) {
+	k := shared{book: r.Runbook, nSteps: len(r.Steps), nRows: len(r.Phases)}
+	if len(r.Steps) > 0 {
+		k.steps = &r.Steps[0]
 	}
-	var shapes []shape
-	known := map[key]int{}
-	of := make([]int, len(in.Resets))
-	for i := range in.Resets {
-		r := &in.Resets[i]
-		k := key{book: r.Runbook, nSteps: len(r.Steps), nRows: len(r.Phases)}
-		if len(r.Steps) > 0 {
-			k.steps = &r.Steps[0]
-		}
-		if len(r.Phases) > 0 {
-			k.phases = &r.Phases[0]
-		}
-		n, ok := known[k]
-		if !ok {
-			n = len(shapes)
-			known[k] = n
-			shapes = append(shapes, shape{r.Runbook, r.Phases, r.Steps})
-		}
-		of[i] = n
+	if len(r.Phases) > 0 {
+		k.phases = &r.Phases[0]
 	}
-	return shapes, of
+	if n, ok := s.shared[k]; ok {
+		return n, nil, nil
+	}
+	one := &shape{r.Runbook, r.Phases, r.Steps}
+	text, err := json.Marshal(one)
+	if err != nil {
+		return 0, nil, err
+	}
+	n, ok := s.texts[string(text)]
+	if !ok {
+		n = len(s.texts)
+		s.texts[string(text)] = n
+	} else {
+		one = nil
+	}
+	s.shared[k] = n
+	return n, one, nil
 }
