@@ -57,6 +57,7 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if err != nil {
 		return nil, diags.Errorf("The key cannot be used", "%s.", err)
 	}
+	diags = append(diags, exposed(r.Key, r.Key)...)
 	who := approverOf(w, signer)
 	if who == nil {
 		return nil, diags.Errorf("Not an approver's key", "No approver block has the public half of %s. Its approval would not count.", r.Key)

@@ -44,9 +44,12 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 		return nil, append(diags, noSuchRun(req.Run)...)
 	}
 	open, faults := openRuns(ctx, j, req.Run)
-	pending, err := unfiled(ctx, j)
-	if err != nil {
-		faults = append(faults, diag.Errored(diag.ExitUnfinished, "The state cannot be read", "%s.", err)...)
+	pending := false
+	if !faults.HasErrors() { // a state that cannot be read is told once
+		var err error
+		if pending, err = unfiled(ctx, j); err != nil {
+			faults = diag.Errored(diag.ExitUnfinished, "The state cannot be read", "%s.", err)
+		}
 	}
 	_ = j.Close()
 	if faults.HasErrors() || len(open) == 0 && !pending {
@@ -86,7 +89,7 @@ func noSuchRun(id string) diag.Diagnostics {
 func openRuns(ctx context.Context, j journal.Journal, id string) ([]string, diag.Diagnostics) {
 	runs, err := j.Runs(ctx)
 	if err != nil {
-		return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
+		return nil, diag.Errored(diag.ExitUnfinished, "The state cannot be read", "%s.", err)
 	}
 	var open []string
 	found := id == ""

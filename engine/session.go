@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
@@ -77,7 +78,21 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		s.close()
 		return nil, diags
 	}
+	if n.signer {
+		diags = append(diags, exposed(w.Settings.SignerKey.Absolute, w.Settings.SignerKey.Written)...)
+		diags = append(diags, exposed(ledgerKeyPath(w), "the ledger's key, ledger.key beside it,")...)
+	}
 	return s, diags
+}
+
+// exposed warns of a private key that others can read or replace. It is no fault:
+// where keys are mounted for one process alone, their modes mean nothing.
+func exposed(path, name string) diag.Diagnostics {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	return diag.Diagnostics{}.Warnf("Others can read a key", "%s has mode %04o: whoever reads it can sign in its name. `chmod 600` it.", name, info.Mode().Perm())
 }
 
 // close lets go of policies, providers and state.

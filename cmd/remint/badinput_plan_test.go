@@ -82,7 +82,7 @@ func badPlaces() []badRow {
 	}
 	out("a link that leads out", "new.plan", "symbolic link", func(t *testing.T, b *bad) { b.link(t, "../outside/victim", "new.plan") })
 	out("a link that leads nowhere", "new.plan", "symbolic link", func(t *testing.T, b *bad) { b.link(t, "../outside/new", "new.plan") })
-	out("a file with two names", "new.plan", "hard links", func(t *testing.T, b *bad) { must(t, os.Link(b.path("../outside/victim"), b.path("new.plan"))) })
+	out("a file with two names", "new.plan", "hard links", func(t *testing.T, b *bad) { must(t, os.Link(b.path("good.plan"), b.path("new.plan"))) })
 	out("a pipe", "new.plan", "no regular file", func(t *testing.T, b *bad) { fifo(t, b.path("new.plan")) })
 	out("a folder", "new.plan", "no regular file", func(t *testing.T, b *bad) { must(t, os.Mkdir(b.path("new.plan"), 0o755)) })
 	out("no folder", "no/new.plan", "no such file or directory", nil)
@@ -114,7 +114,9 @@ func badApprovals() []badRow {
 	add := func(name string, exit int, says string, change func(t *testing.T, b *bad)) {
 		rows = append(rows, badRow{
 			name: "apply: " + name, args: []string{"apply", "-auto-approve", "gated.plan"}, exit: exit, says: says,
-			may:  func(p string) bool { return exit == 4 && (p == "." || strings.HasPrefix(p, "evidence") || strings.HasPrefix(p, ".remint/")) },
+			may: func(p string) bool {
+				return exit == 4 && (p == "." || strings.HasPrefix(p, "evidence") || strings.HasPrefix(p, ".remint/"))
+			},
 			make: func(t *testing.T, b *bad) { b.gate(t); change(t, b) },
 		})
 	}
@@ -203,9 +205,9 @@ func modes(t *testing.T, b *bad, want map[string]os.FileMode) {
 	}
 }
 
-// TestBadPlanBytes flips and cuts bytes of a plan under the built program; that
+// badPlanBytes flips and cuts bytes of a plan under the built program; that
 // no byte at all can be flipped is the plan package's test.
-func TestBadPlanBytes(t *testing.T) {
+func badPlanBytes(t *testing.T) {
 	t.Parallel()
 	b, bin := newBad(t)
 	good, err := os.ReadFile(b.path("good.plan"))

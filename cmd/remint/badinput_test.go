@@ -240,7 +240,7 @@ func (b *bad) calm(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	rows := slices.Concat(badLanguage(), badPlans(), badApprovals())
+	rows := slices.Concat(badLanguage(), badPlans(), badApprovals(), badStates(), badEvidence(), badKeys(), badStores(), badFiles())
 	var mu sync.Mutex
 	var slowest, largest string
 	var cpuMax float64
@@ -248,6 +248,12 @@ func TestBadInput(t *testing.T) {
 	t.Cleanup(func() {
 		fmt.Printf("bad input: %d rows; most processor time %.2f s (%s); most memory %d MB (%s)\n", len(rows), cpuMax, slowest, rssMax>>10, largest)
 	})
+	t.Cleanup(func() { // after the rows, which run side by side
+		if parts, err := badProgram(); err == nil {
+			_ = os.RemoveAll(filepath.Dir(parts[0]))
+		}
+	})
+	t.Run("a plan, byte by byte", badPlanBytes)
 	names := map[string]bool{}
 	for _, r := range rows {
 		if names[r.name] {

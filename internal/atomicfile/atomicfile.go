@@ -29,6 +29,9 @@ var ErrUnsynced = errors.New("the folder could not be written to disk")
 // a symbolic link, has further hard links, or is no regular file.
 var ErrUnsafe = errors.New("not a plain file")
 
+// ErrTooLarge means that the file has more than MaxSize bytes; it is left alone.
+var ErrTooLarge = fmt.Errorf("it is larger than %d MiB", MaxSize>>20)
+
 // ErrChanged means that a program that takes no lock changed the file while
 // Edit was at work: nothing was written, so that its change is not undone.
 var ErrChanged = errors.New("another program changed the file meanwhile")

@@ -58,6 +58,8 @@ func Classed(p provider.Path, err error) error {
 		return provider.Errorf(provider.Conflict, "%s was changed by another program at the same time: nothing was written; try again", name)
 	case errors.Is(err, ErrUnsafe):
 		return provider.Errorf(provider.Permanent, "%s cannot be replaced safely: %s; name the file itself", name, addrs.Visible(err.Error()))
+	case errors.Is(err, ErrTooLarge):
+		return provider.Errorf(provider.Permanent, "%s was not changed: %s; check the path", name, ErrTooLarge)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return provider.Errorf(provider.Permanent, "%s cannot be written: the folder %s does not exist; make it first", name, dir)
 	case errors.Is(err, fs.ErrPermission):

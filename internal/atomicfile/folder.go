@@ -91,7 +91,7 @@ func (d *folder) read() ([]byte, error) {
 	}
 	_, err = b.ReadFrom(io.LimitReader(f, MaxSize+1))
 	if err == nil && b.Len() > MaxSize {
-		return nil, fmt.Errorf("it is larger than %d MiB", MaxSize>>20)
+		return nil, ErrTooLarge
 	}
 	return b.Bytes(), err
 }

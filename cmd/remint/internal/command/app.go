@@ -212,6 +212,9 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 		}
 		vars[name] = value
 	}
+	if parallelism < 0 || parallelism > maxParallelism {
+		diags = diags.Errorf("Not a number to work on at once", "-parallelism=%d: it must be from 1 to %d.", parallelism, maxParallelism)
+	}
 	dir, err := filepath.Abs(".")
 	if err != nil {
 		return nil, diags.Errorf("The workspace directory is gone", "The current directory cannot be read.")
@@ -227,6 +230,10 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal, WrapArchive: a.parts.WrapArchive, Now: a.parts.Now,
 	}), diags
 }
+
+// maxParallelism is how many credentials are worked on at once at most: more would
+// only wait for files and connections that systems do not give.
+const maxParallelism = 1000
 
 // fault shows one fault about the command line itself.
 func (a *app) fault(summary, format string, args ...any) {

@@ -27,10 +27,17 @@ func (v *View) Diagnostics(diags diag.Diagnostics) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, d := range diags {
+	for i, d := range diags {
+		if i == maxDiagnostics && len(diags) > i+1 {
+			fmt.Fprintf(v.term.Err, "… and %d more. -json shows all.\n", len(diags)-i)
+			break
+		}
 		writeDiagnostic(v.term.Err, v.err(), d)
 	}
 }
+
+// maxDiagnostics is how many a person is shown at once.
+const maxDiagnostics = 50
 
 // Validation shows the outcome of `validate`.
 func (v *View) Validation(diags diag.Diagnostics) {

@@ -40,11 +40,12 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 		v.Text(st.green("The evidence is sound: ") + fmt.Sprintf("%s in %s, %s.\n", plural(r.Bundles, "signed record"), plural(r.Runs, "run"), plural(r.Resets, "reset")))
 	} else {
 		v.Text(st.paint("1;31", fmt.Sprintf("The evidence is NOT sound: %s.\n", plural(len(r.Findings)+r.More, "finding"))))
-		for _, f := range r.Findings {
+		shown := r.Findings[:min(len(r.Findings), maxFindings)]
+		for _, f := range shown {
 			v.Text("  " + safe(f.String()) + "\n")
 		}
-		if r.More > 0 {
-			v.Text(fmt.Sprintf("  … and %d more\n", r.More))
+		if more := len(r.Findings) - len(shown) + r.More; more > 0 {
+			v.Text(fmt.Sprintf("  … and %d more\n", more))
 		}
 	}
 	if r.Asserted > 0 {
@@ -58,6 +59,9 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 	}
 	v.Text(fmt.Sprintf("Worth: %s, %s.\n", r.Level, r.Level.Meaning()))
 }
+
+// maxFindings is how many findings a person is shown; -json has more.
+const maxFindings = 100
 
 // EvidenceRecords shows what records say.
 func (v *View) EvidenceRecords(list []*evidence.Entry) {
