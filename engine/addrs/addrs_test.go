@@ -3,6 +3,7 @@ package addrs
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -109,6 +110,42 @@ func FuzzParseCredential(f *testing.F) {
 		again, err := ParseCredential(c.String())
 		if err != nil || again != c {
 			t.Errorf("%q became %v, then %v (%v)", s, c, again, err)
+		}
+	})
+}
+
+func FuzzParseStep(f *testing.F) {
+	for _, seed := range []string{"prove.refused#2", `distribute.x["file.a"]`, `distribute.x["#3"]#2`, "a.b#1", "a.b#02", `a.b["]`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := ParseStep(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseStep(c.String())
+		if err != nil || again != c {
+			t.Errorf("%q became %v, then %v (%v)", s, c, again, err)
+		}
+	})
+}
+
+// Whatever a stranger names, what is shown has only characters that can be seen,
+// on one line.
+func FuzzVisible(f *testing.F) {
+	for _, seed := range []string{"plain", "\x1b]8;;http://x\x07y", "\u202e", "\u200b\u2060\ufeff", "\x9b\u009b", "a\U000e0041", "\xff", "\r\n\t", "\u2028", "\u3164\u115f"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, out := range []string{Visible(s), Quote(s)} {
+			for _, r := range out {
+				if !Printable(r) {
+					t.Errorf("%q is shown as %q", s, out)
+				}
+			}
+		}
+		if got, err := unquote(Quote(s)); utf8.ValidString(s) && (err != nil || got != s) {
+			t.Errorf("%q is quoted as %s, and read as %q (%v)", s, Quote(s), got, err)
 		}
 	})
 }

@@ -34,5 +34,8 @@ func parseLeaf(b []byte) (leaf, error) {
 	if sum, err := hex.DecodeString(l.SHA256); err != nil || len(sum) != 32 || strings.ToLower(l.SHA256) != l.SHA256 {
 		return leaf{}, errors.New("the leaf has no sha256")
 	}
+	if again, err := l.encode(); err != nil || !bytes.Equal(again, b) { // one leaf, one spelling
+		return leaf{}, errors.New("the leaf is not what remint writes")
+	}
 	return l, nil
 }

@@ -133,3 +133,28 @@ func TestSetRefusesWhatBcryptCannotHold(t *testing.T) {
 		t.Errorf("the file changed: %q", got)
 	}
 }
+
+// FuzzHash: whatever a line's second field holds, a password is tried against it
+// or there is doubt; nothing that costs more than about a second is tried.
+func FuzzHash(f *testing.F) {
+	for _, seed := range []string{
+		"$2y$05$Da4IkuebmZBmeEY5SUdxC.M1nuTHRWJG8nklut.5rZXupYXIRBrqq", "$apr1$abc$gdBvEvV1Y6vwiPXh5r6rB0", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+		"$5$rounds=1000$salt$Ux.Xc6sjAFFIoL3W9QX5HkyIfOdwiYoL0GbOVOlQMp.", "$5$rounds=999999999$s$" + strings.Repeat("a", 43), "ab01FAX.bQRSU", "", "!x", "*", "$2y$31$" + strings.Repeat("a", 53),
+	} {
+		f.Add(seed, "pw")
+	}
+	s := &site{known: schemes()}
+	f.Fuzz(func(t *testing.T, hash, password string) {
+		e := s.parse(hash)
+		if e.scheme != nil && e.scheme.name == "bcrypt" && e.work > 6 || e.work > 5000 {
+			return // slow, and nothing new
+		}
+		verdict, why := e.try(password)
+		if verdict == provider.Accepted && (e.locked() || e.doubt() != "") || why == "" {
+			t.Errorf("%q: %v, %q", hash, verdict, why)
+		}
+		if v := e.version(); v == "" || strings.Contains(v, hash) && len(hash) > 20 {
+			t.Errorf("%q has version %q", hash, v)
+		}
+	})
+}
