@@ -267,7 +267,7 @@ func (c *crash) finish(t *testing.T, at []string) error {
 			return fmt.Errorf("after a resume: %w", err)
 		}
 	}
-	if c.outside(t) == c.before { // it never began, or ended without a change
+	if c.others == 0 && c.outside(t) == c.before { // it never began, or ended without a change
 		if out, code := c.apply(""); code != 0 {
 			return fmt.Errorf("applied again: exit %d\n%s", code, out)
 		}

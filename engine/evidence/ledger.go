@@ -5,30 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/transparency-dev/formats/log"
 	"github.com/transparency-dev/merkle/rfc6962"
-	"github.com/transparency-dev/tessera"
 	"github.com/transparency-dev/tessera/api/layout"
-	"github.com/transparency-dev/tessera/storage/posix"
 	"golang.org/x/mod/sumdb/note"
-	"k8s.io/klog/v2"
 
 	"github.com/remint-dev/remint/engine/journal"
-)
-
-const (
-	// interval is how often the log publishes a head at most; the least it takes.
-	interval = 100 * time.Millisecond
-	// patience is how long publishing may take before it counts as failed.
-	patience = 30 * time.Second
 )
 
 // ledger is the Merkle log of bundles. Its caller holds the evidence
@@ -40,9 +27,6 @@ type ledger struct {
 
 // openLedger checks that the log in dir, if there is one, can be gone on with.
 func openLedger(dir string, key note.Signer) (*ledger, error) {
-	if err := silence(); err != nil {
-		return nil, err
-	}
 	l := &ledger{dir: dir, key: key}
 	size, err := l.size()
 	if err != nil {
@@ -52,8 +36,7 @@ func openLedger(dir string, key note.Signer) (*ledger, error) {
 }
 
 // tail checks what the log's next leaves are built upon, its last entries and
-// their hashes: the library that appends takes them as they are, and would go on
-// from a damaged log without a word.
+// their hashes: whoever went on from a damaged log would hide the damage.
 func (l *ledger) tail(size uint64) error {
 	if size == 0 {
 		return nil
@@ -76,16 +59,6 @@ func (l *ledger) tail(size uint64) error {
 		return fmt.Errorf("the ledger in %s is damaged (%w): put back an undamaged copy of it", l.dir, err)
 	}
 	return nil
-}
-
-// silence keeps the log's library from writing to the terminal, in all of the
-// program: its failures show in what it leaves undone.
-func silence() error {
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
-	flags := flag.NewFlagSet("", flag.ContinueOnError)
-	klog.InitFlags(flags)
-	return flags.Set("stderrthreshold", "FATAL")
 }
 
 // head is the published checkpoint, the zero value if there is none.
@@ -129,20 +102,18 @@ func (l *ledger) size() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var state struct {
-		Size uint64 `json:"size"`
-	}
-	raw, err := readSmall(filepath.Join(l.dir, ".state", "treeState"))
+	var counted state
+	raw, err := readSmall(filepath.Join(l.dir, filepath.FromSlash(statePath)))
 	if errors.Is(err, fs.ErrNotExist) && head.Size == 0 {
 		return 0, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(raw, &state)
+		err = json.Unmarshal(raw, &counted)
 	}
-	if err != nil || state.Size < head.Size {
+	if err != nil || counted.Size < head.Size {
 		return 0, fmt.Errorf("the ledger in %s has a head over %d leaves but no state (.state/treeState) to go on from: put back an undamaged copy of the ledger", l.dir, head.Size)
 	}
-	return state.Size, nil
+	return counted.Size, nil
 }
 
 // missing gives those of the bundles that are not in the log. It reads
@@ -181,7 +152,10 @@ func (l *ledger) missing(bundles []journal.Bundle) ([]journal.Bundle, error) {
 }
 
 // append adds a leaf for each bundle, in order and all at once, and returns when
-// a published checkpoint covers them, and whatever was in the log before.
+// a published checkpoint covers them, and whatever was in the log before. Each
+// file is durable before the next one is written, and the head comes last: after
+// a crash or a failure in between the log is what it was, or has leaves that no
+// head covers yet, which the next call covers.
 func (l *ledger) append(ctx context.Context, bundles []journal.Bundle) error {
 	size, err := l.size()
 	if err != nil {
@@ -195,49 +169,19 @@ func (l *ledger) append(ctx context.Context, bundles []journal.Bundle) error {
 	if head, err := l.head(); err != nil || head.Size == want {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	driver, err := posix.New(ctx, posix.Config{Path: l.dir})
-	if err != nil {
-		return fmt.Errorf("the ledger cannot be opened: %w", err)
+	if err := l.grow(ctx, size, entries); err != nil {
+		return fmt.Errorf("the ledger took no more leaves: %w", err)
 	}
-	// A batch exactly as large as what is added is written by the last Add: at
-	// once, in order, as a whole or not at all.
-	appender, _, _, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
-		WithCheckpointSigner(l.key).
-		WithBatching(uint(max(len(entries), 1)), time.Hour).
-		WithCheckpointInterval(interval).
-		WithGarbageCollectionInterval(0))
-	if err != nil {
-		return fmt.Errorf("the ledger cannot be opened: %w", err)
-	}
-	for i, f := range addAll(ctx, appender, entries) {
-		index, err := f()
-		if err != nil {
-			return fmt.Errorf("the ledger took no more leaves: %w", err)
-		}
-		if index.Index != size+uint64(i) {
-			return fmt.Errorf("the ledger in %s is written to by a program that does not take its lock", l.dir)
-		}
-	}
-	if err := l.await(ctx, want); err != nil {
-		return err
+	if err := l.publish(ctx, want); err != nil {
+		return fmt.Errorf("the ledger's checkpoint over %d leaves was not published: %w", want, err)
 	}
 	return l.prune(size, want)
 }
 
-func addAll(ctx context.Context, appender *tessera.Appender, entries []*tessera.Entry) []tessera.IndexFuture {
-	futures := make([]tessera.IndexFuture, len(entries))
-	for i, e := range entries {
-		futures[i] = appender.Add(ctx, e)
-	}
-	return futures
-}
-
 // entries are the leaves of bundles, numbered from size; a bundle given twice
 // has one.
-func (l *ledger) entries(bundles []journal.Bundle, size uint64) ([]*tessera.Entry, error) {
-	var entries []*tessera.Entry
+func (l *ledger) entries(bundles []journal.Bundle, size uint64) ([][]byte, error) {
+	var entries [][]byte
 	had := make(map[string]bool, len(bundles))
 	for _, b := range bundles {
 		digest := LineDigest(b.Line)
@@ -249,29 +193,12 @@ func (l *ledger) entries(bundles []journal.Bundle, size uint64) ([]*tessera.Entr
 		if err != nil {
 			return nil, err
 		}
-		if len(data) > tessera.DefaultEntrySizeLimit {
+		if len(data) > maxEntry {
 			return nil, fmt.Errorf("the name of record %.80s… is too long for the ledger", b.ID)
 		}
-		entries = append(entries, tessera.NewEntry(data))
+		entries = append(entries, data)
 	}
 	return entries, nil
-}
-
-// await waits for a published checkpoint over size leaves.
-func (l *ledger) await(ctx context.Context, size uint64) error {
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		head, err := l.head()
-		if err != nil || head.Size >= size {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the ledger's checkpoint over %d leaves was not published: look for a full disk or missing rights in %s (%w)", size, l.dir, ctx.Err())
-		case <-tick.C:
-		}
-	}
 }
 
 // prune removes partial tiles and entry bundles that full ones have replaced.

@@ -51,7 +51,7 @@ func startFiler(j journal.Journal, a Archive, run string) *filer {
 // flush files everything that the journal holds of its run by now, and returns when it is
 // durable. After a failure it does nothing more: the journal keeps the bundles.
 // ctx keeps a batch from being begun. One that was is not cut off: it is a write
-// to local files, and the ledger's library never answers once its context ended.
+// to local files, and soon over.
 func (f *filer) flush(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
