@@ -11,7 +11,7 @@ export GOFLAGS
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: build quickstart test deps lint generate drift unit torture test-cosign bench fuzz vuln clean help
+.PHONY: build quickstart test deps lint generate drift unit torture test-cosign bench fuzz vuln mutate clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,14 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 VULNDB ?= https://vuln.go.dev
 vuln: $(GOVULN) ## known vulnerabilities that this code reaches, by the database in VULNDB
 	$(GOVULN) -db $(VULNDB) -test ./...
+
+# What decides whether a reset may be called finished. On one core, so that
+# other work can go on beside it.
+MUTATE ?= ./engine/executor ./engine/journal \
+	./engine/policy:result.go,union.go,eval.go,bounded.go,value.go,builtins.go \
+	./engine/evidence:verify.go,verify_file.go,verify_ledger.go,verify_run.go,read.go,checkpoint.go,ledger.go,lines.go
+mutate: ## what no test notices, in the packages (and files) of MUTATE
+	GOMAXPROCS=1 nice go run ./internal/mutate $(MUTATE)
 
 clean: ## what was built
 	rm -rf bin

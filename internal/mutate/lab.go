@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// outcome says what became of a mutant.
+type outcome string
+
+const (
+	untried   outcome = ""
+	skipped   outcome = "skipped"
+	killed    outcome = "killed"
+	timedOut  outcome = "timed out"
+	survived  outcome = "survived"
+	unreached outcome = "unreached"
+	explained outcome = "survived with a reason"
+)
+
+// Tests may take this much longer than four times what they took without a mutant:
+// processor time for those that loop, and time by the clock for those that wait,
+// which is long because the machine may be busy with other things.
+const (
+	patience     = 4 * time.Second
+	longPatience = 45 * time.Second
+)
+
+// lab is a test binary with every mutant in it.
+type lab struct {
+	s           *schemata
+	dir, binary string
+	// took is the processor time of each test alone, without a mutant, and waited
+	// how long it was by the clock.
+	took, waited map[string]time.Duration
+	// reach is, by mutant, the tests that came to where it makes a difference.
+	reach map[int][]string
+
+	// patience is the processor time that tests may take beyond four times the usual.
+	patience time.Duration
+	// quick, if not 0, leaves out tests that take longer.
+	quick time.Duration
+
+	mu sync.Mutex
+	// last is the test that killed last: it often kills the neighbours too.
+	last string
+}
+
+// newLab builds the binary and learns what the tests reach.
+func newLab(ctx context.Context, s *schemata) (*lab, error) {
+	dir, err := os.MkdirTemp("", "mutate-")
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{s: s, patience: patience, dir: dir, binary: filepath.Join(dir, "tests"), took: map[string]time.Duration{}, waited: map[string]time.Duration{}, reach: map[int][]string{}}
+	if err := errors.Join(l.build(ctx), l.learn(ctx)); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *lab) close() { os.RemoveAll(l.dir) }
+
+func (l *lab) build(ctx context.Context) error {
+	replace := map[string]string{}
+	for name, src := range l.s.files {
+		to := filepath.Join(l.dir, filepath.Base(name))
+		if err := os.WriteFile(to, src, 0o600); err != nil {
+			return err
+		}
+		replace[name] = to
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return err
+	}
+	overlay := filepath.Join(l.dir, "overlay.json")
+	if err := os.WriteFile(overlay, b, 0o600); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-o", l.binary, l.s.path).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("the mutants do not compile, a defect of this program:\n%s", out)
+	}
+	return nil
+}
+
+// learn runs every test alone, without a mutant.
+func (l *lab) learn(ctx context.Context) error {
+	if _, err := os.Stat(l.binary); err != nil {
+		return nil // not built, which was said
+	}
+	cmd := exec.CommandContext(ctx, l.binary, "-test.list", ".")
+	cmd.Dir = l.s.dir
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("the tests cannot be listed: %w", err)
+	}
+	for _, test := range strings.Fields(string(out)) {
+		if strings.HasPrefix(test, "Benchmark") {
+			continue
+		}
+		trace := filepath.Join(l.dir, test+".trace")
+		began := time.Now()
+		l.took[test] = 5 * time.Minute
+		how, err := l.test(ctx, []string{test}, "REMINT_MUTANT_TRACE="+trace)
+		if err != nil {
+			return err
+		}
+		if how.outcome != survived {
+			return fmt.Errorf("%s fails without a mutant (%s)", test, how.outcome)
+		}
+		l.took[test], l.waited[test] = how.used, time.Since(began)
+		b, err := os.ReadFile(trace)
+		if err != nil {
+			continue // it reaches none
+		}
+		for _, n := range slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(b))))) {
+			i, err := strconv.Atoi(n)
+			if err != nil {
+				return fmt.Errorf("the trace of %s is broken: %w", test, err)
+			}
+			l.reach[i] = append(l.reach[i], test)
+		}
+	}
+	return nil
+}
+
+// tryAll tries every mutant that has no outcome yet, some at once, and tells done
+// of each.
+func (l *lab) tryAll(ctx context.Context, parallel int, done func(*mutant)) error {
+	work := make(chan int)
+	errs := make([]error, max(parallel, 1))
+	var group sync.WaitGroup
+	for w := range errs {
+		group.Go(func() {
+			for i := range work {
+				if errs[w] == nil {
+					l.s.mutants[i].Outcome, errs[w] = l.try(ctx, i)
+					done(l.s.mutants[i])
+				}
+			}
+		})
+	}
+	for i, m := range l.s.mutants {
+		if m.Outcome == untried {
+			work <- i
+		}
+	}
+	close(work)
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// try runs the tests that reach a mutant, in groups, the quickest first.
+func (l *lab) try(ctx context.Context, i int) (outcome, error) {
+	tests := slices.Clone(l.reach[i])
+	if len(tests) == 0 {
+		return unreached, nil
+	}
+	l.mu.Lock()
+	last := l.last
+	l.mu.Unlock()
+	if l.quick > 0 {
+		tests = slices.DeleteFunc(tests, func(t string) bool { return l.took[t] > l.quick })
+	}
+	slices.SortFunc(tests, func(a, b string) int { return int(l.took[a] - l.took[b]) })
+	if at := slices.Index(tests, last); at > 0 {
+		tests = slices.Insert(slices.Delete(tests, at, at+1), 0, last)
+	}
+	for len(tests) > 0 {
+		n, sum := 1, l.took[tests[0]]
+		for n < len(tests) && tests[0] != last && sum+l.took[tests[n]] < 2*time.Second {
+			sum += l.took[tests[n]]
+			n++
+		}
+		how, err := l.test(ctx, tests[:n], "REMINT_MUTANT="+strconv.Itoa(i))
+		if how.outcome != survived || err != nil {
+			if how.by != "" {
+				l.mu.Lock()
+				l.last = how.by
+				l.mu.Unlock()
+			}
+			return how.outcome, err
+		}
+		tests = tests[n:]
+	}
+	return survived, nil
+}
+
+// result is how a run of tests ended: which test failed first, if the output tells,
+// and the processor time that was used.
+type result struct {
+	outcome outcome
+	by      string
+	used    time.Duration
+}
+
+// test runs tests until one fails, all pass, or the time is over. What they leave
+// behind is removed.
+func (l *lab) test(ctx context.Context, tests []string, env string) (result, error) {
+	tmp, err := os.MkdirTemp(l.dir, "tmp-")
+	if err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(tmp)
+	var took, waited time.Duration
+	for _, t := range tests {
+		took, waited = took+l.took[t], waited+l.waited[t]
+	}
+	ctx, cancel := context.WithTimeout(ctx, longPatience+4*max(took, waited))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -t "$0" && exec "$@"`, strconv.Itoa(int((l.patience + 4*took).Seconds())),
+		l.binary, "-test.v", "-test.failfast", "-test.parallel=4", "-test.timeout=0", "-test.run=^("+strings.Join(tests, "|")+")$")
+	cmd.Dir = l.s.dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, env)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // tests start processes too
+	end := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel, cmd.WaitDelay = end, time.Second
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return result{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return result{}, err
+	}
+	r := result{outcome: survived}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "--- FAIL: "); ok {
+			r.by, _, _ = strings.Cut(strings.Fields(name)[0], "/")
+			_ = end()
+			break
+		}
+	}
+	err = cmd.Wait()
+	_ = end() // children that outlived it
+	r.used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case r.by != "":
+		r.outcome = killed
+	case ctx.Err() != nil, status.Signaled() && (status.Signal() == syscall.SIGXCPU || status.Signal() == syscall.SIGKILL):
+		r.outcome = timedOut
+	case err != nil:
+		r.outcome = killed
+	}
+	return r, nil
+}
