@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,8 @@ type lab struct {
 	patience time.Duration
 	// quick, if not 0, leaves out tests that take longer.
 	quick time.Duration
+	// limit, if not 0, is the time after which no more are tried.
+	limit time.Duration
 
 	mu sync.Mutex
 	// last is the test that killed last: it often kills the neighbours too.
@@ -155,14 +158,30 @@ func (l *lab) tryAll(ctx context.Context, parallel int, done func(*mutant)) erro
 			}
 		})
 	}
-	for i, m := range l.s.mutants {
-		if m.Outcome == untried {
-			work <- i
+	began := time.Now()
+	for _, i := range l.order() {
+		if l.limit > 0 && time.Since(began) > l.limit {
+			l.s.mutants[i].Outcome = skipped
+			continue
 		}
+		work <- i
 	}
 	close(work)
 	group.Wait()
 	return errors.Join(errs...)
+}
+
+// order is what is to be tried, mixed, so that what a run with a limit got to is
+// a fair sample; the same each time.
+func (l *lab) order() []int {
+	var out []int
+	for i, m := range l.s.mutants {
+		if m.Outcome == untried {
+			out = append(out, i)
+		}
+	}
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
 }
 
 // try runs the tests that reach a mutant, in groups, the quickest first.

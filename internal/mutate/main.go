@@ -30,6 +30,7 @@ func main() {
 	flag.StringVar(&o.keep, "keep", "", "a `file` that remembers what was killed: it is not tried again while tests are written")
 	flag.StringVar(&o.match, "match", "", "only mutants whose description has this `text`")
 	flag.DurationVar(&o.quick, "quick", 0, "leave out tests that take longer than this")
+	flag.DurationVar(&o.limit, "for", 0, "try a fair sample for this long in each package")
 	flag.BoolVar(&o.list, "list", false, "list the mutants and try none")
 	flag.Parse()
 	ok, err := run(context.Background(), o, flag.Args())
@@ -46,7 +47,7 @@ type options struct {
 	parallel                int
 	equivalent, keep, match string
 	list                    bool
-	quick                   time.Duration
+	quick, limit            time.Duration
 }
 
 // run measures every package, and reports whether all are good enough.
@@ -103,7 +104,7 @@ func measure(ctx context.Context, o options, s *schemata, reasons map[string]str
 			m.Outcome = killed
 		}
 	}
-	l.quick = o.quick
+	l.quick, l.limit = o.quick, o.limit
 	var mu sync.Mutex
 	err = l.tryAll(ctx, o.parallel, func(m *mutant) {
 		mu.Lock()
@@ -136,6 +137,9 @@ func measure(ctx context.Context, o options, s *schemata, reasons map[string]str
 		}
 	}
 	share := 100 * float64(n[killed]+n[timedOut]) / float64(max(total, 1))
+	if n[skipped] > 0 {
+		fmt.Printf("%s: %d more were not tried\n", s.name, n[skipped])
+	}
 	fmt.Printf("%s: %d mutants, %d killed, %d timed out, %d survived with a reason, %d without, of which %d unreached: %.1f %% killed\n",
 		s.name, total, n[killed], n[timedOut], n[explained], bare, n[unreached], share)
 	return share >= o.floor && bare == 0, nil

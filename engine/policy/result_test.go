@@ -1,0 +1,181 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// judged is what one source says that has one member of one set.
+func judged(t *testing.T, set, object string) (Verdict, diag.Diagnostics) {
+	t.Helper()
+	return compileAll(t, named("house", Mandatory, "package remint.plan\n"+set+" contains x if x := "+object+"\n")).Eval(context.Background(), anInput())
+}
+
+// A result is read to its last byte and no further: what is as large as it may be
+// counts, and one more denies.
+func TestResultsHaveBounds(t *testing.T) {
+	id, msg := strings.Repeat("i", maxID), strings.Repeat("m", maxMessage)
+	for name, tc := range map[string]struct{ set, object, want string }{
+		"id":                     {"deny", fmt.Sprintf(`{"id": %q, "msg": %q}`, id, msg), ""},
+		"longer id":              {"deny", fmt.Sprintf(`{"id": %q, "msg": "m"}`, id+"i"), "id is"},
+		"longer msg":             {"deny", fmt.Sprintf(`{"id": "a", "msg": %q}`, msg+"m"), "msg is"},
+		"control":                {"warn", fmt.Sprintf(`{"id": "a", "msg": "m", "controls": [%q]}`, id), ""},
+		"longer control":         {"warn", fmt.Sprintf(`{"id": "a", "msg": "m", "controls": [%q]}`, id+"i"), "controls is"},
+		"empty control":          {"warn", `{"id": "a", "msg": "m", "controls": [""]}`, "controls is"},
+		"control that is none":   {"warn", `{"id": "a", "msg": "m", "controls": ["a", 1]}`, "controls is"},
+		"in a set too":           {"warn", `{"id": "a", "msg": "m", "controls": {1}}`, "controls is"},
+		"most approvals":         {"require", fmt.Sprintf(`{"approvals": %d}`, maxApprovals), ""},
+		"one approval":           {"require", `{"approvals": 1}`, ""},
+		"one more":               {"require", fmt.Sprintf(`{"approvals": %d}`, maxApprovals+1), "integer from 1"},
+		"requirement is none":    {"require", `"aal2"`, "must be an object"},
+		"requirement's address":  {"require", `{"approvals": 1, "address": 1}`, "address is 1"},
+		"strength of no address": {"require", `{"strength": "aal2", "address": "credential.t.z"}`, "none of the plan's"},
+		"strength that is none":  {"require", `{"strength": 2}`, "strength is 2"},
+		"unknown with approvals": {"require", `{"approvals": 1, "grup": "g"}`, `unknown member "grup"`},
+		"the first unknown one":  {"deny", `{"id": "a", "msg": "m", "b": 1, "a": 1, "c": 1}`, `unknown member "a"`},
+		"all faults at once":     {"deny", `{"msg": 1}`, "has no id"},
+		"the other fault":        {"deny", `{"msg": 1}`, "msg is 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, diags := judged(t, tc.set, tc.object)
+			switch {
+			case tc.want == "" && diags.HasErrors():
+				t.Error(diags.Err())
+			case tc.want != "" && (diags.Exit() != diag.ExitDenied || !strings.Contains(diags.Err().Error(), tc.want)):
+				t.Errorf("exit %v, %v\nwant %q in it", diags.Exit(), diags.Err(), tc.want)
+			}
+		})
+	}
+}
+
+// What a policy says reaches people as it is said.
+func TestADecisionIsTakenWhole(t *testing.T) {
+	v, diags := judged(t, "warn", `{"id": "a", "msg": "m", "address": "credential.t.b", "controls": ["y", "x", "y"]}`)
+	want := []plan.Decision{{Source: "house", Rule: "a", Level: plan.Warn, Message: "m", Address: "credential.t.b", Controls: []string{"x", "y"}}}
+	if d := cmp.Diff(want, v.Decisions); d != "" || diags.HasErrors() || v.Denied() {
+		t.Error(diags.Err(), d)
+	}
+}
+
+// A denial of an overridable policy says what it is; others say only what they say.
+func TestOverridableSaysSo(t *testing.T) {
+	const text = "package remint.plan\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if true\nwarn contains {\"id\": \"w\", \"msg\": \"m\"} if true\n"
+	for enforcement, want := range map[string]string{Mandatory: "m", Overridable: "m" + notOverridden, Advisory: "m"} {
+		for _, d := range ask(t, compileAll(t, named("house", enforcement, text)), anInput()).Decisions {
+			if (d.Rule == "a" && d.Message != want) || (d.Rule == "w" && (d.Message != "m" || d.Level != plan.Warn)) {
+				t.Errorf("%s: %+v", enforcement, d)
+			}
+		}
+	}
+}
+
+// Decisions stand in one order: source, level, rule, address, message, controls.
+func TestDecisionsAreSorted(t *testing.T) {
+	text := "package remint.plan\n"
+	for _, x := range []string{
+		`warn contains {"id": "a", "msg": "m"}`, `deny contains {"id": "z", "msg": "m"}`, `deny contains {"id": "y", "msg": "m"}`,
+		`deny contains {"id": "y", "msg": "m", "address": "credential.t.a"}`, `deny contains {"id": "y", "msg": "l", "address": "credential.t.b"}`,
+		`deny contains {"id": "y", "msg": "k", "address": "credential.t.b", "controls": ["2"]}`, `deny contains {"id": "y", "msg": "k", "address": "credential.t.b", "controls": ["1"]}`,
+	} {
+		text += x + " if true\n"
+	}
+	var got []string
+	for _, d := range ask(t, compileAll(t, named("b", Mandatory, text), named("a", Mandatory, text)), anInput()).Decisions {
+		got = append(got, strings.TrimSpace(strings.Join(append([]string{d.Source, string(d.Level), d.Rule, d.Address, d.Message}, d.Controls...), " ")))
+	}
+	one := []string{"deny y  m", "deny y credential.t.a m", "deny y credential.t.b k 1", "deny y credential.t.b k 2", "deny y credential.t.b l", "deny z  m", "warn a  m"}
+	var want []string
+	for _, source := range []string{"a ", "b "} {
+		for _, x := range one {
+			want = append(want, source+x)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// A long value is shown by its beginning, cut between characters.
+func TestFaultsAreShort(t *testing.T) {
+	_, diags := judged(t, "deny", fmt.Sprintf(`{"id": %q, "msg": "m"}`, "x"+strings.Repeat("é", maxID)))
+	got := diags.Err().Error()
+	if !strings.Contains(got, "é…;") || strings.Contains(got, "\uFFFD") || strings.Count(got, "é") > 50 {
+		t.Error(got)
+	}
+	if _, diags = judged(t, "deny", `{"id": "a", "msg": ["`+strings.Repeat("x", 95)+`"]}`); strings.Contains(diags.Err().Error(), "…") {
+		t.Errorf("99 bytes are not long: %v", diags.Err())
+	}
+}
+
+// A policy that says nonsense about everything is reported a bounded number of
+// times; and another's faults do not hide behind it.
+func TestFaultsAreBounded(t *testing.T) {
+	flood := named("flood", Mandatory, "package remint.plan\ndeny contains i if some i in ["+strings.Repeat("0, ", 5)+numbers(maxErrors+20)+"]\n")
+	_, diags := compileAll(t, flood, named("other", Mandatory, "package remint.plan\nwarn contains 1 if true\nrequire contains 1 if true\n")).Eval(context.Background(), anInput())
+	of := map[string]int{}
+	for _, d := range diags {
+		for _, name := range []string{"flood", "other"} {
+			if strings.Contains(d.Detail, `"`+name+`"`) {
+				of[name]++
+			}
+		}
+	}
+	if of["flood"] != maxErrors || of["other"] != 2 {
+		t.Error(of)
+	}
+}
+
+func numbers(n int) string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprint(i)
+	}
+	return strings.Join(out, ", ")
+}
+
+// A fault in one source does not let the others' answers through.
+func TestAFaultLeavesNoVerdict(t *testing.T) {
+	set := compileAll(t, named("a", Mandatory, "package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": \"m\"} if true\nrequire contains {\"approvals\": 1} if true\n"),
+		named("b", Mandatory, "package remint.plan\ndeny contains 1 if true\n"))
+	v, diags := set.Eval(context.Background(), anInput())
+	if d := cmp.Diff(Verdict{}, v); d != "" || !diags.HasErrors() {
+		t.Error(d)
+	}
+}
+
+// With no reset there is no address that could need fewer than the others.
+func TestNothingIsAskedForNoReset(t *testing.T) {
+	set := compileAll(t, named("a", Mandatory, "package remint.plan\nrequire contains {\"approvals\": 2} if input.ticket == \"x\"\nrequire contains {\"strength\": \"aal2\"} if true\n"))
+	v := ask(t, set, &Input{Version: InputVersion, Stage: StagePlan})
+	if d := cmp.Diff(plan.Requirements{Approvals: []plan.Approvals{}, Strength: "aal2"}, v.Requirements); d != "" {
+		t.Error(d)
+	}
+	v = ask(t, set, &Input{Version: InputVersion, Stage: StagePlan, Ticket: "x"})
+	if d := cmp.Diff(plan.Requirements{Approvals: []plan.Approvals{{Count: 2, Addresses: []string{}}}, Strength: "aal2"}, v.Requirements); d != "" {
+		t.Error(d)
+	}
+}
+
+// Several addresses of one count stand together, in order; the counts ascend.
+func TestApprovalsByAddress(t *testing.T) {
+	in := anInput()
+	in.Resets = append(in.Resets, Reset{Address: "credential.t.c"}, Reset{Address: "credential.t.d"})
+	text := "package remint.plan\n"
+	for address, n := range map[string]int{"c": 2, "a": 2, "b": 3} {
+		text += fmt.Sprintf("require contains {\"approvals\": %d, \"address\": \"credential.t.%s\"} if true\nrequire contains {\"approvals\": 1, \"address\": \"credential.t.%s\"} if true\n", n, address, address)
+	}
+	want := []plan.Approvals{
+		{Count: 2, Addresses: []string{"credential.t.a", "credential.t.c"}},
+		{Count: 3, Addresses: []string{"credential.t.b"}},
+	}
+	if d := cmp.Diff(want, ask(t, compileAll(t, named("a", Mandatory, text)), in).Requirements.Approvals); d != "" {
+		t.Error(d)
+	}
+}
