@@ -55,6 +55,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	req.Facts = s.facts(req.Facts)
 	a := &Application{session: s, req: req}
 	ready := false
 	defer func() {
@@ -69,6 +70,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	}
 	var answer diag.Diagnostics
 	a.Gate, answer = s.consent(ctx, a.question())
+	answer = append(answer, s.familiar(ctx)...)
 	if faults := append(denials(&a.File.Plan), answer...); faults.HasErrors() {
 		diags = append(diags, faults...)
 		return nil, append(diags, a.evidenceDenial(ctx, faults)...)
@@ -88,6 +90,9 @@ func (a *Application) question() question {
 func (a *Application) derive(ctx context.Context) diag.Diagnostics {
 	given := a.req.File
 	request := a.req.Request
+	if given != nil && given.Plan.TrustChange != nil {
+		return diag.Errored(diag.ExitError, "Not a plan of resets", "It is a change of the trust base: `remint trust accept` takes it.")
+	}
 	if given != nil {
 		request = requestOf(given)
 		if !given.Plan.Applyable && !slices.ContainsFunc(given.Plan.Decisions, func(d plan.Decision) bool { return d.Level == plan.Deny }) {
@@ -162,7 +167,8 @@ func headDiffers(a, b *plan.Plan) []string {
 	check("the trust base (approvers, signer, providers, notifiers, commands)", a.TrustDigest == b.TrustDigest || a.PolicyDigest != b.PolicyDigest)
 	check("what the policies require", reflect.DeepEqual(a.Requirements, b.Requirements))
 	check("what the policies decide", reflect.DeepEqual(a.Decisions, b.Decisions))
-	check("reason, mode, ticket or requester", a.Reason == b.Reason && a.Mode == b.Mode && a.Ticket == b.Ticket && a.Requester == b.Requester && a.Trust == b.Trust)
+	check("reason, mode, ticket or requester", a.Reason == b.Reason && a.Mode == b.Mode && a.Ticket == b.Ticket && a.Requester == b.Requester)
+	check("where the judges come from (it was planned with -trust or REMINT_TRUST, and this is without)", plan.TrustCovers(b.Trust, a.Trust))
 	check("which credentials there are", slices.EqualFunc(a.Resets, b.Resets, func(x, y plan.Reset) bool { return x.Address == y.Address }))
 	return out
 }

@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"crypto/x509"
 	"time"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -27,6 +26,8 @@ type ApproveRequest struct {
 type SignedApproval struct {
 	// Approver is the name of the approver block with this key.
 	Approver string
+	// Trust is the plan's: self-asserted, pinned or base.
+	Trust    string
 	Approval evidence.Approval
 	Document []byte
 }
@@ -40,9 +41,12 @@ const maxExpiry = 30 * 24 * time.Hour
 // A plan that the state at hand knows to be applied is refused; an approver who
 // has no state, or cannot read it, may approve all the same: apply asks again.
 func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest) (*SignedApproval, diag.Diagnostics) {
-	w, diags := e.Load(true)
+	w, base, diags := e.load(true)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
+	}
+	if base != nil && file.Plan.TrustChange == nil {
+		diags = append(diags, e.judgedBy(file, base.model)...)
 	}
 	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
 		return nil, diags
@@ -58,14 +62,20 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 		return nil, diags.Errorf("The key cannot be used", "%s.", err)
 	}
 	diags = append(diags, exposed(r.Key, r.Key)...)
-	who := approverOf(w, signer)
-	if who == nil {
-		return nil, diags.Errorf("Not an approver's key", "No approver block has the public half of %s. Its approval would not count.", r.Key)
+	who, where := approverOf(w, signer), "No approver block"
+	switch {
+	case file.Plan.TrustChange != nil:
+		who, where = holderOf(file.Plan.TrustChange, signer), "No approver of the trust base before the change"
+	case base != nil:
+		where = "No approver of the trust base (" + base.String() + ")"
+	}
+	if who == "" {
+		return nil, diags.Errorf("Not an approver's key", "%s has the public half of %s. Its approval would not count.", where, r.Key)
 	}
 	now := e.opts.Now().UTC().Truncate(time.Second)
 	a := evidence.Approval{
 		PlanID: file.ID, PlanDigest: file.Digest, PolicyDigest: file.Plan.PolicyDigest, TrustDigest: file.Plan.TrustDigest,
-		Targets: gate.Targets(file), Decision: evidence.Approve, Approver: who.Name, Comment: r.Comment,
+		Targets: gate.Targets(file), Decision: evidence.Approve, Approver: who, Comment: r.Comment,
 		CreatedAt: now, ExpiresAt: now.Add(r.Expires),
 	}
 	if r.Reject {
@@ -75,7 +85,7 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if err != nil {
 		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
 	}
-	return &SignedApproval{Approver: who.Name, Approval: a, Document: doc}, diags
+	return &SignedApproval{Approver: who, Trust: file.Plan.Trust, Approval: a, Document: doc}, diags
 }
 
 // unspent refuses a plan that the state knows to be applied.
@@ -103,20 +113,27 @@ func (e *Engine) unspent(ctx context.Context, w *config.Workspace, file *plan.Fi
 	return nil
 }
 
-// approverOf finds the approver with this key.
-func approverOf(w *config.Workspace, signer *evidence.Signer) *config.Approver {
-	want, err := x509.MarshalPKIXPublicKey(signer.Public())
-	if err != nil {
-		return nil
-	}
-	for i := range w.Approvers {
-		key, err := evidence.ParsePublicKey([]byte(w.Approvers[i].PublicKey))
+// approverOf names the approver with this key; "" if there is none.
+func approverOf(w *config.Workspace, signer *evidence.Signer) string {
+	for _, a := range w.Approvers {
+		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
 		if err != nil {
 			continue
 		}
-		if got, err := x509.MarshalPKIXPublicKey(key); err == nil && bytes.Equal(got, want) {
-			return &w.Approvers[i]
+		if id, err := evidence.KeyID(key); err == nil && id == signer.KeyID() {
+			return a.Name
 		}
 	}
-	return nil
+	return ""
+}
+
+// holderOf names the person whom a change of trust base says has this key. What it
+// says decides nothing: whose approval counts is for those who accept it.
+func holderOf(c *plan.TrustChange, signer *evidence.Signer) string {
+	for _, h := range c.Approvers {
+		if h.KeyID == signer.KeyID() && addrs.Identifier(h.Name) {
+			return h.Name
+		}
+	}
+	return ""
 }

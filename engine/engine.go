@@ -22,6 +22,7 @@ import (
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/trust"
 )
 
 // BuiltinPolicies is the name of the policy library as a source.
@@ -45,6 +46,7 @@ type Options struct {
 	Environ  []string
 	Events   event.Sink
 	Now      func() time.Time
+	Trust    TrustOptions
 	// Parallelism is DefaultParallelism when zero.
 	Parallelism int
 	// WrapJournal and WrapArchive, when set, stand between the engine and its
@@ -54,7 +56,11 @@ type Options struct {
 }
 
 // Engine works on one workspace.
-type Engine struct{ opts Options }
+type Engine struct {
+	opts Options
+	// trust says where the trust base was read last; "" while none was.
+	trust string
+}
 
 // New makes an engine; it reads nothing yet.
 func New(opts Options) *Engine {
@@ -70,16 +76,45 @@ func New(opts Options) *Engine {
 	return &Engine{opts: opts}
 }
 
-// Load evaluates the workspace. Offline needs no variables.
+// Load evaluates the workspace, under its trust base if there is one. Offline
+// needs no variables.
 func (e *Engine) Load(offline bool) (*config.Workspace, diag.Diagnostics) {
+	w, _, diags := e.load(offline)
+	return w, diags
+}
+
+// load is Load, with the trust base; nil where the workspace judges itself.
+func (e *Engine) load(offline bool) (*config.Workspace, *trustBase, diag.Diagnostics) {
+	base, diags := e.loadBase(offline)
+	if diags.HasErrors() {
+		return nil, nil, diags
+	}
+	opts := config.Options{Dir: e.opts.Dir}
+	if base != nil {
+		e.trust, opts.Base = base.String(), base.workspace
+	}
+	w, faults := e.loadFrom(offline, opts)
+	diags = append(diags, faults...)
+	if w != nil && base != nil {
+		diags = append(diags, copies(w)...)
+	}
+	return w, base, diags
+}
+
+// Trust says where the trust base was read, and which commit it was; "" where the
+// workspace judges itself.
+func (e *Engine) Trust() string { return e.trust }
+
+// loadFrom evaluates one directory.
+func (e *Engine) loadFrom(offline bool, opts config.Options) (*config.Workspace, diag.Diagnostics) {
 	library, err := policy.OpenLibrary(e.opts.Policies)
 	if err != nil {
 		return nil, diag.Errored(diag.ExitDenied, "The policy library cannot be read", "%s. What cannot be asked denies.", err)
 	}
-	options := libraryOptions(library)
-	options.Dir, options.Registry, options.Builtin, options.Version = e.opts.Dir, e.opts.Registry, e.opts.Runbooks, e.opts.Version
-	options.Vars, options.VarFiles, options.Environ, options.Offline = e.opts.Vars, e.opts.VarFiles, e.opts.Environ, offline
-	w, diags := config.Load(options)
+	withLibrary(&opts, library)
+	opts.Registry, opts.Builtin, opts.Version, opts.Offline = e.opts.Registry, e.opts.Runbooks, e.opts.Version, offline
+	opts.Vars, opts.VarFiles, opts.Environ = e.opts.Vars, e.opts.VarFiles, e.opts.Environ
+	w, diags := config.Load(opts)
 	if w != nil && len(w.Notifiers) == 0 {
 		w.Notifiers = []*config.Block{e.defaultNotifier()}
 	}
@@ -98,20 +133,23 @@ func (e *Engine) defaultNotifier() *config.Block {
 // Validate finds everything that can be found without starting a provider:
 // in the workspace, in its runbooks for every mode, in its policies.
 func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnostics) {
-	w, diags := e.Load(true)
+	w, base, diags := e.load(true)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
+	var set *policy.Set
 	var faults diag.Diagnostics
 	var beside sync.WaitGroup
 	beside.Go(func() {
-		var set *policy.Set
 		set, faults = e.policies(ctx, w)
 		set.Close()
 	})
 	diags = append(diags, w.Validate()...)
 	beside.Wait()
-	return w, append(diags, faults...)
+	if diags = append(diags, faults...); set != nil && base == nil {
+		diags = append(diags, e.pinned(trust.Of(w, set.Digests(), ownSigner(w)))...)
+	}
+	return w, diags
 }
 
 // PolicySources are the built-in library and the workspace's own.
@@ -123,21 +161,10 @@ func (e *Engine) PolicySources(w *config.Workspace) ([]policy.Source, diag.Diagn
 	sources := []policy.Source{builtin}
 	var diags diag.Diagnostics
 	for _, p := range w.Policies {
-		info, err := os.Stat(p.Path.Absolute)
-		if err != nil || !info.IsDir() {
-			rng := p.Range
-			diags = append(diags, diag.Diagnostic{
-				Severity: diag.Error, Summary: "A policy folder is missing", Exit: diag.ExitDenied, Range: &rng,
-				Detail: "Policy " + p.Name + " names the folder " + p.Path.Written + ", which is not there. What cannot be asked denies.",
-			})
-			continue
+		source, faults := folderSource(p)
+		if diags = append(diags, faults...); !faults.HasErrors() {
+			sources = append(sources, source)
 		}
-		root, err := os.OpenRoot(p.Path.Absolute)
-		if err != nil {
-			diags = append(diags, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s: %s cannot be opened. What cannot be asked denies.", p.Name, p.Path.Written)...)
-			continue
-		}
-		sources = append(sources, policy.Source{Name: p.Name, FS: root.FS(), Enforcement: string(p.Enforcement), Path: p.Path.Written})
 	}
 	return sources, diags
 }

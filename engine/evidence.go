@@ -61,13 +61,16 @@ func (e *Engine) EvidenceList(EvidenceRequest) ([]evidence.Summary, diag.Diagnos
 // EvidenceVerify checks everything in the evidence directory, offline. Findings
 // are in the report; faults are what kept it from being made.
 func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*evidence.Report, diag.Diagnostics) {
-	w, diags := e.Load(true)
+	w, base, diags := e.load(true)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
 	o := evidence.VerifyOptions{Dir: w.Settings.EvidenceDir.Absolute}
 	var err error
-	if o.PublicKeys, err = publicKeys(r.Keys, w); err != nil {
+	if o.PublicKeys, err = publicKeys(r.Keys, w); base != nil && len(r.Keys) == 0 {
+		o.PublicKeys, err = []crypto.PublicKey{base.signer}, nil
+	}
+	if err != nil {
 		diags = diags.Errorf("The signer's public key cannot be used", "%s. Name it with -key=FILE.", err)
 	}
 	if o.LedgerKey, err = ledgerPublicKey(r.LedgerKey, w); err != nil {

@@ -38,7 +38,7 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, dia
 	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], answer.Input()
 	in.Verification = &policy.Verification{Identity: doc.Requester, Strength: lifecycle.None}
 	in.Unattended, in.Now = asked.unattended, &now
-	judged, diags := s.policies.Eval(ctx, in)
+	judged, diags := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
 	if diags.HasErrors() {
 		return answer, diags
 	}
@@ -65,7 +65,7 @@ func (s *session) held(ctx context.Context, asked question) (gate.Answer, *execu
 	if s.policies.Digest() != doc.PolicyDigest {
 		differs = append(differs, "the policies")
 	}
-	if s.planner().TrustDigest() != doc.TrustDigest {
+	if s.trustDigest != doc.TrustDigest || !plan.TrustCovers(s.engine.trustWord(), doc.Trust) {
 		differs = append(differs, "the trust base (approvers, policies, signer, providers, notifiers, commands)")
 	}
 	answer, diags := s.consent(ctx, asked)

@@ -6,9 +6,9 @@ import (
 	"github.com/remint-dev/remint/engine/provider"
 )
 
-// libraryOptions tells configuration what the library has to choose and to set.
-func libraryOptions(l *policy.Library) config.Options {
-	o := config.Options{DefaultGroups: l.Defaults(), Parameters: LibrarySchema(l), ParameterGroups: map[string]string{}}
+// withLibrary tells configuration what the library has to choose and to set.
+func withLibrary(o *config.Options, l *policy.Library) {
+	o.DefaultGroups, o.Parameters, o.ParameterGroups = l.Defaults(), LibrarySchema(l), map[string]string{}
 	for _, g := range l.Groups {
 		if !g.Always {
 			o.Groups = append(o.Groups, g.Name)
@@ -17,7 +17,6 @@ func libraryOptions(l *policy.Library) config.Options {
 	for _, p := range l.Parameters {
 		o.ParameterGroups[p.Name] = p.Group
 	}
-	return o
 }
 
 // LibrarySchema is the library's parameters as attributes. None has a default:

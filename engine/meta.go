@@ -24,6 +24,8 @@ type meta struct {
 	Unattended bool              `json:"unattended,omitempty"`
 	// Policies are the sources, by name.
 	Policies map[string]keptSource `json:"policies"`
+	// Trust are the judges under which the run was opened, or that it made the state's.
+	Trust json.RawMessage `json:"trust,omitempty"`
 	// Denied is why the gates did not let the run begin; there is nothing to carry
 	// out then, whatever the plan says.
 	Denied []string `json:"denied,omitempty"`
@@ -36,7 +38,7 @@ type keptSource struct {
 }
 
 func (s *session) meta(req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string) (json.RawMessage, error) {
-	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied}
+	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied, Trust: s.trust.Keep()}
 	for _, a := range answer.Approvals {
 		m.Approvals = append(m.Approvals, a.Document)
 	}

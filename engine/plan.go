@@ -24,6 +24,12 @@ func (e *Engine) Plan(ctx context.Context, req planner.Request, offline bool) (*
 	if planned == nil {
 		return nil, diags
 	}
+	for _, d := range s.familiar(ctx) { // as with approvals: a plan may be made, and not yet applied
+		if d.Exit == diag.ExitMissing {
+			d.Severity = diag.Warning
+		}
+		diags = append(diags, d)
+	}
 	return planned.File, append(diags, denials(&planned.File.Plan)...)
 }
 

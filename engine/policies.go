@@ -24,7 +24,8 @@ func (e *Engine) PolicyEval(ctx context.Context, file *plan.File) (*policy.Expla
 	if planned.File.Digest != file.Digest {
 		diags = diags.Warnf("The plan is stale", "The decision is about what would be planned now, which is not what the file says.")
 	}
-	explained, faults := s.policies.Explain(ctx, planner.Input(policy.StagePlan, &planned.File.Plan, planned.Resets))
+	in := planner.Input(policy.StagePlan, &planned.File.Plan, planned.Resets)
+	explained, faults := s.policies.Explain(ctx, in, planner.Before(in, planned.Resets)...)
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}

@@ -72,13 +72,13 @@ func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) (*SignedResoluti
 		return nil, diags.Errorf("The key cannot be used", "%s.", err)
 	}
 	who := approverOf(w, signer)
-	if who == nil {
+	if who == "" {
 		return nil, diags.Errorf("Nobody's key", "No approver block has the public half of %s. An answer is the statement of a person whom the workspace knows: "+
 			"sign with the key of %s.", r.Key, orNobody(approverNames(w)))
 	}
 	res := evidence.Resolution{
 		Run: run.ID, PlanID: run.PlanID, PlanDigest: run.PlanDigest, Address: asked.Address, Step: asked.Step, Question: asked.Asks, Record: asked.Record,
-		Answer: r.Answer, Approver: who.Name, Comment: r.Comment, CreatedAt: e.opts.Now().UTC().Truncate(time.Second),
+		Answer: r.Answer, Approver: who, Comment: r.Comment, CreatedAt: e.opts.Now().UTC().Truncate(time.Second),
 	}
 	doc, err := evidence.SignResolution(signer, res)
 	if err == nil {

@@ -154,6 +154,16 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		}
 		return nil, nil
 	}
+	if file.Plan.TrustChange != nil {
+		job.Operator = run.Operator
+		for _, d := range m.Approvals {
+			job.Gate.Approvals = append(job.Gate.Approvals, gate.Approval{Document: d})
+		}
+		if err := x.FinishTrust(ctx, job); err != nil {
+			return fail(diag.ExitUnfinished, "It made another trust base this state's, and evidence of that cannot be written: %s.", err)
+		}
+		return nil, nil
+	}
 	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest); diags.HasErrors() {
 		return nil, diags
 	}

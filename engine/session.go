@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/trust"
 )
 
 // session is a loaded workspace with everything open that a command needs.
@@ -25,6 +26,11 @@ type session struct {
 	fleet     *fleet.Fleet    // nil offline
 	signer    *evidence.Signer
 	known     planner.Known
+	// base is where the judges come from, nil where the workspace judges itself;
+	// trust is who they are, and trustDigest their digest.
+	base        *trustBase
+	trust       *trust.Base
+	trustDigest string
 }
 
 // need says what a session must have.
@@ -35,15 +41,18 @@ type need struct {
 	state bool
 	// signer requires the evidence key; otherwise it is used if it is there.
 	signer bool
+	// judges is for questions about who judges: the state if there is one, no
+	// provider, and no variable that need not be known.
+	judges bool
 }
 
 // open loads the workspace and opens what is needed.
 func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) {
-	w, diags := e.Load(n.offline)
+	w, base, diags := e.load(n.offline || n.judges)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
-	s := &session{engine: e, workspace: w}
+	s := &session{engine: e, workspace: w, base: base}
 	sources, faults := e.PolicySources(w)
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
@@ -56,8 +65,10 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		s.close()
 		return nil, diags
 	}
-	if !n.offline {
+	if !n.offline && !n.judges {
 		s.fleet = fleet.New(e.opts.Registry)
+	}
+	if !n.offline {
 		s.journal, faults = e.state(ctx, w, n.state)
 		diags = append(diags, faults...)
 	}
@@ -74,6 +85,7 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 	case n.signer:
 		diags = diags.Errorf("The evidence key cannot be used", "%s: %s. A reset without evidence is not begun.", w.Settings.SignerKey.Written, reason(err))
 	}
+	diags = append(diags, s.judges()...)
 	if diags.HasErrors() {
 		s.close()
 		return nil, diags
@@ -83,6 +95,39 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		diags = append(diags, exposed(ledgerKeyPath(w), "the ledger's key, ledger.key beside it,")...)
 	}
 	return s, diags
+}
+
+// judges settles who judges, and holds the evidence key against it.
+func (s *session) judges() diag.Diagnostics {
+	defer func() { s.trustDigest = s.trust.Digest() }()
+	if s.base == nil {
+		id := ownSigner(s.workspace)
+		if s.signer != nil {
+			id = s.signer.KeyID()
+		}
+		s.trust = trust.Of(s.workspace, s.policies.Digests(), id)
+		return s.engine.pinned(s.trust)
+	}
+	s.trust = s.base.model
+	if s.signer != nil && s.signer.KeyID() != s.trust.Signer {
+		return diag.Errored(0, "Not the trust base's evidence key", "%s is another key than the trust base (%s) says evidence is signed with. Use that key, or have the change agreed to in the trust base first.",
+			s.workspace.Settings.SignerKey.Written, s.base)
+	}
+	return nil
+}
+
+// ownSigner is the id of the workspace's evidence key, from its public half; "" if
+// there is none yet.
+func ownSigner(w *config.Workspace) string {
+	keys, err := publicKeys(nil, w)
+	if err != nil {
+		return ""
+	}
+	id, err := evidence.KeyID(keys[0])
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 // exposed warns of a private key that others can read or replace. It is no fault:
@@ -112,9 +157,10 @@ func (s *session) planner() *planner.Planner {
 	p := &planner.Planner{
 		Workspace: s.workspace, Fleet: s.fleet, Policies: s.policies, Known: s.known,
 		Events: s.engine.opts.Events, Now: s.engine.opts.Now, Parallelism: s.engine.opts.Parallelism,
+		Trust: s.engine.trustWord(), TrustDigest: s.trustDigest,
 	}
-	if s.signer != nil {
-		p.SignerID = s.signer.KeyID()
+	if s.base != nil {
+		p.Base = s.base.workspace
 	}
 	return p
 }

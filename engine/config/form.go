@@ -29,7 +29,7 @@ type slot struct {
 	at    hcl.Range
 	expr  hclsyntax.Expression // nil when absent
 	vary  bool
-	value any  // when it does not vary
+	value any // when it does not vary
 	// unknown is set offline, when the value depends on a variable without one.
 	unknown bool
 	fails   bool // reported for one instance; the others are not worth repeating

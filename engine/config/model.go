@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -108,6 +109,9 @@ type Policy struct {
 	// workspace's folder of it, which must hold the same; zero if there is none.
 	Bound bool
 	Copy  provider.Path
+	// Files are what the folder held when its trust base was read; nil means that
+	// Path is read when it is asked.
+	Files fs.FS
 	Range diag.Range
 }
 

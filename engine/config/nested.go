@@ -91,9 +91,7 @@ func (l *loader) nested(d *decodedBlock, ctx *hcl.EvalContext, address string) *
 		return d.shared
 	}
 	got, _ := l.fill(d.form, ctx, address)
-	if l.opts.Base != nil || l.opts.isBase() {
-		l.unknowns(d.form, got)
-	}
+	l.unknowns(d.form, got)
 	l.checkWrites(d.form, got, "", false)
 	out := &Block{Type: d.block.Labels[0], Name: d.block.Labels[1], Field: d.field, Attrs: provider.NewAttrs(got), Range: d.at}
 	if !d.form.varies {

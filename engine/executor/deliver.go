@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/remint-dev/remint/engine/config"
@@ -78,19 +79,20 @@ func (r *reset) reload(ctx context.Context, st config.Step) (entry, error) {
 // notify tells people through every notifier that the step names.
 func (r *reset) notify(ctx context.Context, st config.Step) (entry, error) {
 	var e entry
-	n := r.notice("finished", st.To)
-	n.ID = r.job.Run + "/" + r.address + "/" + st.Addr.String()
+	people := r.people(st.To)
 	var told []string
 	for _, b := range r.x.Notifiers {
-		if len(st.Via) > 0 && !slices.Contains(st.Via, b.Key()) {
+		if len(st.Via) > 0 && !slices.Contains(st.Via, b.Key()) && !b.Bound {
 			continue
 		}
 		s, err := r.x.Fleet.Notifier(ctx, b)
 		if err == nil {
 			err = r.mine(ctx)
 		}
-		if err == nil {
-			err = s.Send(ctx, n)
+		for i, to := range people {
+			if err == nil {
+				err = s.Send(ctx, r.numbered(r.notice("finished", to), st.Addr.String(), i))
+			}
 		}
 		if err != nil {
 			return e, err
@@ -100,9 +102,27 @@ func (r *reset) notify(ctx context.Context, st config.Step) (entry, error) {
 	if len(told) == 0 {
 		return e, provider.Errorf(provider.Permanent, "step %s names no notifier that is declared", st.Addr)
 	}
-	e.fact("to", "%s", st.To)
+	e.fact("to", "%s", strings.Join(people, ", "))
 	e.fact("via", "%s", strings.Join(told, ", "))
 	return e, nil
+}
+
+// people are who is told: to, and where the workspace names another owner than its
+// trust base, the base's.
+func (r *reset) people(to string) []string {
+	if c := r.Plan.Change; c != nil && c.Owner != "" && c.Owner != to {
+		return []string{to, c.Owner}
+	}
+	return []string{to}
+}
+
+// numbered gives a notice its key, which recurs when it is sent again.
+func (r *reset) numbered(n provider.Notice, what string, i int) provider.Notice {
+	n.ID = r.job.Run + "/" + r.address + "/" + what
+	if i > 0 {
+		n.ID += "/" + strconv.Itoa(i+1)
+	}
+	return n
 }
 
 // notice is what people are told about this reset so far.
@@ -134,10 +154,6 @@ func (r *reset) notice(kind, to string) provider.Notice {
 // tellOwner tells the owner that a reset stopped after something was changed. It
 // is tried once: the run's own output and evidence say the same.
 func (r *reset) tellOwner(ctx context.Context, cause error) {
-	n := r.notice("halted", r.Plan.Owner)
-	n.ID = r.job.Run + "/" + r.address + "/halted"
-	n.Summary = fmt.Sprintf("The reset of %s was begun and is not finished: %s", r.address, cause)
-	n.Next = "remint resume " + r.job.Run
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), defaultTimeout)
 	defer cancel()
 	for _, b := range r.x.Notifiers {
@@ -145,8 +161,13 @@ func (r *reset) tellOwner(ctx context.Context, cause error) {
 		if err == nil {
 			err = r.mine(ctx)
 		}
-		if err == nil {
-			err = s.Send(ctx, n)
+		for i, to := range r.people(r.Plan.Owner) {
+			if err == nil {
+				n := r.numbered(r.notice("halted", to), "halted", i)
+				n.Summary = fmt.Sprintf("The reset of %s was begun and is not finished: %s", r.address, cause)
+				n.Next = "remint resume " + r.job.Run
+				err = s.Send(ctx, n)
+			}
 		}
 		if err != nil {
 			r.tell(event.Event{Type: event.Diagnostic, Level: event.Warn, Message: "The owner could not be told through " + b.Key() + ": " + err.Error()})

@@ -14,7 +14,7 @@ import (
 // the run was denied, so that a resume finishes this evidence and nothing else.
 func (x *Executor) Deny(ctx context.Context, job *Job, why []string) error {
 	if err := x.Journal.Open(ctx, journal.Run{
-		ID: job.Run, PlanID: "denied/" + job.Run, PlanDigest: job.File.Digest, Operator: job.Operator, OpenedAt: x.now(),
+		ID: job.Run, PlanID: deniedPrefix + job.Run, PlanDigest: job.File.Digest, Operator: job.Operator, OpenedAt: x.now(),
 		Plan: encodePlan(job.File), Meta: job.Meta,
 	}); err != nil {
 		return err

@@ -22,7 +22,7 @@ func FuzzEntry(f *testing.F) {
 		r := journal.Record{Run: "r", Address: "credential.t.n", Step: step, Kind: journal.Kind(kind), Data: data}
 		h := newHistory()
 		err := h.read(r)
-		if _, why := Summary(r); err != nil && why == "" {
+		if brief := Summary(r); err != nil && brief.Why == "" {
 			t.Error("what cannot be read has no reason")
 		}
 		if err != nil {

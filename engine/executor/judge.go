@@ -25,7 +25,7 @@ func (r *reset) judge(ctx context.Context, final bool) error {
 	in.Requirements, in.Operator, in.Approvals, in.Unattended = &doc.Requirements, r.job.Operator, r.job.Gate.Input(), r.job.Unattended
 	in.Verification = &policy.Verification{Identity: doc.Requester, Strength: r.job.Verified}
 	in.Resets[0].Result = r.result(final)
-	judged, diags := r.x.Policies.Eval(ctx, in)
+	judged, diags := r.x.Policies.Eval(ctx, in, planner.Before(in, []*planner.Reset{r.Reset})...)
 	if diags.HasErrors() {
 		return provider.Errorf(provider.Permanent, "the result policies could not be asked: %v", diags.Err())
 	}

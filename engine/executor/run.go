@@ -215,6 +215,9 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		}
 		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document}
 		e.fact("event", "%s", l.event)
+		if l.event == "opened" {
+			e.fact(trustFact, "%s", trustOf(doc))
+		}
 		batch.Records = append(batch.Records, journal.Record{Run: r.job.Run, Kind: journal.Note, At: common.Recorded, Data: e.encode()})
 		batch.Bundles = append(batch.Bundles, bundle)
 	}

@@ -7,6 +7,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/remint-dev/remint/engine/lifecycle"
@@ -15,8 +16,24 @@ import (
 // FormatVersion is the version of the document that this program writes.
 const FormatVersion = "1.0"
 
-// SelfAsserted is the trust of a workspace that judges itself.
-const SelfAsserted = "self-asserted"
+// What a plan says of where its judges come from. Which they are, its trust digest
+// says: a place is shown, and not part of the plan.
+const (
+	// SelfAsserted is the trust of a workspace that judges itself.
+	SelfAsserted = "self-asserted"
+	// Pinned is that of a workspace whose own judges have the digest that somebody
+	// outside of it asked for.
+	Pinned = "pinned"
+	// FromBase is that of a workspace whose judges come from a trust base.
+	FromBase = "base"
+)
+
+// TrustCovers reports whether judges of the trust now are good enough for a plan
+// that says stated.
+func TrustCovers(now, stated string) bool {
+	order := []string{SelfAsserted, Pinned, FromBase}
+	return slices.Contains(order, stated) && slices.Index(order, now) >= slices.Index(order, stated)
+}
 
 // File is the plan as saved.
 type File struct {
@@ -41,7 +58,7 @@ type Plan struct {
 	Requester string           `json:"requester" jsonschema:"description=A claim; verified at apply."`
 	// Applyable is false for plans made offline, and for denied ones.
 	Applyable bool `json:"applyable"`
-	// Trust says who judges: "self-asserted", or where the trust base came from.
+	// Trust says who judges: self-asserted, pinned or base.
 	Trust           string       `json:"trust"`
 	WorkspaceDigest string       `json:"workspace_digest"`
 	PolicyDigest    string       `json:"policy_digest"`
@@ -49,6 +66,25 @@ type Plan struct {
 	Requirements    Requirements `json:"requirements"`
 	Decisions       []Decision   `json:"decisions"`
 	Resets          []Reset      `json:"resets"`
+	// TrustChange stands in a plan without resets that is about the judges themselves.
+	TrustChange *TrustChange `json:"trust_change,omitempty"`
+}
+
+// TrustChange asks that a state take another trust base for its own. It is approved
+// as plans are, by approvers of the base before it: the plan's trust digest is that one's.
+type TrustChange struct {
+	// To is the digest of the base to come.
+	To string `json:"to"`
+	// Changes say what differs, a line each.
+	Changes []string `json:"changes"`
+	// Approvers of the base before, for those who look for their own key.
+	Approvers []KeyHolder `json:"approvers"`
+}
+
+// KeyHolder is a person and the id of her public key.
+type KeyHolder struct {
+	Name  string `json:"name"`
+	KeyID string `json:"key_id"`
 }
 
 // Requirements is what must be at hand before apply may change anything; the
@@ -95,6 +131,7 @@ type Decision struct {
 // the order that RFC 8785 wants.
 type Reset struct {
 	Address        string            `json:"address"`
+	Change         *Change           `json:"change,omitempty"`
 	CredentialType string            `json:"credential_type"`
 	DependsOn      []string          `json:"depends_on"`
 	Environment    string            `json:"environment"`
@@ -105,6 +142,14 @@ type Reset struct {
 	Owner          string            `json:"owner"`
 	Runbook        Runbook           `json:"runbook"`
 	Steps          []Step            `json:"steps"`
+}
+
+// Change is what of a credential is not as the trust base has it.
+type Change struct {
+	Fields []string `json:"fields"`
+	// Owner is the base's, who is told too; "" if the base lacks the credential or
+	// the owner is the same.
+	Owner string `json:"owner"`
 }
 
 // Runbook names the runbook and pins its content.

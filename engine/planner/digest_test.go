@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
+	"github.com/remint-dev/remint/engine/trust"
 )
 
 const digested = `
@@ -43,13 +45,14 @@ credential "mem_key" "team" {
 `
 
 // digests of the plan of everything in a workspace of these files.
-func digests(t *testing.T, files map[string]string, password string, change func(*planner.Planner, *planner.Request)) (workspace, trust, whole string) {
+func digests(t *testing.T, files map[string]string, password string, change func(*planner.Planner, *planner.Request)) (workspace, judges, whole string) {
 	t.Helper()
 	p := newPlanner(t, load(t, files, map[string]string{"password": password}), nil)
 	req := planner.Request{Reason: lifecycle.Scheduled, All: true}
 	if change != nil {
 		change(p, &req)
 	}
+	p.Trust, p.TrustDigest = plan.SelfAsserted, trust.Of(p.Workspace, p.Policies.Digests(), "signer").Digest()
 	planned, diags := p.Plan(context.Background(), req)
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
@@ -67,7 +70,7 @@ func digests(t *testing.T, files map[string]string, password string, change func
 // What does not change the meaning does not change a digest.
 func TestDigestsAreTheSame(t *testing.T) {
 	whole := map[string]string{"main.remint.hcl": digested + runbooks}
-	workspace, trust, plan := digests(t, whole, "first-canary", nil)
+	workspace, base, document := digests(t, whole, "first-canary", nil)
 	at := strings.Index(digested, "credential \"mem_key\"")
 	with := func(old, repl string) map[string]string {
 		text := strings.Replace(digested, old, repl, 1)
@@ -97,8 +100,8 @@ func TestDigestsAreTheSame(t *testing.T) {
 				row.password = "first-canary"
 			}
 			w, tr, pl := digests(t, row.files, row.password, row.change)
-			if w != workspace || tr != trust || pl != plan {
-				t.Errorf("workspace %v, trust %v, plan %v are the same", w == workspace, tr == trust, pl == plan)
+			if w != workspace || tr != base || pl != document {
+				t.Errorf("workspace %v, trust %v, plan %v are the same", w == workspace, tr == base, pl == document)
 			}
 		})
 	}
@@ -108,7 +111,7 @@ func TestDigestsAreTheSame(t *testing.T) {
 // that of the plan.
 func TestDigestsDiffer(t *testing.T) {
 	whole := map[string]string{"main.remint.hcl": digested + runbooks}
-	workspace, trust, plan := digests(t, whole, "canary", nil)
+	workspace, base, document := digests(t, whole, "canary", nil)
 	with := func(old, repl string) map[string]string {
 		text := strings.Replace(digested+runbooks, old, repl, 1)
 		if text == digested+runbooks {
@@ -134,8 +137,7 @@ func TestDigestsDiffer(t *testing.T) {
 		"environment":         {files: with(`environment = "test"`, `environment = "staging"`), workspace: true, trust: true},
 		"sensitive is absent": {files: with("  password    = var.password\n", ""), workspace: true, trust: true},
 		"notifier":            {files: with(`"ops" }`, `"other" }`), trust: true},
-		"signer":              {files: whole, trust: true, change: func(p *planner.Planner, _ *planner.Request) { p.SignerID = "another" }},
-		"policy": {files: whole, trust: true, change: func(p *planner.Planner, _ *planner.Request) {
+		"policy": {files: whole, change: func(p *planner.Planner, _ *planner.Request) {
 			p.Policies = judges(t, "package remint.plan\nwarn contains {\"id\": \"w\", \"msg\": \"m\"} if false\n")
 		}},
 		"ticket": {files: whole, change: func(_ *planner.Planner, r *planner.Request) { r.Ticket = "T-1" }},
@@ -146,8 +148,8 @@ func TestDigestsDiffer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, tr, pl := digests(t, row.files, "canary", row.change)
-			if (w != workspace) != row.workspace || (tr != trust) != row.trust || pl == plan {
-				t.Errorf("workspace differs: %v, trust differs: %v, plan differs: %v", w != workspace, tr != trust, pl != plan)
+			if (w != workspace) != row.workspace || (tr != base) != row.trust || pl == document {
+				t.Errorf("workspace differs: %v, trust differs: %v, plan differs: %v", w != workspace, tr != base, pl != document)
 			}
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/fleet"
 	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/provider"
@@ -135,7 +136,7 @@ func newPlanner(t *testing.T, w *config.Workspace, at targets) *planner.Planner 
 	f := fleet.New(registry(at))
 	t.Cleanup(func() { _ = f.Close() })
 	return &planner.Planner{
-		Workspace: w, Fleet: f, Policies: judges(t, ""), Known: planner.Known{}, SignerID: "signer", Events: event.Discard,
+		Workspace: w, Fleet: f, Policies: judges(t, ""), Known: planner.Known{}, Trust: plan.SelfAsserted, TrustDigest: "sha256:0", Events: event.Discard,
 		Now: func() time.Time { return now }, Parallelism: 4,
 	}
 }

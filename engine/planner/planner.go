@@ -30,10 +30,13 @@ type Planner struct {
 	Fleet     *fleet.Fleet // nil for offline plans: no provider is started
 	Policies  *policy.Set
 	Known     Known
-	// SignerID is the fingerprint of the evidence signer's public key; part of the trust base.
-	SignerID string
-	Events   event.Sink
-	Now      func() time.Time
+	// Trust says where the judges come from, as plans do, and TrustDigest which they are.
+	Trust, TrustDigest string
+	// Base is the trust base's workspace, nil without one: where it holds credentials
+	// too, what differs from it is judged by its values as well.
+	Base   *config.Workspace
+	Events event.Sink
+	Now    func() time.Time
 	// Parallelism bounds how many targets are read at once.
 	Parallelism int
 
@@ -61,8 +64,10 @@ type Planned struct {
 type Reset struct {
 	Credential *config.Credential
 	Plan       *plan.Reset
-	// Input is how policies see it.
-	Input policy.Reset
+	// Input is how policies see it, and Before how they would see it by the trust
+	// base's values, where those differ.
+	Input  policy.Reset
+	Before *policy.Reset
 
 	request *config.Reset
 }
@@ -93,8 +98,8 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	}
 	doc := plan.Plan{
 		Reason: reset.Reason, Mode: reset.Mode, Ticket: req.Ticket, Requester: req.Requester,
-		Applyable: p.Fleet != nil, Trust: plan.SelfAsserted,
-		WorkspaceDigest: WorkspaceDigest(chosen), PolicyDigest: p.Policies.Digest(), TrustDigest: p.TrustDigest(),
+		Applyable: p.Fleet != nil, Trust: p.Trust,
+		WorkspaceDigest: WorkspaceDigest(chosen), PolicyDigest: p.Policies.Digest(), TrustDigest: p.TrustDigest,
 		Resets: make([]plan.Reset, len(resets)),
 	}
 	for i, r := range resets {
@@ -102,7 +107,8 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 		r.Plan = &doc.Resets[i]
 	}
 	if len(resets) > 0 {
-		judged, faults := p.Policies.Eval(ctx, Input(policy.StagePlan, &doc, resets))
+		in := Input(policy.StagePlan, &doc, resets)
+		judged, faults := p.Policies.Eval(ctx, in, Before(in, resets)...)
 		diags = append(diags, faults...)
 		if diags.HasErrors() {
 			return nil, diags
@@ -155,6 +161,7 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 	for _, c := range chosen {
 		planned[c.Addr.String()] = true
 	}
+	base := p.baseline()
 	group.SetLimit(max(p.Parallelism, 1))
 	for i, c := range chosen {
 		group.Go(func() error {
@@ -172,6 +179,10 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 				return nil
 			}
 			out[i] = p.reset(c, steps, &reset, obs, target, planned)
+			if diags := p.against(base, out[i]); diags.HasErrors() {
+				faults.add(c, diags)
+				return nil
+			}
 			seen[i] = p.seen(c, obs)
 			mu.Lock()
 			defer mu.Unlock()

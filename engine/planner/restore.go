@@ -30,6 +30,7 @@ func (p *Planner) Restore(file *plan.File) ([]*Reset, diag.Diagnostics) {
 		return nil, changed("what it says of the credentials in this run is not what the run was planned from")
 	}
 	reset := config.Reset{Reason: doc.Reason, Mode: doc.Mode, Ticket: doc.Ticket, Requester: doc.Requester}
+	base := p.baseline()
 	out := make([]*Reset, len(chosen))
 	for i, c := range chosen {
 		steps, diags := c.Runbook.Expand(c, reset)
@@ -42,6 +43,12 @@ func (p *Planner) Restore(file *plan.File) ([]*Reset, diag.Diagnostics) {
 		}
 		s := situation{c: c, reset: reset, obs: provider.Observation{}, steps: steps, shared: &p.shared}
 		out[i] = &Reset{Credential: c, Plan: r, Input: s.input(r, p.shared.find(r.Steps)), request: &reset}
+		as := *r // the plan's own words stand, whatever the base says by now
+		now := &Reset{Credential: c, Plan: &as, Input: out[i].Input, request: &reset}
+		if diags := p.against(base, now); diags.HasErrors() {
+			return nil, diags
+		}
+		out[i].Input, out[i].Before = now.Input, now.Before
 	}
 	return out, nil
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/remint-dev/remint/engine/diag"
 )
 
 // sourceDigest is what Digest covers of one source.
@@ -25,6 +27,25 @@ func (f *folder) digest() sourceDigest {
 	}
 	slices.Sort(d.Modules)
 	return d
+}
+
+// Digests gives the digest of each source by its name, "sha256:…" over its content;
+// it reads the sources and compiles nothing.
+func Digests(sources []Source) (map[string]string, diag.Diagnostics) {
+	var diags diag.Diagnostics
+	out := map[string]string{}
+	for _, src := range sources {
+		folder, faults := load(src)
+		diags = append(diags, faults...)
+		out[src.Name] = folder.digest().content()
+	}
+	return out, diags
+}
+
+// content is the digest of the modules alone.
+func (d sourceDigest) content() string {
+	sum := sha256.Sum256([]byte(strings.Join(d.Modules, "\n")))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 func uniteDigests(all []sourceDigest) string {

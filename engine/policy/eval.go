@@ -27,19 +27,40 @@ func (v Verdict) Denied() bool {
 	return false
 }
 
-// Eval asks every source about in.Stage. It has no side effects, and the same
-// input gives the same result. Any fault asks for diag.ExitDenied and names the
-// source; then the result is not to be used.
-func (s *Set) Eval(ctx context.Context, in *Input) (Verdict, diag.Diagnostics) {
-	verdict, _, diags := s.eval(ctx, in, false)
+// Eval asks every source about in.Stage, and about each of also, which are of the
+// same stage and resets: the strictest of all counts. It has no side effects, and
+// the same input gives the same result. Any fault asks for diag.ExitDenied and names
+// the source; then the result is not to be used.
+func (s *Set) Eval(ctx context.Context, in *Input, also ...*Input) (Verdict, diag.Diagnostics) {
+	verdict, _, diags := s.eval(ctx, false, in, also...)
 	return verdict, diags
 }
 
-// eval asks the known sources here and the others in their own process, side by
-// side, and unites what they say. answers are in the order of the sources.
-func (s *Set) eval(ctx context.Context, in *Input, explain bool) (Verdict, []answer, diag.Diagnostics) {
+// eval unites what the sources say of every input. answers are in the order of
+// the sources; rules that were asked about several inputs stand there once.
+func (s *Set) eval(ctx context.Context, explain bool, in *Input, also ...*Input) (Verdict, []answer, diag.Diagnostics) {
+	u := newUnion(in)
+	answers, diags := s.into(ctx, u, explain, in)
+	for _, x := range also {
+		more, faults := s.into(ctx, u, explain, x)
+		diags = append(diags, faults...)
+		for i := range more {
+			for j := range min(len(more[i].asked), len(answers[i].asked)) {
+				answers[i].asked[j].Held += more[i].asked[j].Held
+			}
+		}
+	}
+	if diags.HasErrors() {
+		return Verdict{}, nil, diags
+	}
+	return u.result(), answers, diags
+}
+
+// into asks the known sources here and the others in their own process, side by
+// side, about one input, and adds what they say.
+func (s *Set) into(ctx context.Context, u *union, explain bool, in *Input) ([]answer, diag.Diagnostics) {
 	if !stageKnown(in.Stage) {
-		return Verdict{}, nil, denied("Unknown policy stage", "There is no stage %q.", in.Stage)
+		return nil, denied("Unknown policy stage", "There is no stage %q.", in.Stage)
 	}
 	answers := make([]answer, len(s.sources))
 	faults := make([]diag.Diagnostics, len(s.sources))
@@ -49,7 +70,6 @@ func (s *Set) eval(ctx context.Context, in *Input, explain bool) (Verdict, []ans
 		s.remote.eval(ctx, in, explain, answers, faults)
 	}
 	here.Wait()
-	u := newUnion(in)
 	var diags diag.Diagnostics
 	for i, src := range s.sources {
 		diags = append(diags, faults[i]...)
@@ -57,10 +77,7 @@ func (s *Set) eval(ctx context.Context, in *Input, explain bool) (Verdict, []ans
 			diags = append(diags, unanswered(src.name, in.Stage, err)...)
 		}
 	}
-	if diags.HasErrors() {
-		return Verdict{}, nil, diags
-	}
-	return u.result(), answers, diags
+	return answers, diags
 }
 
 // evalKnown asks the sources that are judged in this process.

@@ -32,8 +32,8 @@ type AskedRule struct {
 
 // Explain is Eval with a trace of which rules held, and where they stand. It
 // costs several times as much.
-func (s *Set) Explain(ctx context.Context, in *Input) (Explanation, diag.Diagnostics) {
-	verdict, answers, diags := s.eval(ctx, in, true)
+func (s *Set) Explain(ctx context.Context, in *Input, also ...*Input) (Explanation, diag.Diagnostics) {
+	verdict, answers, diags := s.eval(ctx, true, in, also...)
 	if diags.HasErrors() {
 		return Explanation{}, diags
 	}

@@ -26,11 +26,11 @@ func FuzzResult(f *testing.F) {
 			return
 		}
 		term := ast.NewTerm(v)
-		if d, err := decision(term); err == nil && (d.Rule == "" || d.Message == "" || len(d.Message) > maxMessage || d.Controls == nil) {
+		if d, err := findingOf("deny", term); err == nil && (d.Rule == "" || d.Message == "" || len(d.Message) > maxMessage || d.Controls == nil) {
 			t.Errorf("%s was read as %+v", b, d)
 		}
-		r, err := requirementOf(term)
-		if err == nil && (r.approvals > 0) == (r.strength != "") {
+		r, err := findingOf("require", term)
+		if err == nil && (r.Approvals > 0) == (r.Strength != "") {
 			t.Errorf("%s was read as %+v", b, r)
 		}
 	})

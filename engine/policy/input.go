@@ -78,8 +78,33 @@ type Reset struct {
 	// Phases in the order in which they run.
 	Phases []lifecycle.Phase `json:"phases"`
 	Steps  []Step            `json:"steps"`
+	// Change is what differs from the trust base, where that holds credentials too;
+	// absent when nothing does. The reset is judged by the base's values as well,
+	// as a reset of its own without Change.
+	Change *Change `json:"change,omitempty"`
 	// Result stands in the result stage only.
 	Result *Result `json:"result,omitempty"`
+}
+
+// Change is how a credential differs from what the trust base says of it.
+type Change struct {
+	// Fields are some of added, attributes, consumers, environment, labels, owner,
+	// provider, runbook, stores; sorted.
+	Fields []string `json:"fields"`
+	// Base is what the trust base says; absent for a credential that it lacks.
+	Base *Changed `json:"base,omitempty"`
+}
+
+// Changed is the trust base's side of a change.
+type Changed struct {
+	Provider    string            `json:"provider"`
+	Owner       string            `json:"owner"`
+	Environment string            `json:"environment"`
+	Production  bool              `json:"production"`
+	Labels      map[string]string `json:"labels"`
+	Runbook     plan.Runbook      `json:"runbook"`
+	Stores      []string          `json:"stores"`
+	Consumers   []string          `json:"consumers"`
 }
 
 // Step is one step as policies see it.

@@ -78,6 +78,8 @@ type Options struct {
 type Set struct {
 	sources []*judged
 	digest  string
+	// digests are those of the sources' contents, by name.
+	digests map[string]string
 	limits  Limits
 	remote  *remote // nil where all Rego is known
 }
@@ -134,6 +136,10 @@ func (o Options) Compile(ctx context.Context, sources []Source) (*Set, diag.Diag
 		set.Close()
 		return nil, diags
 	}
+	set.digests = map[string]string{}
+	for _, d := range digests {
+		set.digests[d.Name] = d.content()
+	}
 	set.digest = uniteDigests(digests)
 	return set, diags
 }
@@ -171,3 +177,6 @@ func checkSources(sources []Source) diag.Diagnostics {
 // Digest is "sha256:…" over names, enforcements and the content of the modules
 // that are asked. Order, file names and line endings do not count; tests neither.
 func (s *Set) Digest() string { return s.digest }
+
+// Digests are those of the sources' contents by name, as the function Digests has them.
+func (s *Set) Digests() map[string]string { return s.digests }

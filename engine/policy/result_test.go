@@ -12,8 +12,8 @@ import (
 	"github.com/remint-dev/remint/engine/plan"
 )
 
-// judged is what one source says that has one member of one set.
-func judged(t *testing.T, set, object string) (Verdict, diag.Diagnostics) {
+// saying is what one source says that has one member of one set.
+func saying(t *testing.T, set, object string) (Verdict, diag.Diagnostics) {
 	t.Helper()
 	return compileAll(t, named("house", Mandatory, "package remint.plan\n"+set+" contains x if x := "+object+"\n")).Eval(context.Background(), anInput())
 }
@@ -44,7 +44,7 @@ func TestResultsHaveBounds(t *testing.T) {
 		"the other fault":        {"deny", `{"msg": 1}`, "msg is 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, diags := judged(t, tc.set, tc.object)
+			_, diags := saying(t, tc.set, tc.object)
 			switch {
 			case tc.want == "" && diags.HasErrors():
 				t.Error(diags.Err())
@@ -57,7 +57,7 @@ func TestResultsHaveBounds(t *testing.T) {
 
 // What a policy says reaches people as it is said.
 func TestADecisionIsTakenWhole(t *testing.T) {
-	v, diags := judged(t, "warn", `{"id": "a", "msg": "m", "address": "credential.t.b", "controls": ["y", "x", "y"]}`)
+	v, diags := saying(t, "warn", `{"id": "a", "msg": "m", "address": "credential.t.b", "controls": ["y", "x", "y"]}`)
 	want := []plan.Decision{{Source: "house", Rule: "a", Level: plan.Warn, Message: "m", Address: "credential.t.b", Controls: []string{"x", "y"}}}
 	if d := cmp.Diff(want, v.Decisions); d != "" || diags.HasErrors() || v.Denied() {
 		t.Error(diags.Err(), d)
@@ -104,12 +104,12 @@ func TestDecisionsAreSorted(t *testing.T) {
 
 // A long value is shown by its beginning, cut between characters.
 func TestFaultsAreShort(t *testing.T) {
-	_, diags := judged(t, "deny", fmt.Sprintf(`{"id": %q, "msg": "m"}`, "x"+strings.Repeat("é", maxID)))
+	_, diags := saying(t, "deny", fmt.Sprintf(`{"id": %q, "msg": "m"}`, "x"+strings.Repeat("é", maxID)))
 	got := diags.Err().Error()
 	if !strings.Contains(got, "é…;") || strings.Contains(got, "\uFFFD") || strings.Count(got, "é") > 50 {
 		t.Error(got)
 	}
-	if _, diags = judged(t, "deny", `{"id": "a", "msg": ["`+strings.Repeat("x", 95)+`"]}`); strings.Contains(diags.Err().Error(), "…") {
+	if _, diags = saying(t, "deny", `{"id": "a", "msg": ["`+strings.Repeat("x", 95)+`"]}`); strings.Contains(diags.Err().Error(), "…") {
 		t.Errorf("99 bytes are not long: %v", diags.Err())
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/remint-dev/remint/engine/lifecycle"
@@ -78,6 +79,7 @@ func (u *union) result() Verdict {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Rule, b.Rule),
 			cmp.Compare(a.Address, b.Address), cmp.Compare(a.Message, b.Message), slices.Compare(a.Controls, b.Controls))
 	})
+	u.decisions = slices.CompactFunc(u.decisions, func(a, b plan.Decision) bool { return reflect.DeepEqual(a, b) })
 	if u.decisions == nil {
 		u.decisions = []plan.Decision{}
 	}

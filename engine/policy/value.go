@@ -112,6 +112,9 @@ func (b *builder) reset(r *Reset) (*ast.Term, error) {
 		{"stores", list1(b, r.Stores)}, {"consumers", list1(b, r.Consumers)},
 		{"phases", list1(b, r.Phases)}, {"steps", b.stepList(r.Steps)},
 	}
+	if c := r.Change; c != nil {
+		o = append(o, member{"change", b.change(c)})
+	}
 	if res := r.Result; res != nil {
 		o = append(o, member{"result", object{
 			{"proof", b.str(string(res.Proof))}, {"new_accepted", ast.InternedTerm(res.NewAccepted)},
@@ -121,6 +124,22 @@ func (b *builder) reset(r *Reset) (*ast.Term, error) {
 		}.term()})
 	}
 	return o.term(), nil
+}
+
+func (b *builder) change(c *Change) *ast.Term {
+	o := object{{"fields", list1(b, c.Fields)}}
+	if x := c.Base; x != nil {
+		labels := make(object, 0, len(x.Labels))
+		for k, v := range x.Labels {
+			labels = append(labels, member{k, b.str(v)})
+		}
+		o = append(o, member{"base", object{
+			{"provider", b.str(x.Provider)}, {"owner", b.str(x.Owner)}, {"environment", b.str(x.Environment)},
+			{"production", ast.InternedTerm(x.Production)}, {"labels", labels.term()}, {"runbook", b.runbook(x.Runbook)},
+			{"stores", list1(b, x.Stores)}, {"consumers", list1(b, x.Consumers)},
+		}.term()})
+	}
+	return o.term()
 }
 
 func (b *builder) runbook(r plan.Runbook) *ast.Term {

@@ -5,6 +5,36 @@ import data.finding
 import data.parameters
 
 # METADATA
+# title: What is not as the trust base has it is looked at
+# description: >-
+#   Whoever may propose a change could send a new secret elsewhere, or reset
+#   another credential than the one that its owner knows. Until the change is
+#   part of the trust base, somebody else looks at it, whatever the environment.
+# custom:
+#   id: change_needs_approval
+#   severity: high
+#   remedy: Have somebody else approve the plan with `remint approve`, or the change agreed to in the trust base.
+#   controls: []
+require contains {"approvals": 1, "group": "", "address": reset.address} if {
+	some reset in input.resets
+	count(reset.change.fields) > 0
+}
+
+# METADATA
+# title: It is not as the trust base has it
+# description: Says what of a credential a change touches.
+# custom:
+#   id: changed_against_trust_base
+#   severity: medium
+#   remedy: See that this is meant.
+#   controls: []
+warn contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	some reset in input.resets
+	count(reset.change.fields) > 0
+	what := sprintf("Not as the trust base has it: %s.", [concat(", ", reset.change.fields)])
+}
+
+# METADATA
 # title: A runbook proves
 # description: A reset without a `prove` step cannot say that the old credential is dead.
 # custom:

@@ -4,6 +4,7 @@ import data.example
 import data.example.about
 import data.example.addressed
 import data.example.general
+import data.example.good
 import data.example.ids
 import data.remint.plan
 
@@ -71,4 +72,16 @@ test_no_store if {
 
 test_no_store_is_fine_when_retired if {
 	plan.warn == set() with input as object.union(about({"stores": []}), {"mode": "retire"})
+}
+
+test_change_needs_approval if {
+	change := {"fields": ["owner", "stores"]}
+	plan.require == {{"approvals": 1, "group": "", "address": good.address}} with input as about({"change": change})
+	found := plan.warn with input as about({"change": change})
+	ids(found) == {"changed_against_trust_base"}
+	addressed(found)
+}
+
+test_added_needs_approval if {
+	plan.require == {{"approvals": 1, "group": "", "address": good.address}} with input as about({"change": {"fields": ["added"]}})
 }

@@ -46,6 +46,7 @@ type app struct {
 	// common flags of verbs that load a workspace
 	vars     listFlag
 	varFiles listFlag
+	trust    string
 	verb     *verb
 	// soft ends with the first interrupt, hard with the second.
 	soft, hard context.Context
@@ -68,7 +69,7 @@ func verbs() []*verb {
 		planVerb(), showVerb(), approveVerb(),
 		applyVerb(), resumeVerb(), resolveVerb(), recoverVerb(),
 		statusVerb(), runsVerb(), graphVerb(), evidenceVerb(),
-		policyVerb(), testVerb(),
+		policyVerb(), testVerb(), trustVerb(),
 		providersVerb(), schemaVerb(), versionVerb(),
 	}
 }
@@ -193,7 +194,42 @@ func (l *listFlag) Set(s string) error { *l = append(*l, s); return nil }
 func (a *app) workspaceFlags(fs *flag.FlagSet) {
 	fs.Var(&a.vars, "var", "`NAME=VALUE` sets a variable; may be repeated")
 	fs.Var(&a.varFiles, "var-file", "`FILE` sets variables; may be repeated")
+	a.trustFlag(fs)
 	a.jsonFlag(fs)
+}
+
+func (a *app) trustFlag(fs *flag.FlagSet) {
+	fs.Func("trust", "take the judges from `PLACE`: a directory, or git:REF[:PATH]; REMINT_TRUST=sha256:… pins them", func(s string) error {
+		if a.trust = s; s == "" { // an unset variable in a script must not leave the judges out
+			return errors.New("it is empty")
+		}
+		return nil
+	})
+}
+
+// trustOptions are the flag and the pin.
+func (a *app) trustOptions() (engine.TrustOptions, diag.Diagnostics) {
+	t := engine.TrustOptions{Place: a.trust}
+	for _, kv := range a.term.Environ {
+		if pin, found := strings.CutPrefix(kv, "REMINT_TRUST="); found {
+			if t.Pin = pin; pin == "" {
+				return t, diag.Errored(0, "REMINT_TRUST is empty", "It is set and says nothing. Set it to the digest that `remint trust show` prints, or unset it.")
+			}
+		}
+	}
+	return t, nil
+}
+
+func (a *app) pinned() bool {
+	t, _ := a.trustOptions()
+	return t.Pin != ""
+}
+
+// tellTrust says where a trust base was read.
+func (a *app) tellTrust(e *engine.Engine) {
+	if place := e.Trust(); place != "" {
+		a.view.Note("Trust base: " + place)
+	}
 }
 
 func (a *app) jsonFlag(fs *flag.FlagSet) {
@@ -225,8 +261,10 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 			environ = append(environ, kv)
 		}
 	}
+	trust, faults := a.trustOptions()
+	diags = append(diags, faults...)
 	return engine.New(engine.Options{
-		Dir: dir, Registry: a.parts.Registry, Runbooks: a.parts.Runbooks, Policies: a.parts.Policies, Version: a.parts.Version,
+		Trust: trust, Dir: dir, Registry: a.parts.Registry, Runbooks: a.parts.Runbooks, Policies: a.parts.Policies, Version: a.parts.Version,
 		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal, WrapArchive: a.parts.WrapArchive, Now: a.parts.Now,
 	}), diags
 }

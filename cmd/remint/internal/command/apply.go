@@ -58,6 +58,7 @@ func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []
 		a.view.Note("CI is set, and the state is a local file: if this machine's disk is thrown away in the middle of a run, the run cannot be finished.")
 	}
 	app, diags := e.Prepare(ctx, req)
+	a.tellTrust(e)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}

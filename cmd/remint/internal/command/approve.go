@@ -50,6 +50,7 @@ func (a *app) approve(ctx context.Context, r engine.ApproveRequest, path string)
 		a.view.Plan(file, "")
 	}
 	signed, diags := e.Approve(ctx, file, r)
+	a.tellTrust(e)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}

@@ -88,6 +88,7 @@ func (a *app) plan(ctx context.Context, sel selection, args []string, out string
 		return a.done(diags)
 	}
 	file, diags := e.Plan(ctx, req, offline)
+	a.tellTrust(e)
 	if file == nil {
 		return a.done(diags)
 	}

@@ -46,6 +46,7 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64) diag
 			return a.done(diags)
 		}
 		judged, diags := e.PolicyEval(ctx, file)
+		a.tellTrust(e)
 		if judged == nil {
 			return a.done(diags)
 		}

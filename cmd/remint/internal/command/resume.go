@@ -45,6 +45,7 @@ func (a *app) resume(run string, named []string, parallel int) diag.Exit {
 		return a.done(diags)
 	}
 	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: documents, Operator: a.operator(), Unattended: true})
+	a.tellTrust(e)
 	flush()
 	if len(results) == 0 && !diags.HasErrors() {
 		a.view.Note("Nothing is open.")

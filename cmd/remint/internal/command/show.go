@@ -13,9 +13,10 @@ func showVerb() *verb {
 		name: "show", args: "PLAN", synopsis: "show a saved plan",
 		help: `
 Shows a plan as reviewers read it, after checking that it is exactly what was
-written. It starts no provider and needs no workspace.`,
+written. It starts no provider and needs no workspace. With -trust, or
+REMINT_TRUST, it also says whether the plan was made under that trust base.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
-			a.jsonFlag(fs)
+			a.workspaceFlags(fs)
 			return func(_ context.Context, args []string) diag.Exit {
 				path, ok := a.oneArg(args, "a plan file")
 				if !ok {
@@ -26,7 +27,16 @@ written. It starts no provider and needs no workspace.`,
 					return a.done(diags)
 				}
 				a.view.Plan(file, path)
-				return diag.ExitOK
+				e, diags := a.engine(nil, 0)
+				if diags.HasErrors() || a.trust == "" && !a.pinned() {
+					return a.done(diags)
+				}
+				diags = e.CheckTrust(file)
+				a.tellTrust(e)
+				if len(diags) == 0 {
+					a.view.Note("The plan was made under this trust base: " + file.Plan.TrustDigest)
+				}
+				return a.done(diags)
 			}
 		},
 	}

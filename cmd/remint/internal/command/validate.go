@@ -22,6 +22,7 @@ starting a provider or needing a variable. All faults are shown at once.`,
 				e, diags := a.engine(nil, 0)
 				if !diags.HasErrors() {
 					_, diags = e.Validate(ctx)
+					a.tellTrust(e)
 				}
 				a.view.Validation(diags)
 				return diags.Exit()

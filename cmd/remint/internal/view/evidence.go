@@ -118,14 +118,14 @@ func (v *View) Exported(runs int, out string) {
 // Approved says what was signed.
 func (v *View) Approved(a *engine.SignedApproval, path string) {
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "file": path, "approval": a.Approval})
+		v.document(map[string]any{"format_version": "1.0", "file": path, "trust": a.Trust, "approval": a.Approval})
 		return
 	}
 	word := "approves"
 	if a.Approval.Decision == evidence.Reject {
 		word = "rejects"
 	}
-	v.Note(fmt.Sprintf("%s %s this plan until %s: %s", a.Approver, word, a.Approval.ExpiresAt.UTC().Format(time.RFC3339), path))
+	v.Note(fmt.Sprintf("%s %s this plan until %s: %s (trust: %s)", a.Approver, word, a.Approval.ExpiresAt.UTC().Format(time.RFC3339), path, a.Trust))
 }
 
 // PolicyEval shows a decision and the rules behind it.

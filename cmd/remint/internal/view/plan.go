@@ -25,6 +25,11 @@ func (v *View) Plan(f *plan.File, saved string) {
 		return
 	}
 	p := planText{st: v.out(), f: f}
+	if f.Plan.TrustChange != nil {
+		p.trustChange(saved)
+		v.Text(p.b.String())
+		return
+	}
 	p.head()
 	if len(f.Plan.Resets) == 0 {
 		v.Text(p.b.String())
@@ -270,10 +275,15 @@ func (p *planText) requirements() {
 }
 
 func (p *planText) trust() {
-	if p.f.Plan.Trust == plan.SelfAsserted {
+	switch d := p.f.Plan; d.Trust {
+	case plan.SelfAsserted:
 		p.line("Trust: self-asserted. Approvers and policies come from the workspace that they judge.")
-	} else {
-		p.line("Trust: %s", safe(p.f.Plan.Trust))
+	case plan.Pinned:
+		p.line("Trust: pinned. Approvers and policies come from the workspace, and have the digest that REMINT_TRUST asks for.")
+		p.line("%s", p.st.dim(d.TrustDigest))
+	default:
+		p.line("Trust: a trust base. Approvers, policies, providers, notifiers and commands come from outside of the workspace.")
+		p.line("%s", p.st.dim(d.TrustDigest))
 	}
 }
 

@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing/fstest"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/trust"
+)
+
+// TrustOptions say where the judges come from. The zero value lets the workspace
+// judge itself.
+type TrustOptions struct {
+	// Place is a directory, or git:REF[:PATH].
+	Place string
+	// Pin is the digest that the judges must have, wherever they come from; "" for any.
+	Pin string
+}
+
+// trustBase is a trust base as it was read: nothing of it is read again.
+type trustBase struct {
+	workspace *config.Workspace
+	model     *trust.Base
+	// signer is the public key that evidence must be signed with.
+	signer crypto.PublicKey
+	// place is for people: where it was read, and which commit.
+	place, commit string
+}
+
+// loadBase reads the trust base that the options name; nil without one.
+func (e *Engine) loadBase(offline bool) (*trustBase, diag.Diagnostics) {
+	if err := trust.CheckPin(e.opts.Trust.Pin); err != nil {
+		return nil, diag.Errored(0, "REMINT_TRUST is no digest", "The environment variable REMINT_TRUST pins the trust base: %s.", err)
+	}
+	if e.opts.Trust.Place == "" {
+		return nil, nil
+	}
+	fail := func(err error) (*trustBase, diag.Diagnostics) {
+		return nil, diag.Errored(0, "The trust base cannot be read", "-trust=%s: %s.", e.opts.Trust.Place, err)
+	}
+	place, err := trust.ParsePlace(e.opts.Trust.Place)
+	if err != nil {
+		return fail(err)
+	}
+	b := &trustBase{place: place.String()}
+	dir, label := place.Dir, filepath.Clean(place.Dir)+string(filepath.Separator)
+	if dir == "" {
+		tree, err := trust.ReadTree(context.Background(), e.opts.Dir, place)
+		if err != nil {
+			return fail(err)
+		}
+		defer tree.Remove()
+		dir, b.commit = tree.Dir, tree.Commit
+		label = fmt.Sprintf("git:%.12s:", tree.Commit)
+	} else if same(dir, e.opts.Dir) {
+		return fail(errors.New("it is the workspace itself, which would judge itself; leave -trust out, or name a protected branch as in git:origin/main"))
+	}
+	var diags diag.Diagnostics
+	b.workspace, diags = e.loadFrom(offline, config.Options{Dir: dir, Home: e.opts.Dir, Label: label})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	faults := b.read(dir)
+	if diags = append(diags, faults...); diags.HasErrors() {
+		return nil, diags
+	}
+	return b, append(diags, e.pinned(b.model)...)
+}
+
+// read keeps what is needed beside the configuration, and digests all of it.
+func (b *trustBase) read(dir string) diag.Diagnostics {
+	var diags diag.Diagnostics
+	var sources []policy.Source
+	for i := range b.workspace.Policies {
+		p := &b.workspace.Policies[i]
+		source, faults := folderSource(*p)
+		if diags = append(diags, faults...); faults.HasErrors() {
+			continue
+		}
+		files, err := keptFiles(source)
+		if err != nil {
+			diags = append(diags, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s of the trust base: %s. What cannot be asked denies.", p.Name, err)...)
+			continue
+		}
+		p.Files = files
+		sources = append(sources, policy.Source{Name: p.Name, FS: files, Enforcement: string(p.Enforcement), Path: p.Path.Written})
+	}
+	digests, faults := policy.Digests(sources)
+	diags = append(diags, faults...)
+	public := b.workspace.Settings.SignerKey.Written
+	if !filepath.IsAbs(public) {
+		public = filepath.Join(dir, public)
+	}
+	public = evidence.PublicKeyPath(public)
+	id := ""
+	var err error
+	if b.signer, err = evidence.LoadPublicKey(public); err == nil {
+		id, err = evidence.KeyID(b.signer)
+	}
+	if err != nil {
+		return append(diags, diag.Errored(0, "The trust base does not say who signs", "It has no public key %s that can be read. Evidence is signed with the key that the trust base names: keep its public half there.",
+			evidence.PublicKeyPath(b.workspace.Settings.SignerKey.Written))...)
+	}
+	if !diags.HasErrors() {
+		b.model = trust.Of(b.workspace, digests, id)
+	}
+	return diags
+}
+
+// pinned holds a digest against the pin.
+func (e *Engine) pinned(model *trust.Base) diag.Diagnostics {
+	pin := e.opts.Trust.Pin
+	switch {
+	case pin == "" || model.Digest() == pin:
+		return nil
+	case !model.Known():
+		return diag.Diagnostics{}.Warnf("The trust base is not compared", "Some of it depends on variables that have no value here, so its digest is not known. Give them their values to compare it with REMINT_TRUST.")
+	}
+	whose := "The workspace's own judges have"
+	if e.opts.Trust.Place != "" {
+		whose = "The trust base " + e.opts.Trust.Place + " has"
+	}
+	return diag.Errored(0, "Not the pinned trust base", "%s the digest %s, and REMINT_TRUST asks for %s. "+
+		"See `remint trust show`; pin the new digest only once the change of judges was agreed to.", whose, model.Digest(), pin)
+}
+
+// judgedBy finds fault with a plan that was made under other judges than these.
+func (e *Engine) judgedBy(file *plan.File, model *trust.Base) diag.Diagnostics {
+	switch {
+	case !model.Known():
+		return diag.Diagnostics{}.Warnf("The trust base is not compared", "Some of it depends on variables that have no value here, so whether the plan was made under it is not known. Give them their values to find out.")
+	case file.Plan.TrustDigest != model.Digest():
+		return diag.Errored(diag.ExitStale, "Another trust base", "The plan was made under the trust base %s, and this one is %s. Plan again with the same -trust.", file.Plan.TrustDigest, model.Digest())
+	}
+	return nil
+}
+
+// CheckTrust holds a plan against the trust base that the options name, or against
+// the pin alone. It reads the base and no workspace.
+func (e *Engine) CheckTrust(file *plan.File) diag.Diagnostics {
+	base, diags := e.loadBase(true)
+	if diags.HasErrors() {
+		return diags
+	}
+	switch pin := e.opts.Trust.Pin; {
+	case base != nil:
+		e.trust = base.String()
+		return append(diags, e.judgedBy(file, base.model)...)
+	case pin != "" && pin != file.Plan.TrustDigest:
+		return append(diags, diag.Errored(diag.ExitStale, "Another trust base", "The plan was made under the trust base %s, and REMINT_TRUST asks for %s. Plan again under that one.", file.Plan.TrustDigest, pin)...)
+	}
+	return diags
+}
+
+// trustWord is what plans say of where the judges come from.
+func (e *Engine) trustWord() string {
+	switch {
+	case e.opts.Trust.Place != "":
+		return plan.FromBase
+	case e.opts.Trust.Pin != "":
+		return plan.Pinned
+	}
+	return plan.SelfAsserted
+}
+
+// facts are circumstances for evidence, with where the judges were read.
+func (s *session) facts(of map[string]string) map[string]string {
+	facts := map[string]string{}
+	maps.Copy(facts, of)
+	if s.base != nil {
+		facts["trust_base"] = s.base.place
+		if s.base.commit != "" {
+			facts["trust_commit"] = s.base.commit
+		}
+	}
+	if pin := s.engine.opts.Trust.Pin; pin != "" {
+		facts["trust_pin"] = pin
+	}
+	return facts
+}
+
+// String says where it was read, for people.
+func (b *trustBase) String() string {
+	if b.commit != "" {
+		return b.place + " at commit " + b.commit
+	}
+	return b.place
+}
+
+// copies finds policies whose folder in the workspace is not what the base's holds:
+// the base's is asked, and whoever changed the other should know.
+func copies(w *config.Workspace) diag.Diagnostics {
+	var diags diag.Diagnostics
+	for _, p := range w.Policies {
+		if !p.Bound || p.Copy.Absolute == "" {
+			continue
+		}
+		base := policy.Source{Name: p.Name, FS: p.Files, Enforcement: string(p.Enforcement), Path: p.Path.Written}
+		own := p
+		own.Path, own.Files = p.Copy, nil
+		source, faults := folderSource(own)
+		if diags = append(diags, faults...); faults.HasErrors() {
+			continue
+		}
+		want, _ := policy.Digests([]policy.Source{base}) // its faults come from compiling it
+		if got, faults := policy.Digests([]policy.Source{source}); faults.HasErrors() || got[p.Name] != want[p.Name] {
+			rng, snippet := w.Place(p.Range)
+			diags = append(diags, diag.Diagnostic{
+				Severity: diag.Error, Summary: "Not what the trust base says", Exit: diag.ExitDenied, Range: rng, Snippet: snippet,
+				Detail: fmt.Sprintf("Policy %q does not hold in %s what it holds in the trust base. Put the folder back, or have the change agreed to in the trust base first.", p.Name, p.Copy.Written),
+			})
+		}
+	}
+	return diags
+}
+
+// folderSource opens a policy's folder as a source.
+func folderSource(p config.Policy) (policy.Source, diag.Diagnostics) {
+	source := policy.Source{Name: p.Name, FS: p.Files, Enforcement: string(p.Enforcement), Path: p.Path.Written}
+	if p.Files != nil {
+		return source, nil
+	}
+	info, err := os.Stat(p.Path.Absolute)
+	if err != nil || !info.IsDir() {
+		rng := p.Range
+		return source, diag.Diagnostics{{
+			Severity: diag.Error, Summary: "A policy folder is missing", Exit: diag.ExitDenied, Range: &rng,
+			Detail: "Policy " + p.Name + " names the folder " + p.Path.Written + ", which is not there. What cannot be asked denies.",
+		}}
+	}
+	root, err := os.OpenRoot(p.Path.Absolute)
+	if err != nil {
+		return source, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s: %s cannot be opened. What cannot be asked denies.", p.Name, p.Path.Written)
+	}
+	source.FS = root.FS()
+	return source, nil
+}
+
+// keptFiles reads a source into memory.
+func keptFiles(src policy.Source) (fs.FS, error) {
+	texts, err := sourceFiles(src)
+	if err != nil {
+		return nil, err
+	}
+	files := fstest.MapFS{}
+	for name, text := range texts {
+		files[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
+	}
+	return files, nil
+}
+
+// same reports whether two paths are one directory.
+func same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}

@@ -1,0 +1,169 @@
+// Package trust is the model of a trust base: where the judges of a workspace
+// come from, what that comes to as one digest, and what changed from one base to
+// another. It knows nothing of HCL; package config holds a workspace against a base.
+package trust
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// Base is everything that judges, in a form that can be kept, shown and digested.
+// No secret is in it: sensitive attributes show by name only.
+type Base struct {
+	Approvers []Approver `json:"approvers"`
+	Policies  []Policy   `json:"policies"`
+	// Signer is the id of the public key that evidence is signed with; "" where none is known.
+	Signer    string   `json:"signer"`
+	Seal      []string `json:"seal"`
+	Providers []Part   `json:"providers"`
+	Notifiers []Part   `json:"notifiers"`
+	// Commands are the consumers that credentials may have.
+	Commands []Part `json:"commands"`
+
+	unknown bool
+}
+
+// Approver is a person who may approve.
+type Approver struct {
+	Name       string   `json:"name"`
+	PublicKey  string   `json:"public_key"`
+	Groups     []string `json:"groups"`
+	Identities []string `json:"identities"`
+}
+
+// Policy is a policy source; Digest covers the modules in it.
+type Policy struct {
+	Name        string `json:"name"`
+	Enforcement string `json:"enforcement"`
+	Digest      string `json:"digest"`
+}
+
+// Part is a configured block. A command has no name of its own.
+type Part struct {
+	Key         string         `json:"key"`
+	Environment string         `json:"environment,omitempty"`
+	Attributes  map[string]any `json:"attributes"`
+}
+
+// Of describes what judges in w: policies are the digests of its policy sources by
+// name, and signer is the id of its evidence key.
+func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
+	b := &Base{Signer: signer, Seal: slices.Sorted(slices.Values(w.Settings.SealRecipients))}
+	for _, a := range w.Approvers {
+		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities})
+	}
+	for _, p := range w.Policies {
+		b.Policies = append(b.Policies, Policy{p.Name, string(p.Enforcement), policies[p.Name]})
+	}
+	slices.SortFunc(b.Policies, func(x, y Policy) int { return strings.Compare(x.Name, y.Name) })
+	for _, key := range slices.Sorted(maps.Keys(w.Providers)) {
+		p := w.Providers[key]
+		b.Providers = append(b.Providers, Part{key, p.Environment, p.Attrs.Public()})
+		b.unknown = b.unknown || !p.Attrs.Known()
+	}
+	for _, n := range w.Notifiers {
+		b.Notifiers = append(b.Notifiers, Part{Key: n.Key(), Attributes: n.Attrs.Public()})
+		b.unknown = b.unknown || !n.Attrs.Known()
+	}
+	for _, c := range w.Commands() {
+		b.Commands = append(b.Commands, Part{Key: c.Type, Attributes: c.Attrs.Public()})
+		b.unknown = b.unknown || !c.Attrs.Known()
+	}
+	slices.SortFunc(b.Commands, func(x, y Part) int { return strings.Compare(x.line(), y.line()) })
+	return b
+}
+
+// Known is false when something in it depends on a variable that has no value, so
+// that the digest is not that of the base as it is used.
+func (b *Base) Known() bool { return !b.unknown }
+
+// Digest is "sha256:…" over the RFC 8785 form of b.
+func (b *Base) Digest() string {
+	doc, err := plan.Canonical(b.normal())
+	if err != nil {
+		panic("a trust base is not JSON") // a defect of Attrs.Public
+	}
+	sum := sha256.Sum256(doc)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// normal makes nil and empty the same, and the order of groups and identities
+// count for nothing.
+func (b *Base) normal() *Base {
+	n := *b
+	n.Approvers = make([]Approver, len(b.Approvers))
+	for i, a := range b.Approvers {
+		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities)}
+	}
+	n.Policies, n.Seal = orEmpty(b.Policies), orEmpty(b.Seal)
+	n.Providers, n.Notifiers, n.Commands = orEmpty(b.Providers), orEmpty(b.Notifiers), orEmpty(b.Commands)
+	return &n
+}
+
+func sorted(s []string) []string { return orEmpty(slices.Compact(slices.Sorted(slices.Values(s)))) }
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// Keep gives b as a state keeps it, and Kept reads that back: it must still have
+// the digest that it is known by.
+func (b *Base) Keep() json.RawMessage {
+	doc, err := plan.Canonical(b.normal())
+	if err != nil {
+		panic("a trust base is not JSON") // a defect of Attrs.Public
+	}
+	return doc
+}
+
+// Kept reads what Keep gave.
+func Kept(doc []byte, digest string) (*Base, error) {
+	var b Base
+	if len(doc) == 0 {
+		return nil, errors.New("the state does not keep the trust base that it remembers")
+	}
+	if err := json.Unmarshal(doc, &b); err != nil || b.Digest() != digest {
+		return nil, errors.New("what the state keeps of the trust base that it remembers is damaged")
+	}
+	return &b, nil
+}
+
+// People are the approvers as gates know them.
+func (b *Base) People() []config.Approver {
+	out := make([]config.Approver, len(b.Approvers))
+	for i, a := range b.Approvers {
+		out[i] = config.Approver{Name: a.Name, PublicKey: a.PublicKey, Groups: a.Groups, Identities: a.Identities}
+	}
+	return out
+}
+
+// KeyID is the id of the approver's key; "" if it cannot be read.
+func (a Approver) KeyID() string {
+	key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
+	if err != nil {
+		return ""
+	}
+	id, _ := evidence.KeyID(key)
+	return id
+}
+
+func (p Part) line() string {
+	doc, err := plan.Canonical(p)
+	if err != nil {
+		panic("a part of a trust base is not JSON") // a defect of Attrs.Public
+	}
+	return string(doc)
+}
