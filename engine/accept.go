@@ -99,8 +99,11 @@ func (s *session) familiar(ctx context.Context) diag.Diagnostics {
 	if diags.HasErrors() || digest == "" || digest == s.trustDigest {
 		return diags
 	}
-	return diag.Errored(diag.ExitMissing, "The trust base has changed", "%s. `remint trust show` shows it; `remint trust propose -out=FILE`, approvals of that file by approvers of the base before (%s), "+
-		"and `remint trust accept FILE` make it this state's.", summary(trust.Diff(old, s.trust)), names(old))
+	next := "`remint trust accept` makes it this state's"
+	if who := names(old); who != "" {
+		next = "`remint trust propose -out=FILE`, the approval of FILE by one who could approve before (" + who + "), and `remint trust accept FILE` make it this state's"
+	}
+	return diag.Errored(diag.ExitMissing, "The trust base has changed", "It is not the one that this state knows: %s. Put it back, or have it accepted: %s.", summary(trust.Diff(old, s.trust)), next)
 }
 
 // summary is the beginning of a list of changes.
@@ -116,9 +119,6 @@ func names(b *trust.Base) string {
 	var out []string
 	for _, a := range b.Approvers {
 		out = append(out, a.Name)
-	}
-	if len(out) == 0 {
-		return "it has none, and needs none"
 	}
 	return strings.Join(out, ", ")
 }
