@@ -212,7 +212,7 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	answer := gate.Ask(gate.Question{
 		// Who asked is not what matters here, but that somebody else agrees than who accepts.
 		File: file, Requirements: plan.Requirements{Approvals: needed(old)}, Approvers: old.People(), Documents: req.Approvals,
-		Operators: []string{req.Operator}, Verified: lifecycle.AAL1, Now: e.opts.Now().UTC(),
+		Operators: []string{req.Operator}, Anyone: true, Now: e.opts.Now().UTC(),
 	})
 	for _, m := range answer.Ignored {
 		diags = diags.Warnf("An approval does not count", "%s", m)
@@ -224,14 +224,14 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	meta, err := s.meta(ApplyRequest{Facts: req.Facts}, answer, nil, nil)
+	meta, err := s.meta(file, ApplyRequest{Facts: req.Facts}, answer, nil, nil)
 	if err != nil {
 		return nil, append(diags, diag.Errored(0, "The policies cannot be kept", "%s.", err)...)
 	}
 	ready = true
 	return &Acceptance{File: file, Unapproved: len(old.Approvers) == 0, session: s, job: &executor.Job{
 		Run: newRunID(e.opts.Now().UTC().Format("20060102T150405Z")), File: file, Gate: answer, Operator: req.Operator,
-		Verified: lifecycle.None, Facts: s.facts(req.Facts), Meta: meta,
+		Facts: s.facts(req.Facts), Meta: meta,
 	}}, diags
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
-	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 // ApplyRequest says what to apply and how.
@@ -23,6 +23,7 @@ type ApplyRequest struct {
 	File      *plan.File
 	Request   planner.Request
 	Approvals []gate.Document
+	Proofs    Proofs
 	// Operator is who runs it, as far as the system tells.
 	Operator string
 	// Unattended is set when nobody is asked at a terminal.
@@ -38,6 +39,8 @@ type Application struct {
 	// Refused are resets whose target drifted, by address.
 	Refused map[string]string
 	Gate    gate.Answer
+	// Verified is who asks, as far as that is known.
+	Verified verify.Outcome
 
 	session *session
 	planned *planner.Planned
@@ -69,7 +72,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 		return nil, diags
 	}
 	var answer diag.Diagnostics
-	a.Gate, answer = s.consent(ctx, a.question())
+	a.Gate, a.Verified, answer = s.consent(ctx, a.question())
 	answer = append(answer, s.familiar(ctx)...)
 	if faults := append(denials(&a.File.Plan), answer...); faults.HasErrors() {
 		diags = append(diags, faults...)
@@ -81,7 +84,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 
 func (a *Application) question() question {
 	return question{
-		file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
+		file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, proofs: a.req.Proofs, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
 	}
 }
 
@@ -230,13 +233,13 @@ func (a *Application) beside(ctx context.Context) diag.Diagnostics {
 
 // job is what the executor is given; denied is why nothing of it may begin.
 func (a *Application) job(denied []string) (*executor.Job, diag.Diagnostics) {
-	m, err := a.session.meta(a.req, a.Gate, a.Refused, denied)
+	m, err := a.session.meta(a.File, a.req, a.Gate, a.Refused, denied)
 	if err != nil {
 		return nil, diag.Errored(0, "The policies cannot be kept", "%s.", err)
 	}
 	job := &executor.Job{
 		Run: newRunID(a.session.engine.opts.Now().UTC().Format("20060102T150405Z")), File: a.File, Refused: a.Refused, Gate: a.Gate,
-		Operator: a.req.Operator, Verified: lifecycle.None, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
+		Operator: a.req.Operator, Verified: a.Verified, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
 		Generations: a.session.generations(),
 	}
 	for _, r := range a.planned.Resets {

@@ -253,7 +253,7 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 			out["policies/"+source+"/"+name] = &fstest.MapFile{Data: []byte(content)}
 		}
 	}
-	later, err := executor.Kept(ctx, j, id)
+	later, _, err := executor.Kept(ctx, j, id)
 	if err != nil {
 		return nil, err
 	}

@@ -8,10 +8,10 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
-	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 // question is what the gates are asked, by apply and by resume alike.
@@ -19,6 +19,7 @@ type question struct {
 	file      *plan.File
 	resets    []*planner.Reset
 	documents []gate.Document
+	proofs    Proofs
 	// operators are all who ran, or run, any part of it.
 	operators  []string
 	unattended bool
@@ -26,21 +27,23 @@ type question struct {
 
 // consent puts the approvals to the approval policies and to the gate. It passed
 // when the diagnostics have no errors.
-func (s *session) consent(ctx context.Context, asked question) (gate.Answer, diag.Diagnostics) {
+func (s *session) consent(ctx context.Context, asked question) (gate.Answer, verify.Outcome, diag.Diagnostics) {
 	now := s.engine.opts.Now().UTC()
 	doc := &asked.file.Plan
+	verified, diags := s.verified(ctx, asked.file, asked.proofs)
 	q := gate.Question{
 		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: asked.documents,
-		Operators: asked.operators, Verified: lifecycle.None, Now: now,
+		Operators: asked.operators, Verified: verified, Now: now,
 	}
 	answer := gate.Ask(q)
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
 	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], answer.Input()
-	in.Verification = &policy.Verification{Identity: doc.Requester, Strength: lifecycle.None}
+	in.Verification = verified.Policy(doc.Requester)
 	in.Unattended, in.Now = asked.unattended, &now
-	judged, diags := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
-	if diags.HasErrors() {
-		return answer, diags
+	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
+	diags = append(diags, faults...)
+	if faults.HasErrors() {
+		return answer, verified, diags
 	}
 	diags = append(diags, denials(&plan.Plan{Decisions: judged.Decisions})...)
 	q.Requirements = judged.Requirements
@@ -54,30 +57,30 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, dia
 		}
 		diags = diags.Warnf("An approval does not count", "%s", m)
 	}
-	return answer, diags
+	return answer, verified, diags
 }
 
 // held says why nothing irreversible may begin in a resume, nil if it may. The
 // judges of today must be those that the plan was approved under, and must still agree.
-func (s *session) held(ctx context.Context, asked question) (gate.Answer, *executor.Held) {
+func (s *session) held(ctx context.Context, asked question) (gate.Answer, verify.Outcome, *executor.Held) {
 	doc := &asked.file.Plan
 	var differs []string
 	if s.policies.Digest() != doc.PolicyDigest {
 		differs = append(differs, "the policies")
 	}
 	if s.trustDigest != doc.TrustDigest || !plan.TrustCovers(s.engine.trustWord(), doc.Trust) {
-		differs = append(differs, "the trust base (approvers, policies, signer, providers, notifiers, commands)")
+		differs = append(differs, "the trust base (approvers, policies, signer, verifiers, providers, notifiers, commands)")
 	}
-	answer, diags := s.consent(ctx, asked)
+	answer, verified, diags := s.consent(ctx, asked)
 	switch {
 	case len(differs) > 0:
-		return gate.Answer{}, &executor.Held{Exit: diag.ExitStale, Why: "what this step was approved under has changed: " + strings.Join(differs, ", ") +
+		return gate.Answer{}, verified, &executor.Held{Exit: diag.ExitStale, Why: "what this step was approved under has changed: " + strings.Join(differs, ", ") +
 			". Put it back and resume, or plan again"}
 	case diags.HasErrors():
-		return answer, &executor.Held{Exit: diags.Exit(), Why: "the gates do not let this step begin: " + faultsOf(diags) +
-			" Give approvals with `remint resume -approval=FILE`, or plan again"}
+		return answer, verified, &executor.Held{Exit: diags.Exit(), Why: "the gates do not let this step begin: " + faultsOf(diags) +
+			" Give approvals with `remint resume -approval=FILE`, verifications with `-verification=FILE`, or plan again"}
 	}
-	return answer, nil
+	return answer, verified, nil
 }
 
 // faultsOf is what errors say, as sentences.

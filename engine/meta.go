@@ -12,16 +12,20 @@ import (
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
 )
 
 // meta is what a run keeps besides its plan: what resume and export need when
 // the files it came from are gone.
 type meta struct {
-	Approvals  []gate.Document   `json:"approvals,omitempty"`
-	Refused    map[string]string `json:"refused,omitempty"`
-	Facts      map[string]string `json:"facts,omitempty"`
-	Unattended bool              `json:"unattended,omitempty"`
+	Approvals []gate.Document `json:"approvals,omitempty"`
+	// Verifications are documents: each carries nothing that is worth anything but
+	// for this plan.
+	Verifications []gate.Document   `json:"verifications,omitempty"`
+	Refused       map[string]string `json:"refused,omitempty"`
+	Facts         map[string]string `json:"facts,omitempty"`
+	Unattended    bool              `json:"unattended,omitempty"`
 	// Policies are the sources, by name.
 	Policies map[string]keptSource `json:"policies"`
 	// Trust are the judges under which the run was opened, or that it made the state's.
@@ -37,8 +41,9 @@ type keptSource struct {
 	Files       map[string]string `json:"files"`
 }
 
-func (s *session) meta(req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string) (json.RawMessage, error) {
+func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string) (json.RawMessage, error) {
 	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied, Trust: s.trust.Keep()}
+	m.Verifications = req.Proofs.keep(file)
 	for _, a := range answer.Approvals {
 		m.Approvals = append(m.Approvals, a.Document)
 	}

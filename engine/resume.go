@@ -11,7 +11,6 @@ import (
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
-	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 )
 
@@ -20,7 +19,9 @@ type ResumeRequest struct {
 	// Run is one run; "" means every open one.
 	Run string
 	// Approvals found now are added to those that the run kept.
-	Approvals  []gate.Document
+	Approvals []gate.Document
+	// Proofs likewise.
+	Proofs     Proofs
 	Operator   string
 	Unattended bool
 }
@@ -134,7 +135,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
-	later, err := executor.Kept(ctx, s.journal, id)
+	later, laterProofs, err := executor.Kept(ctx, s.journal, id)
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
@@ -144,7 +145,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	}
 	defer x.close()
 	job := &executor.Job{
-		Run: id, File: file, Refused: m.Refused, Operator: req.Operator, Verified: lifecycle.None,
+		Run: id, File: file, Refused: m.Refused, Operator: req.Operator,
 		Unattended: req.Unattended, Facts: m.Facts, Generations: s.generations(),
 	}
 	if m.Denied != nil {
@@ -178,8 +179,11 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		}
 	}
 	kept := slices.Concat(m.Approvals, later)
-	job.Gate, job.Held = s.held(ctx, question{
-		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals),
+	proofs := req.Proofs
+	proofs.Documents = slices.Concat(m.Verifications, laterProofs, req.Proofs.Documents)
+	job.KeptVerifications = req.Proofs.keep(file)
+	job.Gate, job.Verified, job.Held = s.held(ctx, question{
+		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals), proofs: proofs,
 		operators: []string{run.Operator, req.Operator}, unattended: req.Unattended,
 	})
 	var unheard diag.Diagnostics

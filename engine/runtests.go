@@ -198,7 +198,7 @@ func (t *trial) approval(ctx context.Context, w *config.Workspace, policies *pol
 		now = asked.Now
 	}
 	in.Requirements, in.Operator, in.Unattended, in.Now = &doc.Requirements, asked.Operator, asked.Unattended, &now
-	in.Verification = &policy.Verification{Identity: asked.Identity, Strength: lifecycle.Strength(asked.Strength)}
+	in.Verification = &policy.Verification{Identity: asked.Identity, Strength: lifecycle.Strength(asked.Strength), Methods: []policy.VerificationMethod{}}
 	in.Approvals = []policy.Approval{}
 	for _, name := range asked.ApprovedBy {
 		i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == name })

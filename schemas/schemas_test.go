@@ -34,7 +34,7 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 		"evidence-approval":   {evidence.Approval{Decision: "approve", Targets: []string{"t"}}},
 		"evidence-resolution": {evidence.Resolution{Run: "r", Answer: "done"}},
 		"policy-input": {policy.Input{Version: policy.InputVersion, Stage: policy.StageResult, Reason: "scheduled", Mode: "cutover", Now: &now, Requirements: &file.Plan.Requirements,
-			Verification: &policy.Verification{Strength: "none"}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
+			Verification: &policy.Verification{Strength: "none", Methods: []policy.VerificationMethod{}}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
 				Consumers: []string{}, Phases: nil, Result: &policy.Result{Proof: "tested", Asserted: []string{}}, Observed: plan.Observed{Versions: []string{}}}}}},
 	}
 	for _, typ := range []event.Type{event.Version, event.Diagnostic, event.PlanProgress, event.RunOpened, event.ResetStarted, event.StepStarted,

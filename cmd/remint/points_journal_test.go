@@ -51,6 +51,14 @@ func (j *brokenJournal) Acquire(ctx context.Context, run, holder string, keys []
 	return l, err
 }
 
+func (j *brokenJournal) Recall(ctx context.Context, key string) ([]byte, error) {
+	return look(ctx, j, "Recall", func() ([]byte, error) { return j.inner.Recall(ctx, key) })
+}
+
+func (j *brokenJournal) Remember(ctx context.Context, key string, old, next []byte) error {
+	return j.write(ctx, "journal.Remember", func() error { return j.inner.Remember(ctx, key, old, next) })
+}
+
 func (j *brokenJournal) Release(ctx context.Context, run string) error {
 	return j.write(ctx, "journal.Release", func() error { return j.inner.Release(ctx, run) })
 }

@@ -120,7 +120,7 @@ func TestFaults(t *testing.T) {
 	for name, row := range map[string]struct{ text, summary, detail string }{
 		"unknown attribute":   {user("a", `onwer = "x"`), "Unknown attribute", `Did you mean "owner"?`},
 		"unknown type":        {`credential "htpaswd_user" "a" {}`, "There is no such credential type", `Did you mean "htpasswd_user"?`},
-		"unknown block":       {`verifier "x" {}`, "There is no such block", ""},
+		"unknown block":       {`checker "x" {}`, "There is no such block", ""},
 		"missing provider":    {"credential \"htpasswd_user\" \"a\" {\n user = \"u\"\n}", "No provider", "provider = htpasswd.NAME"},
 		"wrong type":          {user("a", `labels = ["x"]`), "A value does not fit", "a map of strings"},
 		"bad duration":        {user("a", `max_age = "30d"`), "Not a duration that can be used", `"720h"`},

@@ -148,6 +148,25 @@ func (a Approver) same(b Approver) bool {
 	return a.PublicKey == b.PublicKey && slices.Equal(sorted(a.Groups), sorted(b.Groups)) && slices.Equal(sorted(a.Identities), sorted(b.Identities))
 }
 
+// bindVerifiers makes the base's verifiers the only ones.
+func (l *loader) bindVerifiers() {
+	if l.opts.Base == nil {
+		return
+	}
+	for _, here := range l.ws.Verifiers {
+		i := slices.IndexFunc(l.opts.Base.Verifiers, func(b *Block) bool { return b.Key() == here.Key() })
+		if i < 0 {
+			l.ignored(here.Range, "A verifier that the trust base does not have", "Verifier %s does not count: the trust base has no such verifier. "+
+				"Have it agreed to there first.", here.Key())
+			continue
+		}
+		if there := l.opts.Base.Verifiers[i]; !here.Attrs.Equal(there.Attrs) {
+			l.differs("Verifier "+here.Key(), here.Range, there.Range, diag.ExitMissing)
+		}
+	}
+	l.ws.Verifiers = l.opts.Base.Verifiers
+}
+
 // bindProviders takes the base's blocks, of which the workspace may only raise the
 // environment. A block that the base lacks is production, and nothing is sent to it.
 func (l *loader) bindProviders() {

@@ -15,6 +15,9 @@ func Canonical(c *Credential) any {
 		"labels": c.Labels, "attributes": c.Attrs.Public(), "depends_on": depends,
 		"stores": blocks(c.Stores), "consumers": blocks(c.Consumers),
 	}
+	if c.Subject != "" {
+		out["subject"] = c.Subject
+	}
 	if c.Runbook != nil {
 		out["runbook"] = []string{c.Runbook.Name, c.Runbook.Digest}
 	}

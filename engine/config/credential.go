@@ -34,6 +34,7 @@ type credentialBlock struct {
 func own() []provider.Attribute {
 	return []provider.Attribute{
 		{Name: "owner", Type: provider.String, Description: "who is told, and who answers for it"},
+		{Name: "subject", Type: provider.String, Description: "the person whose secret it is, as verifiers name her: nobody gets a new one before she was verified"},
 		{Name: "environment", Type: provider.String, Description: "development, test or staging; anything else, and nothing, is production"},
 		{Name: "max_age", Type: provider.Duration, Description: "how old the secret may become, as \"720h\"", Check: positive},
 		{Name: "labels", Type: provider.StringMap, Description: "free words for selections and policies"},
@@ -221,13 +222,14 @@ func (l *loader) instance(c *credentialBlock, a addrs.Credential, ctx *hcl.EvalC
 	got, _ := l.fill(c.form, ctx, address)
 	out := &Credential{Addr: a, Type: c.typ, Provider: c.provider, Range: rangeOf(c.block)}
 	out.Owner, _ = got["owner"].(string)
+	out.Subject, _ = got["subject"].(string)
 	out.MaxAge, _ = got["max_age"].(time.Duration)
 	out.Labels, _ = got["labels"].(map[string]string)
 	env, _ := got["environment"].(string)
 	out.Environment = l.environment(c, a, env)
 	book, _ := got["runbook"].(string)
 	out.Runbook = l.runbookFor(c, book)
-	for _, o := range []string{"owner", "max_age", "labels", "environment", "runbook"} {
+	for _, o := range []string{"owner", "subject", "max_age", "labels", "environment", "runbook"} {
 		delete(got, o)
 	}
 	out.Attrs = provider.NewAttrs(got)

@@ -183,6 +183,27 @@ func (l *loader) loadNotifiers() {
 	slices.SortFunc(l.ws.Notifiers, func(a, b *Block) int { return strings.Compare(a.Key(), b.Key()) })
 }
 
+// loadVerifiers reads the verifier blocks.
+func (l *loader) loadVerifiers() {
+	for _, b := range l.blocks["verifier"] {
+		if !l.once("verifier "+quoted(b.Labels[0])+" "+quoted(b.Labels[1]), b.DefRange()) {
+			continue
+		}
+		def := l.opts.Registry.Verifier(b.Labels[0])
+		if def == nil {
+			l.fault(b.LabelRanges[0], "There is no such verifier", "No kind of verifier is called %q.%s", b.Labels[0], suggest(b.Labels[0], l.opts.Registry.Verifiers()))
+			continue
+		}
+		l.noBlocks(b.Body, "Verifier "+b.Labels[0])
+		f := l.form(b.Body, b.DefRange(), "Verifier "+b.Labels[0], def.Schema, nil, plainScope())
+		got, _ := l.fill(f, l.ctx, "")
+		l.unknowns(f, got)
+		l.ws.Verifiers = append(l.ws.Verifiers, &Block{Type: b.Labels[0], Name: b.Labels[1], Attrs: provider.NewAttrs(got), Range: rangeOf(b)})
+	}
+	slices.SortFunc(l.ws.Verifiers, func(a, b *Block) int { return strings.Compare(a.Key(), b.Key()) })
+	l.bindVerifiers()
+}
+
 // checkWrites refuses paths that nothing may be written to. What a provider
 // writes is then kept from stores.
 func (l *loader) checkWrites(f *form, got map[string]any, what string, keep bool) {

@@ -23,7 +23,7 @@ import (
 type Options struct {
 	// Dir is the workspace directory.
 	Dir string
-	// Registry holds the types, stores, consumers and notifiers that exist.
+	// Registry holds the types, stores, consumers, notifiers and verifiers that exist.
 	Registry *provider.Registry
 	// Builtin holds the built-in runbooks as *.remint.hcl files.
 	Builtin fs.FS
@@ -151,6 +151,7 @@ var topLevel = map[string]string{
 	"policy":     `policy "NAME"`,
 	"library":    "library",
 	"notifier":   `notifier "TYPE" "NAME"`,
+	"verifier":   `verifier "TYPE" "NAME"`,
 	"allow":      `allow "TYPE"`,
 	"credential": `credential "TYPE" "NAME"`, "runbook": `runbook "NAME"`,
 }
@@ -184,6 +185,7 @@ func (l *loader) evaluate() {
 	l.loadApprovers()
 	l.loadProviders()
 	l.loadNotifiers()
+	l.loadVerifiers()
 	l.loadAllowed()
 	l.loadRunbooks()
 	l.loadCredentials()

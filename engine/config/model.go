@@ -23,6 +23,7 @@ type Workspace struct {
 	Policies  []Policy                  // in order of declaration
 	Library   Library
 	Notifiers []*Block // by key
+	Verifiers []*Block // by key
 	// Allowed are the consumers that allow blocks name, and Variables the names of
 	// the declared variables: what a trust base says beside its credentials.
 	Allowed   []*Block
@@ -59,7 +60,7 @@ type Settings struct {
 	SealIdentities []provider.Path
 }
 
-// Block is a configured store, consumer or notifier.
+// Block is a configured store, consumer, notifier or verifier.
 type Block struct {
 	Type, Name string
 	// Field is the field of the secret that a store takes; filled in.
@@ -131,6 +132,9 @@ type Credential struct {
 	Type     *provider.CredentialType
 	Provider *ProviderBlock
 	Owner    string
+	// Subject is the person whose secret it is, as verifiers name her; "" where it
+	// belongs to no single one.
+	Subject string
 	// Environment is never empty: production unless something says otherwise.
 	Environment string
 	// MaxAge is zero when not set.

@@ -39,17 +39,19 @@ type Common struct {
 // Run says what happened to a run as a whole: a line of run.sigstore.jsonl.
 type Run struct {
 	Common
-	// Event is one of opened, approval, decisions, denied, interrupted, resumed, closed.
+	// Event is one of opened, approval, verification, decisions, denied, interrupted, resumed, closed.
 	Event     string `json:"event"`
 	Operator  string `json:"operator"`
 	Requester string `json:"requester"`
 	// RequesterStrength is how surely the requester was verified.
-	RequesterStrength string             `json:"requester_strength"`
-	Reason            string             `json:"reason"`
-	Mode              string             `json:"mode"`
-	Ticket            string             `json:"ticket"`
-	Requirements      *plan.Requirements `json:"requirements,omitempty"`
-	Decisions         []plan.Decision    `json:"decisions,omitempty"`
+	RequesterStrength string `json:"requester_strength"`
+	// Verification is what that rests on, in opened and resumed.
+	Verification *Verification      `json:"verification,omitempty"`
+	Reason       string             `json:"reason"`
+	Mode         string             `json:"mode"`
+	Ticket       string             `json:"ticket"`
+	Requirements *plan.Requirements `json:"requirements,omitempty"`
+	Decisions    []plan.Decision    `json:"decisions,omitempty"`
 	// Approval is the signed approval as found, in event approval.
 	Approval json.RawMessage `json:"approval,omitempty"`
 	// Addresses are the resets asked for, in opened.
@@ -61,6 +63,29 @@ type Run struct {
 	Resets  []ResetLink `json:"resets,omitempty"`
 	// Total is the number of records in this file, in closed.
 	Total int `json:"total,omitempty"`
+}
+
+// Verification is who was verified before a run, and how.
+type Verification struct {
+	// Identity of the requester, empty while she is not verified.
+	Identity string `json:"identity"`
+	// Bound is whether the strength rests on something about this very plan.
+	Bound   bool                 `json:"bound"`
+	Methods []VerificationMethod `json:"methods"`
+}
+
+// VerificationMethod is one verification that counted.
+type VerificationMethod struct {
+	// Verifier is TYPE.NAME of the block; Method is TYPE.
+	Verifier string `json:"verifier"`
+	Method   string `json:"method"`
+	// Address is of the credential whose subject was verified; empty for the requester.
+	Address  string `json:"address"`
+	Identity string `json:"identity"`
+	Strength string `json:"strength"`
+	Bound    bool   `json:"bound"`
+	// Claims are what it rests on, secret-free.
+	Claims map[string]string `json:"claims"`
 }
 
 // ResetLink ties a reset's file to the run's last record.

@@ -27,7 +27,7 @@ func (x *Executor) FinishDenial(ctx context.Context, job *Job, why []string) err
 	r := &run{x: x, job: job}
 	doc := &job.File.Plan
 	err := r.append(ctx, &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"}, nil,
-		line{event: "opened", fill: func(p *evidence.Run) { p.Facts = job.Facts }},
+		line{event: "opened", fill: func(p *evidence.Run) { p.Facts, p.Verification = job.Facts, job.Verified.Evidence() }},
 		line{event: "denied", fill: func(p *evidence.Run) {
 			p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")
 		}},
@@ -40,20 +40,23 @@ func (x *Executor) FinishDenial(ctx context.Context, job *Job, why []string) err
 	return x.FileEvidence(ctx)
 }
 
-// Kept gives the approvals that were given to earlier resumes of a run.
-func Kept(ctx context.Context, j journal.Journal, run string) ([]gate.Document, error) {
-	var out []gate.Document
+// Kept gives the approvals, and the documents of verifications, that were given to
+// earlier resumes of a run.
+func Kept(ctx context.Context, j journal.Journal, run string) (approvals, verifications []gate.Document, err error) {
 	for rec, err := range j.Records(ctx, run, "") {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		e, err := decodeEntry(rec)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if e.Approval != nil {
-			out = append(out, *e.Approval)
+			approvals = append(approvals, *e.Approval)
+		}
+		if e.Verification != nil {
+			verifications = append(verifications, *e.Verification)
 		}
 	}
-	return out, nil
+	return approvals, verifications, nil
 }

@@ -47,6 +47,8 @@ type entry struct {
 	Resolution json.RawMessage `json:"resolution,omitempty"`
 	// Approval is a document given to a resume, in records of the run itself.
 	Approval *gate.Document `json:"approval,omitempty"`
+	// Verification likewise.
+	Verification *gate.Document `json:"verification,omitempty"`
 	// Sequence and Evidence tie the record to its signed bundle (sha256 of the line).
 	Sequence int    `json:"sequence,omitempty"`
 	Evidence string `json:"evidence,omitempty"`

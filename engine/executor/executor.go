@@ -16,11 +16,11 @@ import (
 	"github.com/remint-dev/remint/engine/fleet"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
-	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 // Signer signs evidence statements.
@@ -75,10 +75,13 @@ type Job struct {
 	Held *Held
 	// Kept are the documents of Gate.Approvals that the run does not keep yet.
 	Kept []gate.Document
+	// KeptVerifications are documents likewise.
+	KeptVerifications []gate.Document
 	// Answers are people's, to questions of this run, oldest first.
 	Answers  []Answer
 	Operator string
-	Verified lifecycle.Strength
+	// Verified is how surely it is known who asks.
+	Verified verify.Outcome
 	// Unattended is set when nobody was asked at a terminal.
 	Unattended bool
 	// Facts are circumstances worth keeping in evidence.

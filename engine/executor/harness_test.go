@@ -227,7 +227,7 @@ func (p *process) close() {
 }
 
 func (p *process) job() *executor.Job {
-	j := &executor.Job{Run: p.e.run, File: p.e.file, Operator: "op", Verified: lifecycle.None, Meta: json.RawMessage("{}"), Generations: map[string]int64{}}
+	j := &executor.Job{Run: p.e.run, File: p.e.file, Operator: "op", Meta: json.RawMessage("{}"), Generations: map[string]int64{}}
 	for a, c := range p.p.Known {
 		j.Generations[a] = c.Generation
 	}

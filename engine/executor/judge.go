@@ -23,7 +23,7 @@ func (r *reset) judge(ctx context.Context, final bool) error {
 	doc := &r.job.File.Plan
 	in := planner.Input(policy.StageResult, doc, []*planner.Reset{r.Reset})
 	in.Requirements, in.Operator, in.Approvals, in.Unattended = &doc.Requirements, r.job.Operator, r.job.Gate.Input(), r.job.Unattended
-	in.Verification = &policy.Verification{Identity: doc.Requester, Strength: r.job.Verified}
+	in.Verification = r.job.Verified.Policy(doc.Requester)
 	in.Resets[0].Result = r.result(final)
 	judged, diags := r.x.Policies.Eval(ctx, in, planner.Before(in, []*planner.Reset{r.Reset})...)
 	if diags.HasErrors() {

@@ -17,9 +17,29 @@ import (
 func (r *reset) verify() (entry, error) {
 	var e entry
 	e.fact("requester", "%s", r.job.File.Plan.Requester)
-	e.fact("strength", "%s", r.job.Verified)
-	if r.job.Verified == lifecycle.None {
+	v := r.job.Verified
+	e.fact("strength", "%s", v.Level())
+	if v.Level() == lifecycle.None {
 		e.fact("detail", "the requester is a claim, not verified")
+	} else {
+		e.fact("identity", "%s", v.Identity)
+		e.fact("bound", "%t", v.Bound)
+	}
+	var by []string
+	for _, a := range v.Accepted {
+		switch a.Address {
+		case "":
+			by = append(by, a.Verifier)
+		case r.address:
+			e.fact("subject_verified", "%s by %s at %s", a.Identity, a.Verifier, a.Strength)
+		}
+	}
+	if len(by) > 0 {
+		e.fact("verifiers", "%s", strings.Join(by, ", "))
+	}
+	if subject := r.Plan.Subject; subject != "" {
+		e.fact("subject", "%s", subject)
+		e.fact("subject_strength", "%s", v.Subject(r.address, subject))
 	}
 	return e, nil
 }

@@ -107,7 +107,7 @@ func (r *reset) run(ctx context.Context) error {
 // restores a working secret does not.
 func (r *reset) gated(st config.Step) bool {
 	switch st.Phase {
-	case lifecycle.Approve:
+	case lifecycle.Verify, lifecycle.Approve:
 		return true
 	case lifecycle.Revoke:
 		return !r.inPlace() || r.mode() != lifecycle.Cutover

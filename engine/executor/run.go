@@ -136,7 +136,7 @@ func (r *run) opened(ctx context.Context) error {
 	doc := &r.job.File.Plan
 	lines := []line{
 		{event: "opened", fill: func(p *evidence.Run) {
-			p.Facts = r.job.Facts
+			p.Facts, p.Verification = r.job.Facts, r.job.Verified.Evidence()
 			for _, x := range doc.Resets {
 				p.Addresses = append(p.Addresses, x.Address)
 			}
@@ -154,7 +154,10 @@ func (r *run) opened(ctx context.Context) error {
 
 // goOn writes who resumed the run, and the approvals that were given for it.
 func (r *run) goOn(ctx context.Context) error {
-	lines := []line{{event: "resumed"}}
+	lines := []line{{event: "resumed", fill: func(p *evidence.Run) { p.Verification = r.job.Verified.Evidence() }}}
+	for _, d := range r.job.KeptVerifications {
+		lines = append(lines, line{event: "verification", verification: &d})
+	}
 	for _, d := range r.job.Kept {
 		lines = append(lines, line{event: "approval", document: &d})
 	}
@@ -189,6 +192,8 @@ type line struct {
 	// document is an approval that the record is about and that the journal keeps
 	// with it; those of the run's opening are in its Meta.
 	document *gate.Document
+	// verification likewise; evidence has what it says, and not the document.
+	verification *gate.Document
 }
 
 // append signs lines about the run and makes them durable in the journal, all
@@ -200,7 +205,7 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		common := r.x.common(r.job)
 		common.Sequence, common.Recorded = r.total+i+1, r.x.now()
 		p := evidence.Run{
-			Common: common, Event: l.event, Operator: r.job.Operator, Requester: doc.Requester, RequesterStrength: string(r.job.Verified),
+			Common: common, Event: l.event, Operator: r.job.Operator, Requester: doc.Requester, RequesterStrength: string(r.job.Verified.Level()),
 			Reason: string(doc.Reason), Mode: string(doc.Mode), Ticket: doc.Ticket,
 		}
 		if l.fill != nil {
@@ -213,7 +218,7 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		if err != nil {
 			return err
 		}
-		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document}
+		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document, Verification: l.verification}
 		e.fact("event", "%s", l.event)
 		if l.event == "opened" {
 			e.fact(trustFact, "%s", trustOf(doc))

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 // Document is an approval as found: a file's content, not yet believed.
@@ -31,9 +33,11 @@ type Question struct {
 	// Operators are who runs apply and who resumes it; neither they nor the
 	// requester can approve.
 	Operators []string
-	// Verified is how surely the requester was verified.
-	Verified lifecycle.Strength
-	Now      time.Time
+	// Verified is how surely the requester was verified, and the subjects.
+	Verified verify.Outcome
+	// Anyone may ask: no approval more is needed because nobody verified who did.
+	Anyone bool
+	Now    time.Time
 }
 
 // Approval is one that counts.
@@ -88,10 +92,7 @@ func Ask(q Question) Answer {
 			out.Missing = append(out.Missing, s)
 		}
 	}
-	if !q.Verified.AtLeast(req.Strength) {
-		out.Missing = append(out.Missing, fmt.Sprintf("The requester must be verified at %s; she is verified at %s. "+
-			"This version has no verifiers, so such a plan cannot be applied.", req.Strength, q.Verified))
-	}
+	out.Missing = append(out.Missing, q.unverified()...)
 	return out
 }
 
@@ -133,7 +134,7 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 			return nobody, signed, "it expired at " + signed.ExpiresAt.UTC().Format(time.RFC3339)
 		case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
 			return nobody, signed, "it is dated in the future"
-		case Is(a, q.File.Plan.Requester):
+		case Is(a, q.File.Plan.Requester), slices.ContainsFunc(q.Verified.Requesters(), func(who string) bool { return Is(a, who) }):
 			return nobody, signed, a.Name + " is the requester"
 		case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
 			return nobody, signed, a.Name + " is the operator"
@@ -143,19 +144,26 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 	return nobody, evidence.Approval{}, "it is not signed by any approver of this workspace"
 }
 
-// missing says what one requirement still lacks, "" if nothing. While the
-// requester is unverified one of the approvers could be she, so one more is asked.
+// missing says what one requirement still lacks, "" if nothing. While one of the
+// approvers could be the requester, one more is asked.
 func (q Question) missing(need plan.Approvals, have []Approval) string {
 	want, why := need.Count, ""
-	if want > 0 && q.Verified == lifecycle.None {
-		want++
-		why = ", one of them because the requester is not verified and could be among the approvers"
-	}
-	got := 0
+	got, stranger := 0, ""
 	for _, a := range have {
 		if inGroup(a.Approver, need.Group) {
-			got++
+			if got++; !q.told(a.Approver) {
+				stranger = a.Approver.Name
+			}
 		}
+	}
+	switch {
+	case want == 0, q.Anyone:
+	case q.Verified.Level() == lifecycle.None:
+		want++
+		why = ", one of them because the requester is not verified and could be among the approvers"
+	case stranger != "":
+		want++
+		why = fmt.Sprintf(", one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(q.Verified.Identity))
 	}
 	if got >= want {
 		return ""
@@ -163,7 +171,7 @@ func (q Question) missing(need plan.Approvals, have []Approval) string {
 	var who []string
 	for _, a := range q.Approvers {
 		used := slices.ContainsFunc(have, func(h Approval) bool { return h.Approver.Name == a.Name })
-		barred := slices.ContainsFunc(append(slices.Clone(q.Operators), q.File.Plan.Requester), func(who string) bool { return Is(a, who) })
+		barred := slices.ContainsFunc(slices.Concat(q.Operators, q.Verified.Requesters(), []string{q.File.Plan.Requester}), func(who string) bool { return Is(a, who) })
 		if !used && !barred && inGroup(a, need.Group) {
 			who = append(who, a.Name)
 		}
@@ -183,6 +191,60 @@ func (q Question) missing(need plan.Approvals, have []Approval) string {
 		return text + " Nobody who could give one is declared: add approver blocks."
 	}
 	return text + " Who may: " + strings.Join(who, ", ") + "."
+}
+
+// unverified says who still has to be verified: the requester, and each subject
+// who would get a new secret.
+func (q Question) unverified() []string {
+	var out []string
+	want, have := q.Requirements.Strength, q.Verified.Level()
+	if !have.AtLeast(want) {
+		out = append(out, fmt.Sprintf("The requester must be verified at %s; she is verified at %s. `remint verify` does that; `remint verify -help` tells how.", want, have))
+	}
+	if q.File.Plan.Mode == lifecycle.Retire {
+		return out // nobody gets anything
+	}
+	if want == "" || want == lifecycle.None {
+		want = lifecycle.AAL1
+	}
+	var waiting []string
+	for _, r := range q.File.Plan.Resets {
+		if r.Subject != "" && !q.Verified.Subject(r.Address, r.Subject).AtLeast(want) {
+			waiting = append(waiting, fmt.Sprintf("%s (%s)", addrs.Visible(r.Subject), r.Address))
+		}
+	}
+	if n := len(waiting); n > 0 {
+		more := ""
+		if n > 10 {
+			waiting, more = waiting[:10], fmt.Sprintf(" and %d more", n-10)
+		}
+		out = append(out, fmt.Sprintf("Whose secret it is must be verified at %s before she gets a new one: %s%s. "+
+			"She does it herself: remint verify -subject=ADDRESS PLAN. -reason=offboarding kills the old one without making a new one, and needs nobody's proof.",
+			want, strings.Join(waiting, ", "), more))
+	}
+	return out
+}
+
+// told reports whether it can be told that a is not the requester: one of her
+// identities is of the kind that the requester was verified under.
+func (q Question) told(a config.Approver) bool {
+	if slices.ContainsFunc(q.Approvers, func(x config.Approver) bool { return Is(x, q.Verified.Identity) }) {
+		return true // she is that one, and so none of the others
+	}
+	kind := kindOf(q.Verified.Identity)
+	return kind != "" && slices.ContainsFunc(a.Identities, func(id string) bool { return kindOf(id) == kind })
+}
+
+// kindOf is what two names of one person have in common when the same authority
+// gave them: a prefix as in github:alice, or that they are mail addresses.
+func kindOf(identity string) string {
+	if prefix, _, ok := strings.Cut(identity, ":"); ok {
+		return strings.ToLower(prefix) + ":"
+	}
+	if _, domain, ok := strings.Cut(identity, "@"); ok {
+		return "@" + strings.ToLower(domain)
+	}
+	return ""
 }
 
 // Is reports whether who, as claimed, names the person a.

@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -114,7 +115,7 @@ func TestWhoCounts(t *testing.T) {
 				tc.strength = lifecycle.None
 			}
 			got := Ask(Question{File: g, Requirements: plan.Requirements{Approvals: tc.need, Strength: tc.strength}, Approvers: p.list, Documents: tc.documents,
-				Operators: []string{tc.operator}, Verified: tc.verified, Now: now})
+				Operators: []string{tc.operator}, Verified: verify.Outcome{Strength: tc.verified, Identity: "dave@example.com"}, Now: now})
 			if got.Passed() != tc.passes {
 				t.Errorf("passed is %v; %+v", got.Passed(), got)
 			}

@@ -19,6 +19,8 @@ var (
 	ErrSpent = errors.New("this plan was applied before")
 	// ErrNotFound: there is no such run, secret or credential.
 	ErrNotFound = errors.New("not in the journal")
+	// ErrChanged: what is remembered is not what the caller thought.
+	ErrChanged = errors.New("the state remembers something else by now")
 	// ErrNewer: the state was written by a newer program.
 	ErrNewer = errors.New("the state was written by a newer version of remint")
 	// ErrClosed: the journal was closed before the call.
@@ -198,6 +200,13 @@ type Journal interface {
 	Credential(ctx context.Context, address string) (Credential, error)
 	// Credentials gives everything that is known.
 	Credentials(ctx context.Context) ([]Credential, error)
+
+	// Recall gives what is remembered under key, nil if nothing is. It is kept for
+	// verifiers: used tokens and codes, counters, failed guesses.
+	Recall(ctx context.Context, key string) ([]byte, error)
+	// Remember replaces old (nil: nothing) by next, durably and in one step;
+	// ErrChanged, and nothing is changed, if something else is remembered.
+	Remember(ctx context.Context, key string, old, next []byte) error
 
 	// Acquire takes leases on all keys for a run or none, and makes this journal the
 	// run's only writer; *HeldError if another live runner has one. A dead runner

@@ -19,7 +19,9 @@ func Registry(real *provider.Registry, w World) *provider.Registry {
 	r := provider.NewRegistry()
 	for _, name := range real.Providers() {
 		d := *real.Provider(name)
-		d.Open = func(_ context.Context, b provider.Block) (provider.Provider, error) { return target{name: name + "." + b.Name, world: w}, nil }
+		d.Open = func(_ context.Context, b provider.Block) (provider.Provider, error) {
+			return target{name: name + "." + b.Name, world: w}, nil
+		}
 		r.AddProvider(d)
 	}
 	for _, name := range real.Stores() {
@@ -36,6 +38,9 @@ func Registry(real *provider.Registry, w World) *provider.Registry {
 		d := *real.Notifier(name)
 		d.Open = func(context.Context, provider.Block) (provider.Notifier, error) { return nil, errMocked }
 		r.AddNotifier(d)
+	}
+	for _, name := range real.Verifiers() {
+		r.AddVerifier(*real.Verifier(name))
 	}
 	return r
 }

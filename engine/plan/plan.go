@@ -142,6 +142,9 @@ type Reset struct {
 	Owner          string            `json:"owner"`
 	Runbook        Runbook           `json:"runbook"`
 	Steps          []Step            `json:"steps"`
+	// Subject is the person whose secret it is; she is verified before a new one is
+	// made. Absent where it belongs to no single person.
+	Subject string `json:"subject,omitempty"`
 }
 
 // Change is what of a credential is not as the trust base has it.

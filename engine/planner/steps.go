@@ -35,6 +35,7 @@ func (p *Planner) reset(c *config.Credential, steps []config.Step, reset *config
 	r.Notes = s.notes()
 	same := s.shared.find(s.planSteps())
 	r.Steps = same.steps
+	r.Subject = c.Subject
 	return &Reset{Credential: c, Plan: r, Input: s.input(r, same), request: reset}
 }
 
@@ -94,7 +95,7 @@ func (s situation) input(r *plan.Reset, same *alike) policy.Reset {
 	in := policy.Reset{
 		Address: r.Address, CredentialType: r.CredentialType, Kind: r.Kind,
 		Person: s.c.Type.Person, HasSessions: s.c.Type.Sessions, Provider: s.c.Provider.Key(),
-		Owner: r.Owner, Environment: r.Environment, Production: lifecycle.IsProduction(r.Environment),
+		Owner: r.Owner, Subject: r.Subject, Environment: r.Environment, Production: lifecycle.IsProduction(r.Environment),
 		Labels: r.Labels, Attributes: s.c.Attrs.Public(), Runbook: r.Runbook, Observed: r.Observed,
 		InUseBy: s.obs.InUseBy, Stores: keys(s.c.Stores), Consumers: keys(s.c.Consumers),
 		Phases: same.phases, Steps: same.judged,

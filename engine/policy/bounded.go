@@ -32,8 +32,8 @@ type bound struct {
 // some of OPA's builtins do not listen, and what they do is ended from outside.
 type watch struct {
 	cancel topdown.Cancel
-	why  atomic.Pointer[error]
-	done chan struct{}
+	why    atomic.Pointer[error]
+	done   chan struct{}
 }
 
 func (b bound) watch(ctx context.Context) *watch {

@@ -48,27 +48,48 @@ type Approval struct {
 	Groups   []string `json:"groups"`
 }
 
-// Verification is how the requester was verified.
+// Verification is how the requester was verified, and the subjects.
 type Verification struct {
+	// Identity of the requester; as claimed, while Strength is none.
 	Identity string             `json:"identity"`
 	Strength lifecycle.Strength `json:"strength"`
+	// Bound is whether Strength rests on something about this very plan.
+	Bound bool `json:"bound"`
+	// Methods are all verifications that count, the subjects' too.
+	Methods []VerificationMethod `json:"methods"`
+}
+
+// VerificationMethod is one verification that counts.
+type VerificationMethod struct {
+	// Verifier is TYPE.NAME of the block; Method is TYPE.
+	Verifier string `json:"verifier"`
+	Method   string `json:"method"`
+	// Address is of the credential whose subject was verified; empty for the requester.
+	Address  string             `json:"address"`
+	Identity string             `json:"identity"`
+	Strength lifecycle.Strength `json:"strength"`
+	Bound    bool               `json:"bound"`
+	// Claims are what it rests on.
+	Claims map[string]string `json:"claims"`
 }
 
 // Reset is one reset as policies see it.
 type Reset struct {
-	Address        string            `json:"address"`
-	CredentialType string            `json:"credential_type"`
-	Kind           lifecycle.Kind    `json:"kind"`
-	Person         bool              `json:"person"`
-	HasSessions    bool              `json:"has_sessions"`
-	Provider       string            `json:"provider"`
-	Owner          string            `json:"owner"`
-	Environment    string            `json:"environment"`
-	Production     bool              `json:"production"`
-	Labels         map[string]string `json:"labels"`
-	Attributes     map[string]any    `json:"attributes"`
-	Runbook        plan.Runbook      `json:"runbook"`
-	Observed       plan.Observed     `json:"observed"`
+	Address        string         `json:"address"`
+	CredentialType string         `json:"credential_type"`
+	Kind           lifecycle.Kind `json:"kind"`
+	Person         bool           `json:"person"`
+	HasSessions    bool           `json:"has_sessions"`
+	Provider       string         `json:"provider"`
+	Owner          string         `json:"owner"`
+	// Subject is the person whose secret it is; empty where it is nobody's own.
+	Subject     string            `json:"subject"`
+	Environment string            `json:"environment"`
+	Production  bool              `json:"production"`
+	Labels      map[string]string `json:"labels"`
+	Attributes  map[string]any    `json:"attributes"`
+	Runbook     plan.Runbook      `json:"runbook"`
+	Observed    plan.Observed     `json:"observed"`
 	// InUseBy names the provider block that logs in with this very credential.
 	InUseBy string `json:"in_use_by"`
 	// EntropyBits of the new secret; 0 when none is made.

@@ -184,7 +184,7 @@ func full() *Input {
 		Resets:       []Reset{r, s},
 		Requirements: &plan.Requirements{Approvals: []plan.Approvals{{Count: 2, Group: "g", Addresses: []string{"credential.t.a"}}}, Strength: "aal2"},
 		Operator:     "op", Approvals: []Approval{{Approver: "alice", Groups: []string{"g"}}},
-		Verification: &Verification{Identity: "i", Strength: "aal1"}, Unattended: true, Now: &now,
+		Verification: &Verification{Identity: "i", Strength: "aal1", Bound: true, Methods: []VerificationMethod{{Verifier: "key.a", Method: "key", Identity: "i", Strength: "aal1", Bound: true, Claims: map[string]string{"k": "v"}}}}, Unattended: true, Now: &now,
 	}
 }
 

@@ -72,7 +72,7 @@ func (b *builder) input(in *Input, resets []*ast.Term) *ast.Term {
 		v = &Verification{Strength: lifecycle.None}
 	}
 	if v != nil {
-		o = append(o, member{"verification", object{{"identity", b.str(v.Identity)}, {"strength", b.str(string(v.Strength))}}.term()})
+		o = append(o, member{"verification", b.verification(v)})
 	}
 	if in.Unattended || later {
 		o = append(o, member{"unattended", ast.InternedTerm(in.Unattended)})
@@ -81,6 +81,24 @@ func (b *builder) input(in *Input, resets []*ast.Term) *ast.Term {
 		o = append(o, member{"now", b.str(in.Now.Format(time.RFC3339Nano))})
 	}
 	return o.term()
+}
+
+func (b *builder) verification(v *Verification) *ast.Term {
+	methods := make([]*ast.Term, len(v.Methods))
+	for i, m := range v.Methods {
+		claims := make(object, 0, len(m.Claims))
+		for k, c := range m.Claims {
+			claims = append(claims, member{k, b.str(c)})
+		}
+		methods[i] = object{
+			{"verifier", b.str(m.Verifier)}, {"method", b.str(m.Method)}, {"address", b.str(m.Address)}, {"identity", b.str(m.Identity)},
+			{"strength", b.str(string(m.Strength))}, {"bound", ast.InternedTerm(m.Bound)}, {"claims", claims.term()},
+		}.term()
+	}
+	return object{
+		{"identity", b.str(v.Identity)}, {"strength", b.str(string(v.Strength))}, {"bound", ast.InternedTerm(v.Bound)},
+		{"methods", ast.ArrayTerm(methods...)},
+	}.term()
 }
 
 func (b *builder) reset(r *Reset) (*ast.Term, error) {
@@ -100,7 +118,7 @@ func (b *builder) reset(r *Reset) (*ast.Term, error) {
 		{"address", ast.StringTerm(r.Address)}, {"credential_type", b.str(r.CredentialType)},
 		{"kind", b.str(string(r.Kind))}, {"person", ast.InternedTerm(r.Person)},
 		{"has_sessions", ast.InternedTerm(r.HasSessions)}, {"provider", b.str(r.Provider)},
-		{"owner", b.str(r.Owner)}, {"environment", b.str(r.Environment)},
+		{"owner", b.str(r.Owner)}, {"subject", b.str(r.Subject)}, {"environment", b.str(r.Environment)},
 		{"production", ast.InternedTerm(r.Production)}, {"labels", labels.term()},
 		{"attributes", attributes.term()}, {"runbook", b.runbook(r.Runbook)},
 		{"observed", object{

@@ -14,6 +14,7 @@ type Registry struct {
 	stores    map[string]*StoreDefinition
 	consumers map[string]*ConsumerDefinition
 	notifiers map[string]*NotifierDefinition
+	verifiers map[string]*VerifierDefinition
 }
 
 // NewRegistry is an empty registry.
@@ -21,6 +22,7 @@ func NewRegistry() *Registry {
 	return &Registry{
 		providers: map[string]*Definition{}, types: map[string]*CredentialType{}, owners: map[string]string{},
 		stores: map[string]*StoreDefinition{}, consumers: map[string]*ConsumerDefinition{}, notifiers: map[string]*NotifierDefinition{},
+		verifiers: map[string]*VerifierDefinition{},
 	}
 }
 
@@ -42,6 +44,9 @@ func (r *Registry) AddConsumer(d ConsumerDefinition) { add(r.consumers, d.Name, 
 // AddNotifier panics on a name that is taken.
 func (r *Registry) AddNotifier(d NotifierDefinition) { add(r.notifiers, d.Name, &d) }
 
+// AddVerifier panics on a name that is taken.
+func (r *Registry) AddVerifier(d VerifierDefinition) { add(r.verifiers, d.Name, &d) }
+
 // Provider finds a provider, nil if there is none.
 func (r *Registry) Provider(name string) *Definition { return r.providers[name] }
 
@@ -60,6 +65,9 @@ func (r *Registry) Consumer(name string) *ConsumerDefinition { return r.consumer
 // Notifier finds a kind of notifier, nil if there is none.
 func (r *Registry) Notifier(name string) *NotifierDefinition { return r.notifiers[name] }
 
+// Verifier finds a kind of verifier, nil if there is none.
+func (r *Registry) Verifier(name string) *VerifierDefinition { return r.verifiers[name] }
+
 // Providers lists the names of all providers, sorted; likewise the others.
 func (r *Registry) Providers() []string { return names(r.providers) }
 
@@ -74,6 +82,9 @@ func (r *Registry) Consumers() []string { return names(r.consumers) }
 
 // Notifiers lists the names of all kinds of notifier, sorted.
 func (r *Registry) Notifiers() []string { return names(r.notifiers) }
+
+// Verifiers lists the names of all kinds of verifier, sorted.
+func (r *Registry) Verifiers() []string { return names(r.verifiers) }
 
 func add[T any](m map[string]*T, name string, v *T) {
 	if _, taken := m[name]; taken || name == "" {

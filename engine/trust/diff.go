@@ -73,6 +73,10 @@ func (b *Base) named() map[string]string {
 	for _, n := range b.Notifiers {
 		out["notifier "+n.Key] = attributes(n.Attributes)
 	}
+	for _, v := range b.Verifiers {
+		out["verifier "+v.Key] = attributes(v.Attributes)
+	}
+	out["library"] = attributes(b.Library.Attributes)
 	for _, c := range b.Commands {
 		out["consumer "+c.Key+attributes(c.Attributes)] = ""
 	}

@@ -27,6 +27,9 @@ type Base struct {
 	Seal      []string `json:"seal"`
 	Providers []Part   `json:"providers"`
 	Notifiers []Part   `json:"notifiers"`
+	Verifiers []Part   `json:"verifiers"`
+	// Library is which groups of the built-in policies are asked, and what is set in them.
+	Library Part `json:"library"`
 	// Commands are the consumers that credentials may have.
 	Commands []Part `json:"commands"`
 
@@ -75,6 +78,12 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 		b.Notifiers = append(b.Notifiers, Part{Key: n.Key(), Attributes: n.Attrs.Public()})
 		b.unknown = b.unknown || !n.Attrs.Known()
 	}
+	for _, v := range w.Verifiers {
+		b.Verifiers = append(b.Verifiers, Part{Key: v.Key(), Attributes: v.Attrs.Public()})
+		b.unknown = b.unknown || !v.Attrs.Known()
+	}
+	b.Library = Part{Key: "library", Attributes: w.Library.Parameters.Public()}
+	b.Library.Attributes["groups"] = slices.Sorted(slices.Values(w.Library.Groups))
 	for _, c := range w.Commands() {
 		b.Commands = append(b.Commands, Part{Key: c.Type, Attributes: c.Attrs.Public()})
 		b.unknown = b.unknown || !c.Attrs.Known()
@@ -106,7 +115,7 @@ func (b *Base) normal() *Base {
 		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities)}
 	}
 	n.Policies, n.Seal = orEmpty(b.Policies), orEmpty(b.Seal)
-	n.Providers, n.Notifiers, n.Commands = orEmpty(b.Providers), orEmpty(b.Notifiers), orEmpty(b.Commands)
+	n.Providers, n.Notifiers, n.Verifiers, n.Commands = orEmpty(b.Providers), orEmpty(b.Notifiers), orEmpty(b.Verifiers), orEmpty(b.Commands)
 	return &n
 }
 

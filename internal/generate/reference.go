@@ -33,7 +33,7 @@ func reference(files map[string][]byte) error {
 		}
 	})
 	page("credentials", "Credential types", func(b *strings.Builder) {
-		b.WriteString("\nEvery credential block also takes `provider`, `owner`, `environment`, `max_age`, `labels`, `runbook`, `for_each`, `depends_on`, and blocks `store` and `consumer`.\n\nAttributes that are `key` say which credential it is at its target: two blocks that agree in them are the same credential, and are not reset at the same time.\n")
+		b.WriteString("\nEvery credential block also takes `provider`, `owner`, `subject`, `environment`, `max_age`, `labels`, `runbook`, `for_each`, `depends_on`, and blocks `store` and `consumer`.\n\nAttributes that are `key` say which credential it is at its target: two blocks that agree in them are the same credential, and are not reset at the same time.\n")
 		for _, n := range r.Types() {
 			credential(b, r, r.Type(n))
 		}
@@ -53,6 +53,12 @@ func reference(files map[string][]byte) error {
 		b.WriteString("\nWhere a workspace declares none, notices go to the file `notices.jsonl`.\n")
 		for _, n := range r.Notifiers() {
 			section(b, n, r.Notifier(n).Description, r.Notifier(n).Schema)
+		}
+	})
+	page("verifiers", "Verifiers", func(b *strings.Builder) {
+		b.WriteString("\n[Verification](../verification.md) tells how they are used.\n")
+		for _, n := range r.Verifiers() {
+			section(b, n, r.Verifier(n).Description, r.Verifier(n).Schema)
 		}
 	})
 	return nil

@@ -13,19 +13,21 @@ import (
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 // base is where schemas say that they live.
 const base = "https://remint.dev/schemas/"
 
 // documented are the packages whose comments describe members.
-var documented = []string{"engine/plan", "engine/event", "engine/evidence", "engine/policy", "engine/lifecycle"}
+var documented = []string{"engine/plan", "engine/event", "engine/evidence", "engine/policy", "engine/lifecycle", "engine/verify"}
 
 // schemas adds the schema of every document.
 func schemas(files map[string][]byte) error {
 	for name, v := range map[string]any{
 		"plan": &plan.File{}, "events": &event.Event{}, "policy-input": &policy.Input{},
 		"evidence-run": &evidence.Run{}, "evidence-step": &evidence.Step{}, "evidence-reset": &evidence.Reset{}, "evidence-approval": &evidence.Approval{}, "evidence-resolution": &evidence.Resolution{},
+		"verification": &verify.Document{},
 	} {
 		r := &jsonschema.Reflector{Mapper: vocabulary, Anonymous: true}
 		for _, dir := range documented {

@@ -1,4 +1,4 @@
-// Package builtin lists the providers, stores, consumers and notifiers that
+// Package builtin lists the providers, stores, consumers, notifiers and verifiers that
 // this program brings.
 package builtin
 
@@ -13,6 +13,8 @@ import (
 	"github.com/remint-dev/remint/providers/ssh"
 	"github.com/remint-dev/remint/providers/webhook"
 	"github.com/remint-dev/remint/providers/x509"
+	"github.com/remint-dev/remint/verifiers/key"
+	"github.com/remint-dev/remint/verifiers/oidc"
 )
 
 // Registry makes a registry of everything.
@@ -28,5 +30,7 @@ func Registry() *provider.Registry {
 	r.AddNotifier(file.Notifier())
 	r.AddNotifier(webhook.Notifier())
 	r.AddNotifier(smtp.Notifier())
+	r.AddVerifier(key.Verifier())
+	r.AddVerifier(oidc.Verifier())
 	return r
 }

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) journal.Journal) {
 		"a failed attempt keeps the leases":   failedAttemptKeepsLeases,
 		"a closed journal says so":            closedSaysSo,
 		"thousands are filed at once":         thousandsAreFiled,
+		"what is remembered is compared":      memoryCompares,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, open) })
 	}

@@ -45,6 +45,7 @@ CREATE INDEX bundle_kept ON bundle (run) WHERE line IS NOT NULL;
 CREATE TABLE credential (
 	address text PRIMARY KEY, run text NOT NULL, at bigint NOT NULL, proof text NOT NULL, version text NOT NULL,
 	mode text NOT NULL, generation bigint NOT NULL);
+CREATE TABLE memo (key text PRIMARY KEY, value bytea NOT NULL);
 CREATE TABLE at_work (
 	run text PRIMARY KEY, runner integer NOT NULL REFERENCES runner, holder text NOT NULL, since timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE TABLE lease (

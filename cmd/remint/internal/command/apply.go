@@ -19,6 +19,8 @@ type applyFlags struct {
 	selection
 	auto      bool
 	approvals listFlag
+	verified  listFlag
+	proof     proofFlags
 	parallel  int
 }
 
@@ -31,13 +33,15 @@ differs from the given one, asks the gates, and carries it out. Each step is
 in the journal before it begins; evidence of each is signed.
 
 The argument is a saved plan, or what ` + "`remint plan`" + ` takes. Approvals that lie
-beside the plan (PLAN.*.approval.json) are found. The first interrupt lets the
+beside the plan (PLAN.*.approval.json) are found, and so is PLAN.verification.json. The first interrupt lets the
 steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes on.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var f applyFlags
 			f.flags(fs)
 			fs.BoolVar(&f.auto, "auto-approve", false, "do not ask before beginning; skips nothing else")
 			fs.Var(&f.approvals, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
+			fs.Var(&f.verified, "verification", "a `FILE` that verify wrote, besides the one beside the plan; may be repeated")
+			f.proof.flags(fs)
 			fs.IntVar(&f.parallel, "parallelism", 10, "work on `N` credentials at once")
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit { return a.apply(ctx, fs, f, args) }
@@ -64,6 +68,7 @@ func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []
 	}
 	defer app.Close()
 	a.view.Diagnostics(diags)
+	a.view.Requester(app)
 	if len(app.File.Plan.Resets) == 0 {
 		a.view.Nothing(app.File)
 		return diag.ExitOK
@@ -115,6 +120,12 @@ func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engin
 	}
 	var faults diag.Diagnostics
 	req.Approvals, faults = approvals(f.approvals, args, plans == 1)
+	diags = append(diags, faults...)
+	beside := ""
+	if plans == 1 {
+		beside = args[0]
+	}
+	req.Proofs, faults = f.proof.proofs(a, f.verified, beside)
 	return req, append(diags, faults...)
 }
 

@@ -9,7 +9,7 @@ import (
 
 func providersVerb() *verb {
 	return &verb{
-		name: "providers", synopsis: "providers, credential types, stores, consumers, notifiers",
+		name: "providers", synopsis: "providers, credential types, stores, consumers, notifiers, verifiers",
 		help: `Lists what a workspace may name, with what each credential type can do.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			a.jsonFlag(fs)
@@ -27,8 +27,8 @@ func providersVerb() *verb {
 func schemaVerb() *verb {
 	return &verb{
 		name: "schema", args: "[NAME]", synopsis: "the attributes of every block",
-		help: `Shows the attributes of every provider block, credential type, store, consumer
-and notifier, or of those named NAME.`,
+		help: `Shows the attributes of every provider block, credential type, store, consumer,
+notifier and verifier, or of those named NAME.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			a.jsonFlag(fs)
 			return func(_ context.Context, args []string) diag.Exit {

@@ -19,6 +19,10 @@ asked, which ` + "`remint resolve`" + ` answers. With nothing open it exits 0.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var named listFlag
 			fs.Var(&named, "approval", "an approval `FILE`, for steps that still need one; may be repeated")
+			var verified listFlag
+			var proof proofFlags
+			fs.Var(&verified, "verification", "a `FILE` that verify wrote, for steps that still need one; may be repeated")
+			proof.flags(fs)
 			parallel := parallelism(fs)
 			a.workspaceFlags(fs)
 			return func(_ context.Context, args []string) diag.Exit {
@@ -29,22 +33,24 @@ asked, which ` + "`remint resolve`" + ` answers. With nothing open it exits 0.`,
 						return diag.ExitError
 					}
 				}
-				return a.resume(run, named, *parallel)
+				return a.resume(run, named, verified, proof, *parallel)
 			}
 		},
 	}
 }
 
-func (a *app) resume(run string, named []string, parallel int) diag.Exit {
+func (a *app) resume(run string, named, verified []string, proof proofFlags, parallel int) diag.Exit {
 	sink, flush := a.view.Run()
 	defer flush()
 	e, diags := a.engine(sink, parallel)
 	documents, faults := approvals(named, nil, false)
 	diags = append(diags, faults...)
+	proofs, faults := proof.proofs(a, verified, "")
+	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: documents, Operator: a.operator(), Unattended: true})
+	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: documents, Proofs: proofs, Operator: a.operator(), Unattended: true})
 	a.tellTrust(e)
 	flush()
 	if len(results) == 0 && !diags.HasErrors() {

@@ -3,6 +3,8 @@
 package terminal
 
 import (
+	"bufio"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -24,6 +26,9 @@ type Terminal struct {
 	// Color is allowed (NO_COLOR is not set); where also needs a terminal.
 	Color bool
 	errFd int
+	inFd  int
+	inTTY bool
+	shown *term.State
 }
 
 // New looks at the streams and the environment.
@@ -40,6 +45,30 @@ func New(in *os.File, out, errw *os.File, environ []string) *Terminal {
 	return &Terminal{
 		In: in, Out: out, Err: errw, Environ: environ, CI: ci, Color: env("NO_COLOR") == "",
 		OutTTY: !dumb && term.IsTerminal(int(out.Fd())), ErrTTY: !dumb && !ci && term.IsTerminal(int(errw.Fd())), errFd: int(errw.Fd()),
+		inFd: int(in.Fd()), inTTY: term.IsTerminal(int(in.Fd())),
+	}
+}
+
+// ReadHidden reads a line that does not show while it is typed; from what is no
+// terminal, a line.
+func (t *Terminal) ReadHidden() ([]byte, error) {
+	if !t.inTTY {
+		b, err := bufio.NewReader(io.LimitReader(t.In, 4096)).ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(b) > 0 {
+			err = nil
+		}
+		return b, err
+	}
+	t.shown, _ = term.GetState(t.inFd)
+	b, err := term.ReadPassword(t.inFd)
+	_, _ = io.WriteString(t.Err, "\n")
+	return b, err
+}
+
+// ShowAgain undoes what ReadHidden did to the terminal, when it is not waited for.
+func (t *Terminal) ShowAgain() {
+	if t.shown != nil {
+		_ = term.Restore(t.inFd, t.shown)
 	}
 }
 

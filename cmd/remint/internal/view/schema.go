@@ -9,7 +9,7 @@ import (
 
 // block is one entry of the registry, for showing.
 type block struct {
-	Kind        string      `json:"kind"` // provider, credential, store, consumer, notifier
+	Kind        string      `json:"kind"` // provider, credential, store, consumer, notifier, verifier
 	Name        string      `json:"name"`
 	Description string      `json:"description"`
 	Provider    string      `json:"provider,omitempty"`
@@ -60,6 +60,9 @@ func blocks(r *provider.Registry) []block {
 	}
 	for _, n := range r.Notifiers() {
 		out = append(out, block{Kind: "notifier", Name: n, Description: r.Notifier(n).Description, Attributes: attributes(r.Notifier(n).Schema)})
+	}
+	for _, n := range r.Verifiers() {
+		out = append(out, block{Kind: "verifier", Name: n, Description: r.Verifier(n).Description, Attributes: attributes(r.Verifier(n).Schema)})
 	}
 	return out
 }

@@ -1,0 +1,126 @@
+package command
+
+import (
+	"context"
+	"flag"
+	"io"
+	"os"
+
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/verify"
+	"github.com/remint-dev/remint/internal/atomicfile"
+)
+
+// verificationSuffix is what the name of a verification adds to its plan's.
+const verificationSuffix = ".verification.json"
+
+func verifyVerb() *verb {
+	return &verb{
+		name: "verify", args: "PLAN", synopsis: "show who asks for a plan, or whose secret it resets",
+		help: `
+Shows one of the workspace's verifiers who you are, for this plan: as the one
+who asks for it, or with -subject as the person whose secret is reset. What can
+be judged again is written beside the plan, PLAN.verification.json, and apply
+judges it again. A code can be shown once: the state remembers that it was.
+
+What you bring depends on the verifier: an ID token (-identity-token), a code
+(-code, or typed when asked), a security key's assertion (-webauthn), a key that
+signs (-key). -challenge prints what a token or an assertion must be bound to. An
+ID token that is not bound to the plan cannot be kept; give it to apply.`,
+		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
+			var f proofFlags
+			f.flags(fs)
+			key := fs.String("key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
+			challenge := fs.Bool("challenge", false, "print, as JSON, what to bind a token or an assertion to; nothing else")
+			a.workspaceFlags(fs)
+			return func(ctx context.Context, args []string) diag.Exit {
+				path, ok := a.oneArg(args, "a plan file")
+				if !ok {
+					return diag.ExitError
+				}
+				file, diags := engine.ReadPlan(path)
+				if diags.HasErrors() {
+					return a.done(diags)
+				}
+				if *challenge {
+					return a.challenge(ctx, file, f.subject)
+				}
+				return a.verify(ctx, f, *key, path, file)
+			}
+		},
+	}
+}
+
+func (a *app) challenge(ctx context.Context, file *plan.File, subject string) diag.Exit {
+	e, diags := a.engine(nil, 0)
+	if diags.HasErrors() {
+		return a.done(diags)
+	}
+	list, diags := e.Challenges(ctx, file, subject)
+	if !diags.HasErrors() {
+		a.view.Challenges(list)
+	}
+	return a.done(diags)
+}
+
+func (a *app) verify(ctx context.Context, f proofFlags, key, path string, file *plan.File) diag.Exit {
+	p, brought, diags := f.presented(a)
+	req := engine.VerifyRequest{File: file, Getenv: a.getenv}
+	switch {
+	case key != "" && brought:
+		diags = diags.Errorf("Two things are brought at once", "-key signs; bring a token, code or assertion in a verification of its own.")
+	case key != "":
+		var err error
+		if req.Key, err = readKey(key); err != nil {
+			diags = diags.Errorf("The key cannot be used", "%s: %s.", key, err)
+		}
+		p.Takes = provider.TakesStatement
+	}
+	e, faults := a.engine(nil, 0)
+	if diags = append(diags, faults...); diags.HasErrors() {
+		return a.done(diags)
+	}
+	if key == "" && !brought {
+		if p.Takes, faults = e.Takes(p.Verifier); faults.HasErrors() {
+			return a.done(faults)
+		}
+		if p.Takes == provider.TakesCode {
+			var err error
+			if p.Brought.Code, err = a.askCode(ctx, "Code: "); err != nil {
+				return a.done(diag.Errored(diag.ExitMissing, "Not verified", "No code was given: %s.", err))
+			}
+		}
+	}
+	out := path + verificationSuffix
+	if exists(out) {
+		b, err := readLimited(out, verify.MaxDocument)
+		if err != nil {
+			return a.done(diag.Errored(0, "The verification beside the plan cannot be read", "%s: %s.", out, err))
+		}
+		req.Document = b
+	}
+	req.Presented = p
+	got, diags := e.Verify(ctx, req)
+	if diags.HasErrors() {
+		return a.done(diags)
+	}
+	if got.Lost {
+		a.view.Verified(got, "")
+		diags = append(diags, diag.Errored(diag.ExitMissing, "Not kept", "The token holds, but is not bound to this plan, and would be worth something to whoever reads it beside the plan. "+
+			"Give it to apply with -identity-token=FILE, or log in with the nonce that `remint verify -challenge %s` prints.", path)...)
+		return a.done(diags)
+	}
+	// Personal data stands in it, and an ID token whose audience may be careless about nonces.
+	err := atomicfile.Replace(context.Background(), out, atomicfile.Options{Mode: os.FileMode(0o600)}, func(w io.Writer) error {
+		_, err := w.Write(got.Document)
+		return err
+	})
+	if err != nil {
+		return a.done(diag.Errored(0, "The verification cannot be saved", "%s: %s.", out, err))
+	}
+	a.view.Verified(got, out)
+	return a.done(diags)
+}
