@@ -79,7 +79,7 @@ func queue(to *pgx.Batch, b *journal.Batch) {
 func (s *store) explainOne(ctx context.Context, err error) error {
 	var held *journal.HeldError
 	var soon *soonError
-	if errors.As(err, &held) || errors.As(err, &soon) {
+	if errors.As(err, &held) || errors.As(err, &soon) || errors.Is(err, journal.ErrChanged) {
 		return err
 	}
 	return s.explain(ctx, err)
