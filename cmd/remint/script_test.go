@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -46,11 +47,20 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GITHUB_ACTIONS", "")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: withCmds(map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitcode, "pg": pg, "login": login, "session": session, "dotenv": dotenv, "edit": edit,
 			"schema": schema, "canary": canary, "clean": clean, "same": same, "serverlog": serverlog,
-		},
+		}, verifyCmds()),
 	})
+}
+
+// withCmds unites commands.
+func withCmds(all ...map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
+	out := map[string]func(*testscript.TestScript, bool, []string){}
+	for _, m := range all {
+		maps.Copy(out, m)
+	}
+	return out
 }
 
 // exitcode N CMD…: runs a program and holds its exit code against N.
