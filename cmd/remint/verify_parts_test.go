@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/pquerna/otp/totp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/remint-dev/remint/internal/oidctest"
@@ -22,7 +24,20 @@ import (
 
 // verifyCmds are the scripts' commands about who asks.
 func verifyCmds() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge}
+	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge, "totp": totpCode}
+}
+
+// totpCode FILE SECRET [STEPS]: the code that an app shows now, or so many steps later.
+func totpCode(ts *testscript.TestScript, _ bool, args []string) {
+	at := time.Now()
+	if len(args) > 2 {
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		at = at.Add(time.Duration(n) * 30 * time.Second)
+	}
+	code, err := totp.GenerateCode(args[1], at)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(code+"\n"), 0o600))
 }
 
 // issuers are the OpenID Connect providers of scripts, by work folder.

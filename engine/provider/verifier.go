@@ -23,6 +23,9 @@ type VerifierDefinition struct {
 	// what was brought is judged again whenever it matters.
 	Once bool
 	Open func(ctx context.Context, block Block) (Verifier, error)
+	// NewCode makes a code for somebody to keep, and the line of the workspace that
+	// declares it. Nil where people bring codes of their own.
+	NewCode func(identity string) (code secret.Value, line string, err error)
 }
 
 // Takes names what a person brings to a verifier.

@@ -15,6 +15,8 @@ import (
 	"github.com/remint-dev/remint/providers/x509"
 	"github.com/remint-dev/remint/verifiers/key"
 	"github.com/remint-dev/remint/verifiers/oidc"
+	"github.com/remint-dev/remint/verifiers/recovery"
+	"github.com/remint-dev/remint/verifiers/totp"
 )
 
 // Registry makes a registry of everything.
@@ -32,5 +34,7 @@ func Registry() *provider.Registry {
 	r.AddNotifier(smtp.Notifier())
 	r.AddVerifier(key.Verifier())
 	r.AddVerifier(oidc.Verifier())
+	r.AddVerifier(totp.Verifier())
+	r.AddVerifier(recovery.Verifier())
 	return r
 }

@@ -2,9 +2,11 @@ package command
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
@@ -29,14 +31,21 @@ judges it again. A code can be shown once: the state remembers that it was.
 What you bring depends on the verifier: an ID token (-identity-token), a code
 (-code, or typed when asked), a security key's assertion (-webauthn), a key that
 signs (-key). -challenge prints what a token or an assertion must be bound to. An
-ID token that is not bound to the plan cannot be kept; give it to apply.`,
+ID token that is not bound to the plan cannot be kept; give it to apply.
+
+-new-codes=WHO makes recovery codes, for a verifier "recovery", and takes no plan.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var f proofFlags
 			f.flags(fs)
 			key := fs.String("key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
 			challenge := fs.Bool("challenge", false, "print, as JSON, what to bind a token or an assertion to; nothing else")
+			who := fs.String("new-codes", "", "make ten recovery codes for `WHO`, instead: -out takes them, standard output the lines that declare them")
+			out := fs.String("out", "", "the new `FILE` for -new-codes, which nobody else may read")
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
+				if *who != "" || *out != "" {
+					return a.newCodes(*who, *out, args)
+				}
 				path, ok := a.oneArg(args, "a plan file")
 				if !ok {
 					return diag.ExitError
@@ -52,6 +61,38 @@ ID token that is not bound to the plan cannot be kept; give it to apply.`,
 			}
 		},
 	}
+}
+
+// newCodes makes codes for somebody to keep.
+func (a *app) newCodes(who, out string, args []string) diag.Exit {
+	if !a.noArgs(args) {
+		return diag.ExitError
+	}
+	if who == "" || out == "" || strings.ContainsFunc(who, func(r rune) bool { return r <= ' ' || r == '#' || r == 0x7f }) {
+		a.fault("Whose codes, and where to", "-new-codes=WHO goes with -out=FILE; WHO is a word without spaces, as credentials' `subject` names people.")
+		return diag.ExitError
+	}
+	var codes []byte
+	var lines strings.Builder
+	for range 10 {
+		code, line, err := a.parts.Registry.Verifier("recovery").NewCode(who)
+		if err != nil {
+			return a.done(diag.Errored(0, "The codes cannot be made", "%s.", err))
+		}
+		codes = append(append(codes, code.Reveal()...), '\n')
+		lines.WriteString(line + "\n")
+	}
+	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, err = f.Write(codes)
+		err = errors.Join(err, f.Sync(), f.Close())
+	}
+	if err != nil {
+		return a.done(diag.Errored(0, "The codes cannot be saved", "%s: it must be a new file in a folder that can be written to.", out))
+	}
+	a.view.Text(lines.String())
+	a.view.Note("Ten codes are in " + out + ": hand them over, and remove the file.")
+	return diag.ExitOK
 }
 
 func (a *app) challenge(ctx context.Context, file *plan.File, subject string) diag.Exit {
