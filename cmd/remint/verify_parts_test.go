@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +25,7 @@ import (
 
 // verifyCmds are the scripts' commands about who asks.
 func verifyCmds() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge, "totp": totpCode}
+	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge, "totp": totpCode, "tickets": tickets}
 }
 
 // totpCode FILE SECRET [STEPS]: the code that an app shows now, or so many steps later.
@@ -38,6 +39,26 @@ func totpCode(ts *testscript.TestScript, _ bool, args []string) {
 	code, err := totp.GenerateCode(args[1], at)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(code+"\n"), 0o600))
+}
+
+// tickets: a ticket system of the files below tickets, with $REMINT_VAR_tickets its URL; a
+// file that says "moved" is a redirect.
+func tickets(ts *testscript.TestScript, _ bool, _ []string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := os.ReadFile(ts.MkAbs("tickets/" + filepath.Base(r.URL.Path) + ".json"))
+		switch {
+		case r.Header.Get("Authorization") != "Bearer sesame":
+			w.WriteHeader(http.StatusUnauthorized)
+		case err != nil:
+			w.WriteHeader(http.StatusNotFound)
+		case strings.HasPrefix(string(b), "moved"):
+			http.Redirect(w, r, "/SEC-1", http.StatusFound)
+		default:
+			_, _ = w.Write(b)
+		}
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("REMINT_VAR_tickets", s.URL)
 }
 
 // issuers are the OpenID Connect providers of scripts, by work folder.

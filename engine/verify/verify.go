@@ -59,7 +59,7 @@ type Refusal struct {
 	Verifier string
 	// Why is a sentence's second half, with what to do.
 	Why string
-	// Presented is whether it was brought now, and not found.
+	// Presented is whether it was brought now, or is claimed by the plan, and not found.
 	Presented bool
 }
 
@@ -117,7 +117,9 @@ func (c *Checker) Check(ctx context.Context, file *plan.File, documents []*Docum
 		switch {
 		case errors.Is(err, provider.ErrNothing):
 		case err != nil:
-			refused = append(refused, Refusal{Verifier: b.Key(), Why: err.Error()})
+			// A ticket was named by the plan itself, which then says what is not so.
+			claimed := c.Registry.Verifier(b.Type).Takes == provider.TakesNothing
+			refused = append(refused, Refusal{Verifier: b.Key(), Why: err.Error(), Presented: claimed})
 		default:
 			accepted = append(accepted, a)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/remint-dev/remint/verifiers/key"
 	"github.com/remint-dev/remint/verifiers/oidc"
 	"github.com/remint-dev/remint/verifiers/recovery"
+	"github.com/remint-dev/remint/verifiers/ticket"
 	"github.com/remint-dev/remint/verifiers/totp"
 )
 
@@ -35,6 +36,7 @@ func Registry() *provider.Registry {
 	r.AddVerifier(key.Verifier())
 	r.AddVerifier(oidc.Verifier())
 	r.AddVerifier(totp.Verifier())
+	r.AddVerifier(ticket.Verifier())
 	r.AddVerifier(recovery.Verifier())
 	return r
 }

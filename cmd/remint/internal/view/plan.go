@@ -114,7 +114,7 @@ func (p *planText) resets() {
 // likeness is equal for resets that read the same but for their names.
 func likeness(r *plan.Reset) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s|%s|%s|%v|%v|%v|%q", r.CredentialType, r.Environment, r.Runbook.Digest, r.Observed.Exists, r.Observed.Enabled, len(r.DependsOn) > 0, r.Notes)
+	fmt.Fprintf(&b, "%s|%s|%s|%v|%v|%v|%v|%q", r.CredentialType, r.Environment, r.Runbook.Digest, r.Observed.Exists, r.Observed.Enabled, len(r.DependsOn) > 0, r.Subject != "", r.Notes)
 	for _, s := range r.Steps {
 		b.WriteString("|" + s.Address + s.Summary)
 	}
@@ -144,6 +144,13 @@ func (p *planText) reset(r *plan.Reset, also []string) {
 		owner = "nobody"
 	}
 	p.line("    %s", st.dim(fmt.Sprintf("owner %s · %s · runbook %s%s · at %s", safe(owner), safe(r.Environment), safe(r.Runbook.Name), builtin(r.Runbook), safe(target(r)))))
+	if r.Subject != "" {
+		when := ", who is verified before she gets a new one"
+		if p.f.Plan.Mode == lifecycle.Retire {
+			when = ""
+		}
+		p.line("    the secret of %s%s", safe(r.Subject), when)
+	}
 	if len(r.DependsOn) > 0 {
 		p.line("    after %s", safe(strings.Join(r.DependsOn, ", ")))
 	}
