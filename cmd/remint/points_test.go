@@ -198,6 +198,9 @@ func (p *points) registry(in *provider.Registry) *provider.Registry {
 		}
 		out.AddConsumer(d)
 	}
+	for _, n := range in.Verifiers() {
+		out.AddVerifier(*in.Verifier(n))
+	}
 	for _, n := range in.Notifiers() {
 		d := *in.Notifier(n)
 		open := d.Open

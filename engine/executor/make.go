@@ -27,10 +27,10 @@ func (r *reset) verify() (entry, error) {
 	}
 	var by []string
 	for _, a := range v.Accepted {
-		switch a.Address {
-		case "":
+		switch {
+		case a.Address == "":
 			by = append(by, a.Verifier)
-		case r.address:
+		case a.Address == r.address && strings.EqualFold(a.Identity, r.Plan.Subject):
 			e.fact("subject_verified", "%s by %s at %s", a.Identity, a.Verifier, a.Strength)
 		}
 	}

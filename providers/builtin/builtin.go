@@ -18,6 +18,7 @@ import (
 	"github.com/remint-dev/remint/verifiers/recovery"
 	"github.com/remint-dev/remint/verifiers/ticket"
 	"github.com/remint-dev/remint/verifiers/totp"
+	"github.com/remint-dev/remint/verifiers/webauthn"
 )
 
 // Registry makes a registry of everything.
@@ -37,6 +38,7 @@ func Registry() *provider.Registry {
 	r.AddVerifier(oidc.Verifier())
 	r.AddVerifier(totp.Verifier())
 	r.AddVerifier(ticket.Verifier())
+	r.AddVerifier(webauthn.Verifier())
 	r.AddVerifier(recovery.Verifier())
 	return r
 }
