@@ -54,6 +54,9 @@ func echoing(parts command.Parts) command.Parts {
 	for _, n := range in.Notifiers() {
 		out.AddNotifier(*in.Notifier(n))
 	}
+	for _, n := range in.Verifiers() {
+		out.AddVerifier(*in.Verifier(n))
+	}
 	parts.Registry = out
 	return parts
 }

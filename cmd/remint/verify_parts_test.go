@@ -21,11 +21,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/remint-dev/remint/internal/oidctest"
+	"github.com/remint-dev/remint/internal/softkey"
 )
 
 // verifyCmds are the scripts' commands about who asks.
 func verifyCmds() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge, "totp": totpCode, "tickets": tickets}
+	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge, "totp": totpCode, "tickets": tickets, "securitykey": securityKey, "touch": touch}
 }
 
 // totpCode FILE SECRET [STEPS]: the code that an app shows now, or so many steps later.
@@ -61,7 +62,43 @@ func tickets(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("REMINT_VAR_tickets", s.URL)
 }
 
-// issuers are the OpenID Connect providers of scripts, by work folder.
+// securityKey FILE IDENTITY: a security key, declared in a file.
+func securityKey(ts *testscript.TestScript, _ bool, args []string) {
+	k, err := softkey.New("login.example.com", "https://login.example.com")
+	ts.Check(err)
+	d, err := k.Declaration(args[1], true)
+	ts.Check(err)
+	b, err := json.Marshal([]any{d})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+	issuers.Store(ts.Getenv("WORK")+"/key", k)
+}
+
+// touch FILE [origin=ORIGIN] [rp=DOMAIN] [back=N]: touches the key, for the challenge
+// that the last command printed; its counter goes back first.
+func touch(ts *testscript.TestScript, _ bool, args []string) {
+	x, _ := issuers.Load(ts.Getenv("WORK") + "/key")
+	k := *x.(*softkey.Key)
+	for _, a := range args[1:] {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "origin":
+			k.Origin = value
+		case "rp":
+			k.RP = value
+		case "back":
+			n, err := strconv.Atoi(value)
+			ts.Check(err)
+			k.Counter -= uint32(n)
+		}
+	}
+	b, err := k.Answer(challenge(ts, "webauthn.desk", "challenge"))
+	ts.Check(err)
+	x.(*softkey.Key).Counter = k.Counter
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// issuers are the OpenID Connect providers, CIs and security keys of scripts, by work folder.
 var issuers sync.Map
 
 // oidc: starts a real provider, with $OIDC its issuer.
@@ -81,7 +118,7 @@ func idtoken(ts *testscript.TestScript, _ bool, args []string) {
 	l := oidctest.Login{Client: args[1], User: args[2]}
 	for _, a := range args[3:] {
 		if a == "bound" {
-			l.Nonce = challenge(ts, "nonce")
+			l.Nonce = challenge(ts, "oidc.corp", "nonce")
 		}
 		if acr, ok := strings.CutPrefix(a, "acr="); ok {
 			l.ACR = acr
@@ -92,15 +129,15 @@ func idtoken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(token), 0o600))
 }
 
-// challenge is a member of what `verify -challenge` printed for oidc.corp.
-func challenge(ts *testscript.TestScript, name string) string {
+// challenge is a member of what `verify -challenge` printed for a verifier.
+func challenge(ts *testscript.TestScript, verifier, name string) string {
 	var doc struct {
 		Verifiers map[string]map[string]any `json:"verifiers"`
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
-	s, _ := doc.Verifiers["oidc.corp"][name].(string)
+	s, _ := doc.Verifiers[verifier][name].(string)
 	if s == "" {
-		ts.Fatalf("there is no %s for oidc.corp in %s", name, ts.ReadFile("stdout"))
+		ts.Fatalf("there is no %s for %s in %s", name, verifier, ts.ReadFile("stdout"))
 	}
 	return s
 }
@@ -181,7 +218,7 @@ func forge(ts *testscript.TestScript, _ bool, args []string) {
 		name, value, _ := strings.Cut(a, "=")
 		switch {
 		case a == "bound":
-			claims["aud"] = challenge(ts, "audience")
+			claims["aud"] = challenge(ts, "oidc.corp", "audience")
 		case name == "as":
 			how = value
 		case value == "":
