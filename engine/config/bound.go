@@ -220,6 +220,19 @@ func (l *loader) managed(p *ProviderBlock) {
 	}
 }
 
+// bindSecrets keeps secrets from a notifier that only the workspace has: it could
+// send them anywhere.
+func (l *loader) bindSecrets(f *form, key string) {
+	if l.opts.Base == nil || slices.ContainsFunc(l.opts.Base.Notifiers, func(b *Block) bool { return b.Key() == key }) {
+		return
+	}
+	for i := range f.slots {
+		if sl := &f.slots[i]; sl.expr != nil && sensitiveExpr(sl.expr, l.ctx) {
+			l.fault(sl.at, "A secret for a notifier that the trust base does not have", "Notifier %s is not in the trust base, and so is given no sensitive value: it could send it anywhere.%s", key, merge)
+		}
+	}
+}
+
 // bindNotifiers adds the base's notifiers, which no step leaves out.
 func (l *loader) bindNotifiers() {
 	if l.opts.Base != nil {

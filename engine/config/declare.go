@@ -176,6 +176,7 @@ func (l *loader) loadNotifiers() {
 		f := l.form(b.Body, b.DefRange(), "Notifier "+b.Labels[0], def.Schema, nil, plainScope())
 		got, _ := l.fill(f, l.ctx, "")
 		l.unknowns(f, got)
+		l.bindSecrets(f, b.Labels[0]+"."+b.Labels[1])
 		l.checkWrites(f, got, b.Labels[0]+"."+b.Labels[1], false)
 		l.ws.Notifiers = append(l.ws.Notifiers, &Block{Type: b.Labels[0], Name: b.Labels[1], Attrs: provider.NewAttrs(got), Range: rangeOf(b)})
 	}

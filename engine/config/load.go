@@ -133,7 +133,7 @@ func newLoader(opts Options) (*loader, error) {
 		vars: map[string]*variable{}, locals: map[string]*local{}, books: map[string]*book{}, told: map[string]bool{}, paths: newPaths(home),
 		ws: &Workspace{Dir: dir, Providers: map[string]*ProviderBlock{}, Runbooks: map[string]*Runbook{}, Offline: opts.Offline},
 	}
-	l.ws.declared, l.ws.files = map[string]hcl.Range{}, l.files
+	l.ws.declared, l.ws.guarded, l.ws.files = map[string]hcl.Range{}, map[string]bool{}, l.files
 	if opts.Base != nil {
 		l.paths.protect(opts.Base.Dir, "the trust base")
 	}

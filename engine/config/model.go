@@ -39,7 +39,9 @@ type Workspace struct {
 	// declared are the blocks inside the remint block, by name; files are the
 	// sources, for what is said of them after Load.
 	declared map[string]hcl.Range
-	files    diag.Sources
+	// guarded are the variables that are declared sensitive.
+	guarded map[string]bool
+	files   diag.Sources
 }
 
 // Place is where something stands and the text around it, for diagnostics.

@@ -47,6 +47,9 @@ func registry() *provider.Registry {
 		provider.Attribute{Name: "format", Type: provider.String, Default: "raw", OneOf: []string{"raw", "dotenv", "json"}}, str("key", false))})
 	r.AddConsumer(provider.ConsumerDefinition{Name: "command", Schema: schema(provider.Attribute{Name: "command", Type: provider.StringList, Required: true})})
 	r.AddNotifier(provider.NotifierDefinition{Name: "webhook", Schema: schema(str("url", true))})
+	mail := str("password", false)
+	mail.Sensitive = true
+	r.AddNotifier(provider.NotifierDefinition{Name: "mail", Schema: schema(mail)})
 	return r
 }
 

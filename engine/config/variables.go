@@ -212,7 +212,11 @@ func (l *loader) settle(v *variable) cty.Value {
 		}
 		v.value = cty.UnknownVal(v.typ)
 	}
+	if base := l.opts.Base; base != nil && base.guarded[v.name] { // whoever may change the workspace must not have it shown
+		v.sensitive = true
+	}
 	if v.sensitive {
+		l.ws.guarded[v.name] = true
 		v.value = v.value.Mark(sensitive)
 	}
 	return v.value

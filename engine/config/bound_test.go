@@ -1,0 +1,193 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+)
+
+const boundBase = `
+variable "admin" {
+  type      = string
+  sensitive = true
+  default   = "postgres://admin:hunter2@db/x"
+}
+provider "postgresql" "main" {
+  url         = var.admin
+  environment = "staging"
+}
+provider "htpasswd" "site" { file = "site" }
+notifier "webhook" "soc" { url = "https://soc" }
+allow "command" { command = ["/bin/echo"] }
+remint {
+  evidence {
+    directory = "evidence"
+  }
+}
+policy "house" { path = "rules" }
+credential "htpasswd_user" "ann" {
+  provider = htpasswd.site
+  user     = "ann"
+  owner    = "ann@example.com"
+  consumer "command" "c" { command = ["/bin/true"] }
+}
+`
+
+// bind loads a workspace against a base of two directories.
+func bind(t *testing.T, base, text string, offline bool) (*config.Workspace, diag.Diagnostics) {
+	t.Helper()
+	example, err := os.ReadFile("testdata/example/keys/alice.pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	person := "\napprover \"alice\" {\n  public_key = file(\"keys/alice.pub\")\n  groups = [\"a\", \"b\"]\n}\n"
+	keys := map[string]string{"keys/alice.pub": string(example)}
+	with := func(text string) string {
+		dir := workspace(t, map[string]string{"main.remint.hcl": text, "keys/alice.pub": keys["keys/alice.pub"]})
+		if err := os.MkdirAll(filepath.Join(dir, "rules"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	o := options(with(base + person))
+	home := with(strings.Replace(text, "PERSON", person, 1))
+	o.Vars = nil
+	o.Home, o.Label, o.Offline = home, "base/", offline
+	b, diags := config.Load(o)
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	n := options(home)
+	n.Vars = nil
+	n.Base, n.Offline = b, offline
+	return config.Load(n)
+}
+
+// What a workspace may not say of what its trust base says, and where it is told.
+func TestBoundRefuses(t *testing.T) {
+	change := func(old, repl string) string {
+		out := strings.Replace(boundBase+"PERSON", old, repl, 1)
+		if out == boundBase+"PERSON" {
+			t.Fatalf("%q is not in the base", old)
+		}
+		return out
+	}
+	for name, row := range map[string]struct {
+		text string
+		want string
+		exit diag.Exit
+	}{
+		"provider's url":     {change("url         = var.admin", `url = "postgres://evil"`), "Provider postgresql.main is not what the trust base says at base/main.remint.hcl:7", 1},
+		"provider's path":    {change(`file = "site"`, `file = "other"`), "Provider htpasswd.site is not what", 1},
+		"provider lowered":   {change(`"staging"`, `"test"`), "Provider postgresql.main is staging in the trust base", 1},
+		"production lowered": {change(`{ file = "site" }`, "{\n  file = \"site\"\n  environment = \"staging\"\n}"), "Provider htpasswd.site is production in the trust base", 1},
+		"provider added":     {boundBase + `provider "htpasswd" "mine" { file = "mine" }`, "Provider htpasswd.mine is not in the trust base", 1},
+		"credential lowered": {change(`user     = "ann"`, "user = \"ann\"\n  environment = \"test\""), "Under a trust base only a provider block there", 1},
+		"enforcement":        {change(`{ path = "rules" }`, "{\n  path = \"rules\"\n  enforcement = \"advisory\"\n}"), `Policy "house" is not what the trust base says`, 3},
+		"policy's path":      {change(`{ path = "rules" }`, `{ path = "other" }`), `Policy "house" is not what the trust base says`, 3},
+		"approver's groups":  {boundBase + "approver \"alice\" {\n  public_key = file(\"keys/alice.pub\")\n  groups = [\"c\"]\n}\n", `Approver "alice" is not what the trust base says`, 4},
+		"notifier":           {change("https://soc", "https://evil"), "Notifier webhook.soc is not what the trust base says", 1},
+		"command":            {change("/bin/true", "/bin/sh"), "Consumer command.c of credential.htpasswd_user.ann is in no credential", 1},
+		"evidence":           {change(`directory = "evidence"`, `directory = "elsewhere"`), "The block evidence is not what the trust base says", 1},
+		"signer":             {change(`directory = "evidence"`, "signer \"key\" { path = \"keys/other.pem\" }"), "The block evidence is not what the trust base says", 1},
+		"seal":               {change("remint {", "remint {\n  seal { recipients = [\"age1x\"] }"), "whoever is named here could read them", 1},
+		"a secret shown":     {change("sensitive = true", "sensitive = false") + "\ncredential \"htpasswd_user\" \"b\" {\n  provider = htpasswd.site\n  user = \"b\"\n  owner = var.admin\n}\n", "owner would show it", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, diags := bind(t, boundBase, row.text, false)
+			if got := diags.Err(); got == nil || !strings.Contains(got.Error(), row.want) || diags.Exit() != row.exit {
+				t.Errorf("exit %d, %v", diags.Exit(), got)
+			}
+			for _, d := range diags {
+				if d.Range == nil || d.Range.Filename != "main.remint.hcl" || d.Snippet == nil {
+					t.Errorf("no place: %+v", d)
+				}
+			}
+		})
+	}
+}
+
+// What a workspace may say, and what it has then.
+func TestBoundAllows(t *testing.T) {
+	raised := func(s string) string { return strings.Replace(s, `environment = "staging"`, "", 1) }
+	for name, row := range map[string]struct {
+		text    string
+		offline bool
+		warns   string
+	}{
+		"the same":              {text: boundBase + "PERSON"},
+		"nothing of it":         {text: "credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n}\n"},
+		"groups in other order": {text: boundBase + "approver \"alice\" {\n  public_key = file(\"keys/alice.pub\")\n  groups = [\"b\", \"a\"]\n}\n"},
+		"raised":                {text: raised(boundBase)},
+		"more policies":         {text: boundBase + "policy \"more\" {\n  path = \"rules\"\n  enforcement = \"advisory\"\n}\n"},
+		"more notifiers":        {text: boundBase + `notifier "webhook" "mine" { url = "https://mine" }`},
+		"an allowed command":    {text: strings.Replace(boundBase, "/bin/true", "/bin/echo", 1)},
+		"more is allowed":       {text: boundBase + `allow "command" { command = ["/bin/sh"] }`, warns: "It allows nothing"},
+		"offline, a provider":   {text: boundBase + "provider \"htpasswd\" \"mine\" {\n  file = \"mine\"\n  environment = \"test\"\n}\n", offline: true, warns: "Provider htpasswd.mine counts as production"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, diags := bind(t, boundBase, row.text, row.offline)
+			if err := diags.Err(); err != nil {
+				t.Fatal(err)
+			}
+			if text := ""; row.warns != "" {
+				for _, d := range diags {
+					text += d.Detail
+				}
+				if !strings.Contains(text, row.warns) {
+					t.Errorf("warnings: %q", text)
+				}
+			} else if len(diags) > 0 {
+				t.Errorf("warnings: %v", diags)
+			}
+			if len(w.Approvers) != 1 || w.Approvers[0].Name != "alice" {
+				t.Errorf("approvers: %+v", w.Approvers)
+			}
+			p := w.Policies[0]
+			if !p.Bound || p.Name != "house" || strings.HasPrefix(p.Path.Absolute, w.Dir) {
+				t.Errorf("policy: %+v", p)
+			}
+			soc := w.Notifiers[len(w.Notifiers)-1]
+			if !soc.Bound || soc.Key() != "webhook.soc" {
+				t.Errorf("notifier: %+v", soc)
+			}
+			site := w.Providers["htpasswd.site"]
+			if got := site.Attrs.Path("file").Absolute; got != filepath.Join(w.Dir, "site") {
+				t.Errorf("the provider's file: %s", got)
+			}
+			if w.Credentials[0].Provider != site {
+				t.Error("the credential has another provider block than the workspace")
+			}
+			if mine := w.Providers["htpasswd.mine"]; mine != nil && mine.Environment != "" {
+				t.Errorf("an unknown provider is %q", mine.Environment)
+			}
+		})
+	}
+	w, _ := bind(t, boundBase, raised(boundBase), false)
+	if diff := cmp.Diff("", w.Providers["postgresql.main"].Environment); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Nothing is written into the base, and no secret goes to a notifier that it lacks.
+func TestBoundKeepsOut(t *testing.T) {
+	secret := boundBase + "notifier \"mail\" \"mine\" { password = var.admin }\n"
+	_, diags := bind(t, boundBase, secret, false)
+	if err := diags.Err(); err == nil || !strings.Contains(err.Error(), "it could send it anywhere") {
+		t.Error(err)
+	}
+	_, diags = bind(t, boundBase, strings.Replace(boundBase, `  consumer`, "  store \"file\" \"f\" { path = \"site\" }\n  consumer", 1), false)
+	if err := diags.Err(); err == nil || !strings.Contains(err.Error(), "what provider htpasswd.site manages") {
+		t.Error(err)
+	}
+	_, diags = bind(t, boundBase, "credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n  store \"file\" \"f\" { path = \"site\" }\n}\n", false)
+	if err := diags.Err(); err == nil || !strings.Contains(err.Error(), "what provider htpasswd.site manages") {
+		t.Error(err)
+	}
+}
