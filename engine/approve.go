@@ -45,8 +45,8 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
-	if base != nil && file.Plan.TrustChange == nil {
-		diags = append(diags, e.judgedBy(file, base.model)...)
+	if file.Plan.TrustChange == nil { // such a change is approved under the base before it
+		diags = append(diags, e.judgedBy(file, base)...)
 	}
 	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
 		return nil, diags

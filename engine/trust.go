@@ -63,6 +63,8 @@ func (e *Engine) loadBase(offline bool) (*trustBase, diag.Diagnostics) {
 		defer tree.Remove()
 		dir, b.commit = tree.Dir, tree.Commit
 		label = fmt.Sprintf("git:%.12s:", tree.Commit)
+	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fail(errors.New("there is no such directory; a tree of the repository is written git:REF[:PATH]"))
 	} else if same(dir, e.opts.Dir) {
 		return fail(errors.New("it is the workspace itself, which would judge itself; leave -trust out, or name a protected branch as in git:origin/main"))
 	}
@@ -135,13 +137,19 @@ func (e *Engine) pinned(model *trust.Base) diag.Diagnostics {
 		"See `remint trust show`; pin the new digest only once the change of judges was agreed to.", whose, model.Digest(), pin)
 }
 
-// judgedBy finds fault with a plan that was made under other judges than these.
-func (e *Engine) judgedBy(file *plan.File, model *trust.Base) diag.Diagnostics {
+// judgedBy finds fault with a plan that was made under other judges than those of
+// the base, nil for none, or than the pin.
+func (e *Engine) judgedBy(file *plan.File, base *trustBase) diag.Diagnostics {
+	stated, pin := file.Plan.TrustDigest, e.opts.Trust.Pin
 	switch {
-	case !model.Known():
+	case pin != "" && pin != stated:
+		return diag.Errored(diag.ExitStale, "Another trust base", "The plan was made under the trust base %s, and REMINT_TRUST asks for %s. Plan again under that one.", stated, pin)
+	case pin != "" || base == nil:
+		return nil
+	case !base.model.Known():
 		return diag.Diagnostics{}.Warnf("The trust base is not compared", "Some of it depends on variables that have no value here, so whether the plan was made under it is not known. Give them their values to find out.")
-	case file.Plan.TrustDigest != model.Digest():
-		return diag.Errored(diag.ExitStale, "Another trust base", "The plan was made under the trust base %s, and this one is %s. Plan again with the same -trust.", file.Plan.TrustDigest, model.Digest())
+	case stated != base.model.Digest():
+		return diag.Errored(diag.ExitStale, "Another trust base", "The plan was made under the trust base %s, and this one is %s. Plan again with the same -trust.", stated, base.model.Digest())
 	}
 	return nil
 }
@@ -153,14 +161,10 @@ func (e *Engine) CheckTrust(file *plan.File) diag.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	switch pin := e.opts.Trust.Pin; {
-	case base != nil:
+	if base != nil {
 		e.trust = base.String()
-		return append(diags, e.judgedBy(file, base.model)...)
-	case pin != "" && pin != file.Plan.TrustDigest:
-		return append(diags, diag.Errored(diag.ExitStale, "Another trust base", "The plan was made under the trust base %s, and REMINT_TRUST asks for %s. Plan again under that one.", file.Plan.TrustDigest, pin)...)
 	}
-	return diags
+	return append(diags, e.judgedBy(file, base)...)
 }
 
 // trustWord is what plans say of where the judges come from.

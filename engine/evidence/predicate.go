@@ -39,7 +39,7 @@ type Common struct {
 // Run says what happened to a run as a whole: a line of run.sigstore.jsonl.
 type Run struct {
 	Common
-	// Event is one of opened, approval, verification, decisions, denied, interrupted, resumed, closed.
+	// Event is one of opened, approval, verification, decisions, denied, interrupted, resumed, trust, closed.
 	Event     string `json:"event"`
 	Operator  string `json:"operator"`
 	Requester string `json:"requester"`

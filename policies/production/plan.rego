@@ -28,7 +28,7 @@ require contains {"approvals": parameters.production_approvals, "group": paramet
 # custom:
 #   id: self_asserted_in_production
 #   severity: medium
-#   remedy: Have changes of approvers and policies reviewed by people whom they do not concern.
+#   remedy: Take them from a protected branch with `-trust=git:origin/main`.
 #   controls: []
 warn contains finding.general(rego.metadata.rule(), "Approvers and policies come from the workspace that they judge, and it resets in production.") if {
 	not parameters.production_trust_base
@@ -60,7 +60,7 @@ warn contains finding.general(rego.metadata.rule(), what) if {
 # custom:
 #   id: production_needs_trust_base
 #   severity: high
-#   remedy: Name a protected checkout with `-trust`.
+#   remedy: Take them from a protected branch with `-trust=git:origin/main`.
 #   controls: ["NIST SP 800-207 tenet 4"]
 deny contains finding.general(rego.metadata.rule(), "This workspace judges itself, and it resets in production.") if {
 	parameters.production_trust_base
