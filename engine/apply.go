@@ -73,7 +73,9 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	}
 	var answer diag.Diagnostics
 	a.Gate, a.Verified, answer = s.consent(ctx, a.question())
-	answer = append(answer, s.familiar(ctx)...)
+	if len(a.File.Plan.Resets) > 0 {
+		answer = append(answer, s.familiar(ctx)...)
+	}
 	if faults := append(denials(&a.File.Plan), answer...); faults.HasErrors() {
 		diags = append(diags, faults...)
 		return nil, append(diags, a.evidenceDenial(ctx, faults)...)

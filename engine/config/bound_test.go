@@ -191,3 +191,37 @@ func TestBoundKeepsOut(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A file of variables that the workspace changed says nothing to the base that has
+// its own.
+func TestBoundVariables(t *testing.T) {
+	const text = "variable \"env\" { type = string }\nprovider \"htpasswd\" \"site\" {\n  file = \"site\"\n  environment = var.env\n}\n" +
+		"credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n}\n"
+	for name, row := range map[string]struct {
+		own  bool
+		want string
+	}{
+		"its own":         {true, "Provider htpasswd.site is production in the trust base"},
+		"the workspace's": {false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{"main.remint.hcl": text, "x.remintvars": "env = \"test\"\n"}
+			home := workspace(t, files)
+			if files["x.remintvars"] = "env = \"production\"\n"; !row.own {
+				delete(files, "x.remintvars")
+			}
+			o := options(workspace(t, files))
+			o.Vars, o.VarFiles, o.Home, o.Label = nil, []string{"x.remintvars"}, home, "base/"
+			base, diags := config.Load(o)
+			if err := diags.Err(); err != nil {
+				t.Fatal(err)
+			}
+			n := options(home)
+			n.Vars, n.VarFiles, n.Base = nil, o.VarFiles, base
+			_, diags = config.Load(n)
+			if err := diags.Err(); (err != nil) != (row.want != "") || err != nil && !strings.Contains(err.Error(), row.want) {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -165,6 +166,13 @@ func (l *loader) fromFile(path string) {
 	full := path
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(l.home, path)
+		// A base's own file of that name comes first: the workspace's may be part of
+		// what is judged.
+		if own := filepath.Join(l.dir, path); l.opts.isBase() {
+			if _, err := os.Lstat(own); err == nil {
+				full = own
+			}
+		}
 	}
 	src, err := readCapped(full, maxFileSize)
 	if err != nil {

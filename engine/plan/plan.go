@@ -150,8 +150,8 @@ type Reset struct {
 // Change is what of a credential is not as the trust base has it.
 type Change struct {
 	Fields []string `json:"fields"`
-	// Owner is the base's, who is told too; "" if the base lacks the credential or
-	// the owner is the same.
+	// Owner is the base's, who is told whomever the runbook tells; "" if the base
+	// lacks the credential.
 	Owner string `json:"owner"`
 }
 

@@ -50,11 +50,7 @@ func (p *Planner) against(base map[string]*config.Credential, r *Reset) diag.Dia
 	s := situation{c: was, reset: *r.request, obs: provider.Observation{InUseBy: r.Input.InUseBy}, steps: steps, shared: &p.shared}
 	in := s.input(&before, s.shared.find(s.planSteps()))
 	r.Before = &in
-	owner := ""
-	if was.Owner != now.Owner {
-		owner = was.Owner
-	}
-	r.change(fields, owner, &policy.Changed{
+	r.change(fields, was.Owner, &policy.Changed{
 		Provider: in.Provider, Owner: in.Owner, Environment: in.Environment, Production: lifecycle.IsProduction(in.Environment),
 		Labels: in.Labels, Runbook: in.Runbook, Stores: in.Stores, Consumers: in.Consumers,
 	})
@@ -69,7 +65,7 @@ func (r *Reset) change(fields []string, owner string, base *policy.Changed) {
 	if base == nil {
 		note = "the trust base has no such credential"
 	}
-	if owner != "" {
+	if owner != "" && owner != r.Plan.Owner {
 		note += "; its owner there, " + owner + ", is told too"
 	}
 	r.Plan.Notes = append(r.Plan.Notes, note)

@@ -44,14 +44,14 @@ deny contains {"id": "moved", "msg": "moved", "address": r.address} if {
 		denied    bool
 	}{
 		"nothing":     {"", "", nil, "", []string{"pay"}, []string{"owned by a@example.com"}, false},
-		"labels":      {`tier = "1"`, `tier = "2"`, []string{"labels"}, "", []string{"other", "pay"}, []string{"owned by a@example.com"}, false},
+		"labels":      {`tier = "1"`, `tier = "2"`, []string{"labels"}, "a@example.com", []string{"other", "pay"}, []string{"owned by a@example.com"}, false},
 		"owner":       {"  owner    = local.owner\n  max_age", "  owner    = \"m@example.com\"\n  max_age", []string{"owner"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com", "owned by m@example.com"}, false},
-		"environment": {`environment = "test"`, "", []string{"environment"}, "", []string{"pay"}, []string{"owned by a@example.com"}, false},
-		"store":       {`"k2"`, `"k3"`, []string{"stores"}, "", []string{"pay"}, []string{"owned by a@example.com"}, true},
-		"consumer":    {`command = "reload"`, `command = "restart"`, []string{"consumers"}, "", []string{"pay"}, []string{"owned by a@example.com"}, false},
-		"attribute":   {`name     = "a"`, `name = "root"`, []string{"attributes"}, "", []string{"pay"}, []string{"owned by a@example.com"}, false},
-		"runbook":     {"  prove \"refused\" {}", "  prove \"refused\" { description = \"d\" }", []string{"runbook"}, "", []string{"pay"}, []string{"owned by a@example.com"}, false},
-		"two":         {"  store \"mem\" \"two\" { key = \"k2\" }\n  consumer \"mem\" \"web\" { command = \"reload\" }\n", "", []string{"consumers", "stores"}, "", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"environment": {`environment = "test"`, "", []string{"environment"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"store":       {`"k2"`, `"k3"`, []string{"stores"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, true},
+		"consumer":    {`command = "reload"`, `command = "restart"`, []string{"consumers"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"attribute":   {`name     = "a"`, `name = "root"`, []string{"attributes"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"runbook":     {"  prove \"refused\" {}", "  prove \"refused\" { description = \"d\" }", []string{"runbook"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"two":         {"  store \"mem\" \"two\" { key = \"k2\" }\n  consumer \"mem\" \"web\" { command = \"reload\" }\n", "", []string{"consumers", "stores"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(whole, row.old, row.repl, 1)

@@ -191,7 +191,7 @@ func (g git) extract(ctx context.Context, files []blob, dir string) error {
 	}
 	defer func() { cancel(); _ = cmd.Wait() }()
 	go func() {
-		defer in.Close()
+		defer func() { _ = in.Close() }()
 		for _, f := range files {
 			if _, err := io.WriteString(in, f.object+"\n"); err != nil {
 				return // the reader below finds that nothing comes
