@@ -5,7 +5,7 @@ package schemas
 import "embed"
 
 // FS holds NAME.schema.json for plan, events, evidence-run, evidence-step,
-// evidence-reset, evidence-approval and policy-input.
+// evidence-reset, evidence-approval, evidence-resolution and policy-input.
 //
 //go:embed *.schema.json
 var FS embed.FS

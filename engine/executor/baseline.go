@@ -134,6 +134,9 @@ const (
 	unacceptedWindow = 30 * time.Minute
 )
 
+// errResting says that a login was not tried.
+var errResting = provider.Errorf(provider.Permanent, "no more logins are tried, so that nobody is locked out")
+
 // probe authenticates once and writes down what came of it.
 func (r *reset) probe(ctx context.Context, subject string, m secret.Material, e *entry) (provider.Probe, error) {
 	now, recent := r.x.now(), 0
@@ -147,8 +150,7 @@ func (r *reset) probe(ctx context.Context, subject string, m secret.Material, e 
 		}
 	}
 	if recent >= maxUnaccepted {
-		return provider.Probe{}, provider.Errorf(provider.Permanent, "%d logins were not accepted in the last half hour, and no more are tried, "+
-			"so that nobody is locked out: `remint resume` after %s", recent, first.Add(unacceptedWindow).UTC().Format(time.RFC3339))
+		return provider.Probe{}, fmt.Errorf("%w: %d logins were not accepted in the last half hour: `remint resume` after %s", errResting, recent, first.Add(unacceptedWindow).UTC().Format(time.RFC3339))
 	}
 	p, err := r.target.Probe(ctx, r.cred, m)
 	return r.note(subject, p, err, e)

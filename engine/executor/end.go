@@ -96,7 +96,7 @@ func rollBackStep() config.Step {
 // rollingBack reports whether taking the new one back was begun.
 func (r *reset) rollingBack() bool {
 	p := r.past.steps[rollBackStep().Addr.String()]
-	return p.effect() || p.denied()
+	return p.effect() || p.denied
 }
 
 // mayRollBack reports whether the old one is untouched and the new one can be

@@ -85,6 +85,8 @@ type progress struct {
 	// intended is whether an intention was ever written: steps without one
 	// cannot change anything outside.
 	intended bool
+	// denied is whether a person said once that it had not happened.
+	denied bool
 }
 
 // done reports whether the step needs nothing more: it happened, or a person says so.
@@ -92,8 +94,9 @@ func (p progress) done() bool {
 	return p.kind == journal.Done || p.kind == journal.Asserted && p.entry.Answer == event.AnswerDone
 }
 
-// denied reports whether a person says that the step did not happen.
-func (p progress) denied() bool {
+// toldNot reports whether the last word about the step is a person's, that it did
+// not happen.
+func (p progress) toldNot() bool {
 	return p.kind == journal.Asserted && p.entry.Answer == event.AnswerNotDone
 }
 
@@ -139,7 +142,7 @@ func (h *history) begun() bool {
 		return true
 	}
 	for _, p := range h.steps {
-		if p.intended && p.denied() {
+		if p.intended && p.denied {
 			return true
 		}
 	}
@@ -184,7 +187,10 @@ func (h *history) read(r journal.Record) error {
 		h.baseline = &e
 	case r.Step != "":
 		e.Facts = maps.Clone(e.Facts)
-		h.steps[r.Step] = progress{kind: r.Kind, attempt: r.Attempt, entry: e, intended: h.steps[r.Step].intended || r.Kind == journal.Intend}
+		before := h.steps[r.Step]
+		p := progress{kind: r.Kind, attempt: r.Attempt, entry: e, intended: before.intended || r.Kind == journal.Intend}
+		p.denied = before.denied || p.toldNot()
+		h.steps[r.Step] = p
 	}
 	return nil
 }

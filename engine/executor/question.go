@@ -55,7 +55,8 @@ func (r *reset) inDoubt(st config.Step, cause error) bool {
 	case lifecycle.Prove:
 		return false
 	case lifecycle.Confirm: // it only looks, and got no answer
-		return provider.ClassOf(cause, provider.Transient) == provider.Transient && !isNotAccepted(cause)
+		unanswered := provider.ClassOf(cause, provider.Transient) == provider.Transient || errors.Is(cause, errResting)
+		return unanswered && !isNotAccepted(cause)
 	}
 	return r.past.steps[st.Addr.String()].uncertain()
 }

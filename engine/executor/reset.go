@@ -78,7 +78,7 @@ func (r *reset) run(ctx context.Context) error {
 		if past.done() {
 			continue
 		}
-		if st.Phase == lifecycle.Confirm && past.denied() && r.mayRollBack() {
+		if st.Phase == lifecycle.Confirm && past.toldNot() && r.mayRollBack() {
 			return &stepError{address, errNotAccepted{saidBy(past.entry.AssertedBy, r.Plan.Observed.Target)}}
 		}
 		if r.soft.Err() != nil {
