@@ -34,7 +34,7 @@ func (r *reset) question(cause error) *event.Question {
 func Whole(run, address string) *event.Question {
 	return &event.Question{
 		Run: run, Address: address, Asks: "Can the reset of " + address + " still be finished?",
-		NotDone: "the reset is closed as abandoned: nothing more is done at the target or in any store, nothing is said to be dead, and a new secret that no store has stays sealed",
+		NotDone: "the reset is closed as abandoned: nothing more is done at the target or in any store, nothing is said to be dead, and the old secret, and a new one that no store has, stay sealed",
 	}
 }
 
