@@ -73,21 +73,28 @@ func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) (*SignedResoluti
 	}
 	who := approverOf(w, signer)
 	if who == "" {
-		return nil, diags.Errorf("Nobody's key", "No approver block has the public half of %s. An answer is the statement of a person whom the workspace knows: "+
-			"sign with the key of %s.", r.Key, orNobody(approverNames(w)))
+		next := "sign with the key of one of them: " + some(approverNames(w))
+		if len(w.Approvers) == 0 {
+			next = "declare one with an approver block"
+		}
+		return nil, diags.Errorf("Nobody's key", "No approver block has the public half of %s. An answer is the statement of a person whom the workspace knows: %s.", r.Key, next)
 	}
 	res := evidence.Resolution{
 		Run: run.ID, PlanID: run.PlanID, PlanDigest: run.PlanDigest, Address: asked.Address, Step: asked.Step, Question: asked.Asks, Record: asked.Record,
 		Answer: r.Answer, Approver: who, Comment: r.Comment, CreatedAt: e.opts.Now().UTC().Truncate(time.Second),
 	}
 	doc, err := evidence.SignResolution(signer, res)
+	var said *evidence.Resolution
+	if err == nil {
+		said, err = evidence.VerifyResolution(doc, signer.Public()) // as it will be read
+	}
 	if err == nil {
 		err = executor.KeepResolution(ctx, j, run.ID, res.CreatedAt, bytes.TrimSpace(doc))
 	}
 	if err != nil {
 		return nil, diags.Errorf("The answer cannot be kept", "%s. Nothing was recorded.", err)
 	}
-	out := &SignedResolution{Resolution: res, Does: asked.NotDone}
+	out := &SignedResolution{Resolution: *said, Does: asked.NotDone}
 	if r.Answer == event.AnswerDone {
 		out.Does = asked.Done
 	}
@@ -117,10 +124,10 @@ func runByPrefix(ctx context.Context, j journal.Journal, prefix string) (journal
 	}
 	switch len(found) {
 	case 0:
-		return journal.Run{}, diag.Errored(0, "No such run", "The state knows no run %s. Open are: %s.", addrs.Quote(prefix), orNobody(open))
+		return journal.Run{}, diag.Errored(0, "No such run", "The state knows no run %s. Open are: %s.", addrs.Quote(prefix), some(open))
 	case 1:
 	default:
-		return journal.Run{}, diag.Errored(0, "Which run?", "More than one run begins with %s: %s.", addrs.Quote(prefix), orNobody(found))
+		return journal.Run{}, diag.Errored(0, "Which run?", "More than one run begins with %s: %s.", addrs.Quote(prefix), some(found))
 	}
 	run, err := j.Run(ctx, found[0])
 	if err != nil {
@@ -225,10 +232,11 @@ func openAre(asked map[string]executor.Asked) string {
 	if len(out) == 0 {
 		return "No question of this run is open."
 	}
-	return "Open are: " + orNobody(out) + "."
+	return "Open are: " + some(out) + "."
 }
 
-func orNobody(names []string) string {
+// some names a few, or says none.
+func some(names []string) string {
 	switch n := len(names); {
 	case n == 0:
 		return "none"

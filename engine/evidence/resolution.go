@@ -19,6 +19,9 @@ const (
 	Abandoned = "abandoned"
 )
 
+// maxComment bounds what a person adds to her answer, in bytes.
+const maxComment = 4 << 10
+
 // SignResolution signs a person's answer: a Sigstore bundle as one line of JSON
 // with a newline. An empty Nonce is filled in.
 func SignResolution(s *Signer, r Resolution) ([]byte, error) {
@@ -49,6 +52,8 @@ func (r Resolution) check() error {
 		return errors.New("an answer must name its run, plan and credential, and have a time and a nonce")
 	case r.Question == "" || r.Record == "":
 		return errors.New("an answer must say what was asked, and by which record")
+	case len(r.Comment) > maxComment:
+		return fmt.Errorf("the comment is longer than %d bytes", maxComment)
 	case r.Answer != event.AnswerDone && r.Answer != event.AnswerNotDone:
 		return fmt.Errorf("the answer is %.40q: it must be %s or %s", r.Answer, event.AnswerDone, event.AnswerNotDone)
 	case strings.HasPrefix(r.Step, string(lifecycle.Prove)+"."):

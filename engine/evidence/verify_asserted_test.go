@@ -181,6 +181,7 @@ func TestResolutionRefused(t *testing.T) {
 		"no run": func(r *Resolution) { r.Run = "" }, "no plan": func(r *Resolution) { r.PlanDigest = "" }, "no address": func(r *Resolution) { r.Address = "" },
 		"no question": func(r *Resolution) { r.Question = "" }, "no record": func(r *Resolution) { r.Record = "" },
 		"perhaps": func(r *Resolution) { r.Answer = "perhaps" }, "a proof": func(r *Resolution) { r.Step = "prove.refused" },
+		"a book":   func(r *Resolution) { r.Comment = strings.Repeat("x", maxComment+1) },
 		"all done": func(r *Resolution) { r.Step = "" },
 	} {
 		r := testResolution()

@@ -82,8 +82,8 @@ func (d doubt) into(t *testing.T, effect bool) (*env, *court) {
 	}
 	e.w.fail(fault{op: d.op, skip: d.skip, kind: kind, effect: effect, before: look})
 	e.w.fail(fault{op: d.op, skip: d.skip, kind: kind, times: 1000}) // whatever is tried again comes to nothing
-	out := e.apply(c.real)
-	for range 2 { // looking again does not tell, and asks the same again
+	// Looking again does not tell, and asks the same again.
+	for _, out := range []outcome{e.apply(c.real), e.resume(c.real)} {
 		r := out.reset(t, 0)
 		if r.Outcome != executor.Halted || !r.Open || !r.Changed || out.Closed || out.Exit() != diag.ExitUnfinished {
 			t.Fatalf("%+v, exit %d, %v", r, out.Exit(), e.records())
@@ -91,7 +91,6 @@ func (d doubt) into(t *testing.T, effect bool) (*env, *court) {
 		if r.Question == nil || r.Question.Step != d.step || r.Question.Done == "" || r.Question.NotDone == "" {
 			t.Fatalf("question %+v, of %+v", r.Question, r)
 		}
-		out = e.resume(c.real)
 	}
 	return e, c
 }

@@ -291,7 +291,7 @@ func TestAnAnswerIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a consumer's reply", "a mint, no list", "a key's login, no answer", "what did not work, taken back"} {
 		for _, answer := range []string{event.AnswerDone, event.AnswerNotDone} {
-			for skip := range 7 {
+			for skip := range 5 {
 				t.Run(fmt.Sprintf("%s/%s/%d", name, answer, skip), func(t *testing.T) {
 					t.Parallel()
 					d := doubts()[name]
