@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ast/location"
@@ -89,7 +90,7 @@ func (f *folder) parse(files []file, caps *ast.Capabilities, at func(file string
 			Capabilities: caps, ProcessAnnotation: true, RegoVersion: ast.RegoV1,
 		})
 		switch {
-		case err != nil:
+		case err != nil && !strings.Contains(err.Error(), "empty module"):
 			diags = append(diags, f.texts.fromOPA(f.source.Name, summary, err)...)
 		case m == nil:
 			diags = append(diags, denied(summary, "Policy %q: %s is empty. Remove it, or write `package remint.plan` and its rules.", f.source.Name, one.name)...)

@@ -1,0 +1,39 @@
+//go:build linux && !race
+
+package main
+
+import "testing"
+
+// badPolicies are Rego that nobody means well with. Each denies, says which
+// policy and which bound, and takes neither the time nor the memory that it asks for.
+func badPolicies() []badRow {
+	const unasked = "What cannot be evaluated denies."
+	var rows []badRow
+	rego := func(name, text, says string) {
+		rows = append(rows, badRow{
+			name: "policy: " + name, args: []string{"plan", "-all"}, exit: 3, says: says,
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "policy.remint.hcl", `policy "house" { path = "policies" }`)
+				b.write(t, "policies/house.rego", "package remint.plan\n"+text+"\n")
+			},
+		})
+	}
+	rule := func(name, body, says string) {
+		rego(name, "deny contains {\"id\": \"a\", \"msg\": \"m\"} if {\n\t"+body+"\n}", says)
+	}
+	rule("a shift by a billion", `bits.lsh(1, 1000000000) == 7`, unasked)
+	rule("a shift of a shift", `bits.lsh(bits.lsh(1, 100000000), 100000000) == 7`, unasked)
+	rule("a range of a billion", `count(numbers.range(1, 1000000000)) == 7`, unasked)
+	rule("a comprehension of 27 billion", `r := numbers.range(1, 3000); count({[a, b, c] | some a in r; some b in r; some c in r}) == 7`, "more than 128 MiB")
+	rule("a loop of 27 billion", `r := numbers.range(1, 3000); some a in r; some b in r; some c in r; a * b * c == -1`, "it took too long (more than 3.002s)")
+	rule("a string that doubles", `a := concat("", ["xxxxxxxxxxxxxxxx" | some i in numbers.range(1, 100000)]); replace(a, "x", a) == "x"`, "more than 128 MiB")
+	rule("a number of a billion digits", `to_number("1e1000000000") % 7 == 3`, unasked)
+	rule("a pattern of a million alternatives", `glob.match(concat("", ["{a," | some i in numbers.range(1, 1000000)]), [], "a")`, unasked)
+	rule("a pattern of a million states", `regex.match(concat("", ["(a?){1000}" | some i in numbers.range(1, 1000)]), "aaaa")`, unasked)
+	rule("data nested five million deep", `json.unmarshal(concat("", ["[" | some i in numbers.range(1, 5000000)])) == 1`, unasked)
+	rule("a walk over eight million", `r := numbers.range(1, 200); x := [[[a, b, c] | some c in r] | some a in r; some b in r]; some p, v; walk(x, [p, v]); v == "z"`, unasked)
+	rule("a factorial of three million", `product(numbers.range(1, 3000000)) == 7`, unasked)
+	rego("a hundred million warnings", "warn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 100000000)", unasked)
+	rego("more warnings than resets", "warn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 20000)", "it has 20000 members")
+	return rows
+}
