@@ -93,7 +93,11 @@ func (p *process) allow(n uint64) error {
 		return nil
 	}
 	p.allowed = n
-	most := unix.Rlimit{Cur: p.base + spare + n, Max: unix.RLIM_INFINITY}
+	var most unix.Rlimit
+	if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_DATA, nil, &most); err != nil {
+		return err
+	}
+	most.Cur = min(p.base+spare+n, most.Max) // this process may itself be limited
 	return unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_DATA, &most, nil)
 }
 
