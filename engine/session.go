@@ -66,6 +66,7 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		return nil, diags
 	}
 	if !n.offline && !n.judges {
+		go s.policies.Warm() // beside the targets being looked at
 		s.fleet = fleet.New(e.opts.Registry)
 	}
 	if !n.offline {

@@ -204,3 +204,27 @@ func TestCancelledIsNoAnswer(t *testing.T) {
 		t.Error("being cancelled once is no reason to deny for good:", diags.Err())
 	}
 }
+
+// FuzzReply looks for bytes of an evaluator that are taken for an answer and are
+// none, or that cost more than they are long.
+func FuzzReply(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x0b{\"parts\": 1}\x00\x00\x00\x02{}"))
+	f.Add([]byte("\x00\x00\x00\x10{\"allowed\": true}"))
+	f.Add([]byte("\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c := newWire(bytes.NewReader(b), nil)
+		var r reply
+		if err := c.read(&r); err != nil {
+			return
+		}
+		for range r.Parts {
+			var p page
+			if err := c.read(&p); err != nil {
+				return
+			}
+			if err := newUnion(anInput()).add("house", Mandatory, p.Findings); err != nil {
+				return
+			}
+		}
+	})
+}

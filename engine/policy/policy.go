@@ -144,6 +144,16 @@ func (o Options) Compile(ctx context.Context, sources []Source) (*Set, diag.Diag
 	return set, diags
 }
 
+// Warm compiles what is known ahead of the first question. It may run beside
+// other work, which is what it is for.
+func (s *Set) Warm() {
+	for _, src := range s.sources {
+		if src.known != nil {
+			_, _ = src.known()
+		}
+	}
+}
+
 // Close ends the process that judges, if there is one.
 func (s *Set) Close() {
 	if s != nil && s.remote != nil {
