@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,6 +145,13 @@ func run(t *testing.T, dir, name string, args ...string) string {
 func succeeds(dir, name string, args ...string) bool {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
+	return cmd.Run() == nil
+}
+
+// succeedsInto is succeeds, and keeps what the program writes.
+func succeedsInto(out io.Writer, dir, name string, args ...string) bool {
+	cmd := exec.Command(name, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
 	return cmd.Run() == nil
 }
 
