@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -14,6 +11,7 @@ import (
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // Recover writes a secret that is sealed in the state into a new file of mode
@@ -49,7 +47,7 @@ func (e *Engine) Recover(ctx context.Context, address, field, out string, old, e
 	if err != nil {
 		return diags.Errorf("Which field?", "%s.", err)
 	}
-	if err := writeNew(out, value); err != nil {
+	if err := atomicfile.Create(ctx, out, 0o600, value.Reveal()); err != nil {
 		return diags.Errorf("The secret cannot be written", "%s: %s. The sealed copy is still there.", out, reason(err))
 	}
 	if erase {
@@ -91,23 +89,6 @@ func pick(m secret.Material, field string) (secret.Value, error) {
 		return v, nil
 	}
 	return secret.Value{}, fmt.Errorf("name one with -field: it has %s", strings.Join(names, ", "))
-}
-
-// writeNew writes a file that must not exist yet, durably.
-func writeNew(path string, v secret.Value) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(v.Reveal())
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // unseal opens one sealed secret in a process that did not seal it.

@@ -53,33 +53,6 @@ func readSmall(path string) ([]byte, error) {
 // ReadCheckpoint reads a kept checkpoint; a file too large to be one is refused.
 func ReadCheckpoint(path string) ([]byte, error) { return readSmall(path) }
 
-// createFile makes a new file, durably but for its directory entry, whole or not
-// at all: a key that is cut would be taken for one. The error is fs.ErrExist when
-// there is one.
-func createFile(path string, data []byte, perm fs.FileMode) error {
-	failed := func(err error) error { // of the file asked for: nobody knows the temporary one
-		if err != nil {
-			return &fs.PathError{Op: "write", Path: path, Err: reason(err)}
-		}
-		return nil
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return failed(err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(perm), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Link(f.Name(), path) // which replaces nothing
-	}
-	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("%s is there already and is never overwritten: %w", path, fs.ErrExist)
-	} else {
-		err = failed(err)
-	}
-	return errors.Join(err, os.Remove(f.Name()))
-}
-
 // syncDir makes a folder's entries durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -19,14 +20,38 @@ type Extras func(run string) (fs.FS, error)
 
 // Export writes every bundle in dir as a file of its own, for cosign and others:
 // out/RUN/CREDENTIAL/NNNN-PHASE-NAME.sigstore.json, and the run's own records in
-// out/RUN/run. out must be empty or absent; nothing is ever overwritten. It
-// verifies nothing.
+// out/RUN/run. out must be empty or absent; nothing is ever overwritten. It is
+// there whole, or as it was: half an export would look like less having happened.
+// It verifies nothing.
 func Export(ctx context.Context, dir, out string, extras Extras) error {
-	runs, err := Runs(dir)
+	out, mode, err := emptyDir(out)
 	if err != nil {
 		return err
 	}
-	if err := emptyDir(out); err != nil {
+	// What a killed export left has the same name, and goes.
+	making := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".remint-tmp")
+	if err := os.RemoveAll(making); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(making, 0o755); err != nil {
+		return err
+	}
+	err = exportTo(ctx, dir, making, extras)
+	if err == nil {
+		err = errors.Join(os.Chmod(making, mode), syncTree(making))
+	}
+	if err == nil {
+		err = os.Rename(making, out)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(making))
+	}
+	return syncDir(filepath.Dir(out))
+}
+
+func exportTo(ctx context.Context, dir, out string, extras Extras) error {
+	runs, err := Runs(dir)
+	if err != nil {
 		return err
 	}
 	for _, run := range runs {
@@ -57,16 +82,47 @@ func Export(ctx context.Context, dir, out string, extras Extras) error {
 	return nil
 }
 
-// emptyDir makes the folder, or sees that there is nothing in it.
-func emptyDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+// emptyDir finds the folder, or the place for it, and sees that there is nothing
+// in it.
+func emptyDir(dir string) (path string, mode fs.FileMode, err error) {
+	if path, err = filepath.Abs(dir); err != nil {
+		return "", 0, err
 	}
-	entries, err := os.ReadDir(dir)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, 0o755, nil
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	entries, err := os.ReadDir(path)
 	if err == nil && len(entries) > 0 {
 		err = fmt.Errorf("%s is not empty: export writes into a new or empty folder only", dir)
 	}
-	return err
+	return path, info.Mode().Perm(), err
+}
+
+// syncTree makes the entries of a folder and of those in it durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		return syncDir(path)
+	})
+}
+
+// newFile writes a file of an export; its folder's entry is made durable later.
+func newFile(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // export writes the entry's bundle into its file.
@@ -77,7 +133,7 @@ func (e *Entry) export(out string) error {
 		return err
 	}
 	name := fmt.Sprintf("%04d-%s.sigstore.json", e.Line, stepFile(e.Record))
-	return createFile(filepath.Join(folder, name), append(e.raw, '\n'), 0o644)
+	return newFile(filepath.Join(folder, name), append(e.raw, '\n'))
 }
 
 // stepFile is PHASE-NAME for a record, safe as a part of a file's name.
@@ -128,6 +184,6 @@ func exportFiles(files fs.FS, dir string) error {
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
-		return createFile(to, data, 0o644)
+		return newFile(to, data)
 	})
 }

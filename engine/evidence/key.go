@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -16,6 +18,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // Algorithm is a kind of signing key.
@@ -85,13 +89,29 @@ func writeKeys(path string, private, public []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := createFile(path, private, 0o600); err != nil {
+	if err := atomicfile.Create(context.Background(), path, 0o600, private); err != nil {
 		return err
 	}
-	if err := createFile(pub, public, 0o644); err != nil {
+	if err := atomicfile.Create(context.Background(), pub, 0o644, public); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
-	return syncDir(filepath.Dir(path))
+	return nil
+}
+
+// RestorePublic writes the public half beside a private key of either kind that
+// has none: making a key may have been killed between the two.
+func RestorePublic(path string) error {
+	public, err := []byte(nil), error(nil)
+	if signer, serr := LoadSigner(path); serr == nil {
+		der, err := x509.MarshalPKIXPublicKey(signer.Public())
+		if err != nil {
+			return errors.New("the public key cannot be encoded")
+		}
+		public = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	} else if public, err = ledgerPublicText(path); err != nil {
+		return fmt.Errorf("%s is neither a signing key nor a ledger's key", path)
+	}
+	return atomicfile.Create(context.Background(), PublicKeyPath(path), 0o644, append(bytes.TrimSpace(public), '\n'))
 }
 
 // LoadLedgerKey reads the key that signs the ledger's checkpoints.
@@ -123,6 +143,15 @@ func LoadLedgerPublicKey(path string) (note.Verifier, error) {
 // LedgerPublicKeyOf is the public half of the ledger key at path, for where the file
 // beside it is gone.
 func LedgerPublicKeyOf(path string) (note.Verifier, error) {
+	public, err := ledgerPublicText(path)
+	if err != nil {
+		return nil, err
+	}
+	return note.NewVerifier(string(public))
+}
+
+// ledgerPublicText is the public half of the ledger key at path, as its file has it.
+func ledgerPublicText(path string) ([]byte, error) {
 	s, err := LoadLedgerKey(path)
 	if err != nil {
 		return nil, err
@@ -139,10 +168,7 @@ func LedgerPublicKeyOf(path string) (note.Verifier, error) {
 		return nil, fmt.Errorf("%s is not a ledger key", path)
 	}
 	public, err := note.NewEd25519VerifierKey(s.Name(), ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey))
-	if err != nil {
-		return nil, err
-	}
-	return note.NewVerifier(public)
+	return []byte(public), err
 }
 
 // LoadPublicKey reads a PKIX PEM public key.

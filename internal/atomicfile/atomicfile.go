@@ -126,6 +126,37 @@ func Replace(ctx context.Context, path string, o Options, write func(io.Writer) 
 	return d.replace(info, o.Mode, write, func() error { return nil })
 }
 
+// Create makes a file with that content: whole, durably, or not at all. One that
+// is there, whatever it is, is left alone: fs.ErrExist. A killed process can leave
+// its temporary file, which the next call for the same path removes.
+func Create(ctx context.Context, path string, mode fs.FileMode, content []byte) error {
+	d, err := open(path, Options{})
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if err := d.lock(ctx); err != nil {
+		return err
+	}
+	absent := func() error {
+		_, err := d.root.Lstat(d.name)
+		switch {
+		case err == nil:
+			return fmt.Errorf("%s is there already and is never overwritten: %w", path, fs.ErrExist)
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		}
+		return err
+	}
+	if err := absent(); err != nil {
+		return err
+	}
+	return d.replace(nil, mode, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	}, absent)
+}
+
 // Check finds out whether Replace could, by making the temporary file and
 // taking it away again.
 func Check(ctx context.Context, path string, o Options) error {

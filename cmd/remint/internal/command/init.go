@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"embed"
-	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // workspaceTemplate is what init lays down.
@@ -55,6 +55,13 @@ func (a *app) init(alg evidence.Algorithm, bare bool) diag.Exit {
 		{"keys/bob.pem", func(p string) error { return evidence.GenerateSigner(p, evidence.Ed25519) }},
 	} {
 		path := filepath.FromSlash(k.path)
+		if public := evidence.PublicKeyPath(path); exists(path) && !exists(public) {
+			if err := evidence.RestorePublic(path); err != nil {
+				diags = diags.Errorf("A public key cannot be made", "%s: %s.", filepath.ToSlash(public), err)
+				continue
+			}
+			made = append(made, filepath.ToSlash(public))
+		}
 		if exists(path) || bare && k.path != "keys/evidence.pem" && k.path != "keys/ledger.key" {
 			continue
 		}
@@ -140,13 +147,8 @@ func (a *app) layDown(bare bool) ([]string, diag.Diagnostics) {
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			return fmt.Errorf("the folder of %s cannot be made: %w", rel, reason(err))
 		}
-		f, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
+		if err := atomicfile.Create(context.Background(), target, 0o644, data); err != nil {
 			return fmt.Errorf("%s cannot be made: %w", rel, reason(err))
-		}
-		_, err = f.Write(data)
-		if err = errors.Join(err, f.Close()); err != nil { // a part of it would be taken for all
-			return fmt.Errorf("%s cannot be written: %w", rel, reason(errors.Join(err, os.Remove(target))))
 		}
 		made = append(made, rel)
 		return nil
