@@ -19,6 +19,8 @@ type verbCase struct {
 	name string
 	args []string
 	exit int // of the command when nothing breaks
+	// file is what it makes, and never overwrites; what is there is not made again.
+	file string
 	// left checks what is there after a break, before the command is given again;
 	// done what is there after that.
 	left, done func(c *crash) error
@@ -87,7 +89,7 @@ func (v verbCase) broken(c *crash, way, op string) error {
 			return fmt.Errorf("right after: %w", err)
 		}
 	}
-	if code != v.exit || killed {
+	if _, err := os.Stat(filepath.Join(c.dir, v.file)); (code != v.exit || killed) && (v.file == "" || err != nil) {
 		if out, code := c.child("", v.args...); code != v.exit {
 			return fmt.Errorf("given again: exit %d\n%s", code, out)
 		}
@@ -197,9 +199,9 @@ func commands() []verbCase {
 		}},
 		{name: "resume", args: []string{"resume"}, done: exits(0, "evidence", "verify")},
 		{name: "status", args: []string{"status"}, done: exits(0, "status")},
-		{name: "recover", args: []string{"recover", "-out=taken", "credential.htpasswd_user.sealed"}, left: whole("taken", recovered), done: recovered},
-		{name: "recover -erase", args: []string{"recover", "-out=taken", "-erase", "credential.htpasswd_user.sealed"}, left: whole("taken", recovered), done: recovered},
-		{name: "export", args: []string{"evidence", "export", "-out=exported"}, left: whole("exported", exported), done: exported},
+		{name: "recover", file: "taken", args: []string{"recover", "-out=taken", "credential.htpasswd_user.sealed"}, left: whole("taken", recovered), done: recovered},
+		{name: "recover -erase", file: "taken", args: []string{"recover", "-out=taken", "-erase", "credential.htpasswd_user.sealed"}, left: whole("taken", recovered), done: recovered},
+		{name: "export", file: "exported", args: []string{"evidence", "export", "-out=exported"}, left: whole("exported", exported), done: exported},
 		{name: "checkpoint", args: []string{"evidence", "checkpoint"}, done: exits(0, "evidence", "verify")},
 	}
 }

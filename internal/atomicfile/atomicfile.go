@@ -151,10 +151,14 @@ func Create(ctx context.Context, path string, mode fs.FileMode, content []byte) 
 	if err := absent(); err != nil {
 		return err
 	}
-	return d.replace(nil, mode, func(w io.Writer) error {
+	err = d.replace(nil, mode, func(w io.Writer) error {
 		_, err := w.Write(content)
 		return err
 	}, absent)
+	if errors.Is(err, ErrUnsynced) { // nobody may find it that was told of a failure
+		err = errors.Join(err, d.root.Remove(d.name))
+	}
+	return err
 }
 
 // Check finds out whether Replace could, by making the temporary file and
