@@ -189,8 +189,11 @@ func (e *Engine) EvidenceCheckpoint(EvidenceRequest) ([]byte, diag.Diagnostics) 
 		return nil, diags
 	}
 	head, err := evidence.Checkpoint(w.Settings.EvidenceDir.Absolute)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, diags.Errorf("There is no ledger head", "Nothing was logged in %s yet.", w.Settings.EvidenceDir.Written)
+	}
+	if err != nil {
+		return nil, diags.Errorf("The ledger head cannot be shown", "%s.", about(w.Settings.EvidenceDir, err))
 	}
 	return head, diags
 }

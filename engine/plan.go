@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/remint-dev/remint/engine/diag"
@@ -40,7 +41,7 @@ func denials(p *plan.Plan) diag.Diagnostics {
 		if d.Level == plan.Deny {
 			diags = append(diags, diag.Diagnostic{
 				Severity: diag.Error, Exit: diag.ExitDenied, Address: d.Address,
-				Summary: "Denied by policy " + d.Source + "/" + d.Rule, Detail: d.Message,
+				Summary: "Denied by policy " + d.Source + "/" + d.Rule, Detail: strings.ReplaceAll(d.Message, "\n", " "), // a rule says one thing
 			})
 		}
 	}

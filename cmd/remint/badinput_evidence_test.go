@@ -169,6 +169,21 @@ func badEvidence() []badRow {
 			b.sh(t, `mkdir ../two && cp main.remint.hcl ../two && cp site.htpasswd ../two && cd ../two && "$0" init -bare && "$0" apply -all -auto-approve && "$0" evidence checkpoint > ../w/kept`)
 		},
 	})
+	rows = append(rows, badRow{
+		name: "a ledger's head that deceives", args: []string{"evidence", "checkpoint"}, exit: 1, says: "is damaged",
+		make: func(t *testing.T, b *bad) {
+			b.edit(t, b.path("evidence/ledger/checkpoint"), func(old []byte) []byte { return append([]byte("\x1b[2J"), old...) })
+		},
+	})
+	for _, name := range []string{"checkpoint", ".state/treeState", "tile"} {
+		rows = append(rows, badRow{ // what it leads to is not written to
+			name: "apply: a link that leads out for the ledger's " + name, args: []string{"apply", "-all", "-auto-approve"}, exit: 1, says: "link",
+			make: func(t *testing.T, b *bad) {
+				must(t, os.Rename(b.path("evidence/ledger/"+name), b.path("../outside/there")))
+				must(t, os.Symlink(b.path("../outside/there"), b.path("evidence/ledger/"+name)))
+			},
+		})
+	}
 	export("into a full folder", "is not empty", func(t *testing.T, b *bad) { must(t, os.MkdirAll(b.path("../out/x"), 0o755)) })
 	export("through a link", "is not empty", func(t *testing.T, b *bad) { must(t, os.Symlink("outside", b.path("../out"))) })
 	export("into a file", "not a directory", func(t *testing.T, b *bad) { must(t, os.WriteFile(b.path("../out"), nil, 0o644)) })

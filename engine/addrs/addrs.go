@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -181,45 +180,6 @@ func Quote(s string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
-}
-
-// Visible is s with every character that could deceive a reader (controls,
-// C1, bidi, zero-width, invalid UTF-8) escaped, unquoted, on one line.
-func Visible(s string) string {
-	clean := true
-	for _, r := range s {
-		if r == utf8.RuneError || !Printable(r) {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case !Printable(r):
-			writeEscape(&b, r)
-		default:
-			b.WriteString(s[i : i+n])
-		}
-		i += n
-	}
-	return b.String()
-}
-
-// Printable reports whether r may be shown as it is: graphic or the plain
-// space, and not of the classes that hide or reorder text.
-func Printable(r rune) bool {
-	if r == ' ' {
-		return true
-	}
-	return unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Zs, r) &&
-		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) && !unicode.Is(unicode.Variation_Selector, r)
 }
 
 func writeEscape(b *strings.Builder, r rune) {

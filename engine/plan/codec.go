@@ -15,6 +15,8 @@ import (
 
 	"github.com/gowebpki/jcs"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/remint-dev/remint/engine/addrs"
 )
 
 // New wraps p into a file with a random id, and digests it.
@@ -193,13 +195,15 @@ const (
 	checksumTail = `",`
 )
 
-// Write writes the file: one line of canonical JSON, so that equal files are
-// equal bytes, and any flipped byte is noticed.
+// Write writes the file: one line of JSON in one form, so that equal files are
+// equal bytes, and any flipped byte is noticed. It is the canonical form, but for
+// characters that could deceive who sees the file in a terminal or a review: they
+// are \u escapes.
 func (f *File) Write(w io.Writer) error {
 	f.Plan.normalize()
 	h := sha256.New()
 	size := &counting{}
-	if err := f.encode(io.MultiWriter(h, size)); err != nil {
+	if err := f.encode(visible{io.MultiWriter(h, size)}); err != nil {
 		return err
 	}
 	if size.n > MaxSize-256 {
@@ -209,7 +213,7 @@ func (f *File) Write(w io.Writer) error {
 	if _, err := io.WriteString(w, checksumHead+f.Checksum+checksumTail); err != nil {
 		return err
 	}
-	if err := f.encode(&skipFirst{w: w}); err != nil {
+	if err := f.encode(visible{&skipFirst{w: w}}); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n")
@@ -222,6 +226,17 @@ type counting struct{ n int64 }
 // Write counts b.
 func (c *counting) Write(b []byte) (int, error) {
 	c.n += int64(len(b))
+	return len(b), nil
+}
+
+// visible escapes what could deceive. What is written to it is whole runes.
+type visible struct{ w io.Writer }
+
+// Write passes b on.
+func (v visible) Write(b []byte) (int, error) {
+	if _, err := v.w.Write(addrs.VisibleJSON(b)); err != nil {
+		return 0, err
+	}
 	return len(b), nil
 }
 

@@ -45,8 +45,8 @@ type File struct {
 	Plan   Plan   `json:"plan"`
 	// Seen is shown and never judged: it may differ at apply.
 	Seen []Seen `json:"seen"`
-	// Checksum is sha256 over the RFC 8785 form of all other members, so that
-	// damage anywhere in the file is noticed.
+	// Checksum is sha256 over the file as it would be without this member and
+	// without its last newline, so that damage anywhere in it is noticed.
 	Checksum string `json:"checksum" jsonschema:"pattern=^sha256:[0-9a-f]{64}$"`
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/internal/atomicfile"
 )
@@ -57,7 +58,7 @@ func (n *notifier) Send(ctx context.Context, notice provider.Notice) error {
 		return atomicfile.Classed(n.path, err)
 	}
 	defer unlock()
-	return atomicfile.Classed(n.path, n.append(notice.ID, append(line, '\n')))
+	return atomicfile.Classed(n.path, n.append(notice.ID, append(addrs.VisibleJSON(line), '\n')))
 }
 
 func (n *notifier) append(id string, line []byte) error {

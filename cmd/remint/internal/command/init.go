@@ -94,7 +94,8 @@ func (a *app) init(alg evidence.Algorithm, bare bool) diag.Exit {
 	if len(made) == 0 {
 		a.view.Note("Everything is there already; nothing was changed.")
 	} else if !bare {
-		a.view.Note("\nNow: remint plan -all -out=reset.plan, then look at it, approve it, apply it.")
+		a.view.Note("")
+		a.view.Note("Now: remint plan -all -out=reset.plan, then look at it, approve it, apply it.")
 	}
 	return diag.ExitOK
 }

@@ -61,7 +61,7 @@ func (p *planText) head() {
 		p.line("No credential is older than its max_age. Name addresses, -where or -all to reset before that.")
 		return
 	}
-	p.line("%s", p.st.bold(fmt.Sprintf("remint will reset %s (%s: %s)", plural(len(d.Resets), "credential"), d.Reason, modeWords(d.Mode))))
+	p.line("%s", p.st.bold(fmt.Sprintf("remint will reset %s (%s: %s)", plural(len(d.Resets), "credential"), safe(string(d.Reason)), modeWords(d.Mode))))
 	about := []string{}
 	if d.Requester != "" {
 		about = append(about, "requested by "+safe(d.Requester)+" (a claim)")
@@ -276,7 +276,7 @@ func (p *planText) requirements() {
 		p.line("  %s by %s, for %s; one more while the requester is not verified", plural(a.Count, "approval"), from, scope)
 	}
 	if req.Strength != "" && req.Strength != lifecycle.None {
-		p.line("  the requester verified at %s", req.Strength)
+		p.line("  the requester verified at %s", safe(string(req.Strength)))
 	}
 	p.line("")
 }
@@ -307,7 +307,7 @@ func (p *planText) foot(saved string) {
 		}
 	}
 	p.line("%s", p.st.bold(fmt.Sprintf("Plan: %d to replace, %d to make, %d to retire. (! cannot be taken back)", n["replace"], n["make"], n["retire"])))
-	p.line("%s", p.st.dim("plan "+p.f.ID+" · "+p.f.Digest))
+	p.line("%s", p.st.dim("plan "+safe(p.f.ID)+" · "+safe(p.f.Digest)))
 	if !p.f.Plan.Applyable {
 		p.line("%s", p.st.red("This plan cannot be applied."))
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
@@ -54,9 +56,12 @@ func (s *jsonStream) Emit(e event.Event) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	enc := json.NewEncoder(s.w)
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(e) // a closed pipe must not stop a run
+	if enc.Encode(e) == nil {
+		_, _ = s.w.Write(addrs.VisibleJSON(buf.Bytes())) // a closed pipe must not stop a run
+	}
 }
 
 // plainLines writes a line per event that matters in a log. That a step waits
@@ -130,7 +135,7 @@ func (p *planning) Emit(e event.Event) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.w, "\r\x1b[K%s: %d of %d", e.Message, e.Done, e.Total)
+	fmt.Fprintf(p.w, "\r\x1b[K%s: %d of %d", safe(e.Message), e.Done, e.Total)
 	if e.Done == e.Total {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
@@ -218,7 +223,7 @@ func (v *View) result(r *executor.Result) {
 		if x.Step != "" {
 			at = " at " + x.Step
 		}
-		v.Text(fmt.Sprintf("  %s: %s%s: %s\n", safe(x.Address), x.Outcome, safe(at), safe(x.Error)))
+		v.Text(fmt.Sprintf("  %s: %s%s: %s\n", safe(x.Address), safe(string(x.Outcome)), safe(at), safe(x.Error)))
 	}
 	if r.Error != "" {
 		v.Text("  " + safe(r.Error) + "\n")

@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
-	"unicode/utf16"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/terminal"
 	"github.com/remint-dev/remint/engine/addrs"
@@ -33,19 +31,17 @@ func New(t *terminal.Terminal) *View { return &View{term: t} }
 // Text writes a result as it is; the caller vouches for what is in it.
 func (v *View) Text(s string) { _, _ = io.WriteString(v.term.Out, s) }
 
-// Note narrates on stderr, a line.
+// Note narrates on stderr, a line: what a stranger named cannot begin another.
 func (v *View) Note(s string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	fmt.Fprintln(v.term.Err, lines(s))
+	fmt.Fprintln(v.term.Err, safe(s))
 }
 
 // Prompt asks on stderr, without a line break.
 func (v *View) Prompt(s string) { _, _ = io.WriteString(v.term.Err, s) }
 
-// document writes one JSON document to stdout. What does not print stands in it
-// as \u escapes, so that it cannot deceive who reads it in a terminal or a log;
-// parsed, it is the same.
+// document writes one JSON document to stdout, made visible.
 func (v *View) document(doc any) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -53,29 +49,11 @@ func (v *View) document(doc any) {
 	enc.SetIndent("", "  ")
 	err := enc.Encode(doc)
 	if err == nil {
-		_, err = io.WriteString(v.term.Out, visibleJSON(buf.String()))
+		_, err = v.term.Out.Write(addrs.VisibleJSON(buf.Bytes()))
 	}
 	if err != nil {
 		fmt.Fprintln(v.term.Err, "The answer cannot be written: "+err.Error())
 	}
-}
-
-// visibleJSON escapes what addrs.Printable does not let through. In what
-// encoding/json wrote, such characters stand only in strings.
-func visibleJSON(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n' || addrs.Printable(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
 }
 
 // style colors text where the stream is a terminal that wants it.
@@ -96,15 +74,6 @@ func (s style) red(t string) string    { return s.paint("31", t) }
 func (s style) green(t string) string  { return s.paint("32", t) }
 func (s style) yellow(t string) string { return s.paint("33", t) }
 func (s style) dim(t string) string    { return s.paint("2", t) }
-
-// lines escapes what could deceive, line by line.
-func lines(s string) string {
-	parts := strings.Split(s, "\n")
-	for i, p := range parts {
-		parts[i] = addrs.Visible(p)
-	}
-	return strings.Join(parts, "\n")
-}
 
 // safe is s on one line, with what could deceive escaped.
 func safe(s string) string { return addrs.Visible(s) }
