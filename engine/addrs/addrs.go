@@ -193,6 +193,9 @@ func writeEscape(b *strings.Builder, r rune) {
 // unquote reads what Quote writes. A bare key (no quotes) is accepted too,
 // since shells eat quotes.
 func unquote(s string) (string, error) {
+	if !utf8.ValidString(s) { // Quote would write another key
+		return "", fmt.Errorf("not UTF-8")
+	}
 	if len(s) < 2 || s[0] != '"' {
 		if s == "" || strings.ContainsAny(s, `"[]\`) {
 			return "", fmt.Errorf("bad key")

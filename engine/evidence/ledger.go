@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/transparency-dev/formats/log"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -28,11 +29,34 @@ type ledger struct {
 // openLedger checks that the log in dir, if there is one, can be gone on with.
 func openLedger(dir string, key note.Signer) (*ledger, error) {
 	l := &ledger{dir: dir, key: key}
+	if err := l.noLinks(); err != nil {
+		return nil, err
+	}
 	size, err := l.size()
 	if err != nil {
 		return nil, err
 	}
 	return l, l.tail(size)
+}
+
+// noLinks refuses a log some of whose parts lie elsewhere: what is appended would
+// follow the links.
+func (l *ledger) noLinks() error {
+	names := []string{layout.CheckpointPath, ".state", ".state/treeState", "tile"}
+	levels, err := os.ReadDir(filepath.Join(l.dir, "tile"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return err
+	}
+	for _, e := range levels {
+		names = append(names, "tile/"+e.Name())
+	}
+	for _, name := range names {
+		path := filepath.Join(l.dir, filepath.FromSlash(name))
+		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%s is a symbolic link: put back what remint made there", path)
+		}
+	}
+	return nil
 }
 
 // tail checks what the log's next leaves are built upon, its last entries and

@@ -1,0 +1,60 @@
+package addrs
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestVisibleLookAlikes(t *testing.T) {
+	for in, want := range map[string]string{
+		"p\u0430yments":                `p\u0430yments`,     // a Cyrillic а among Latin letters
+		"почта@example.com":            "почта@example.com", // a word of one script
+		"Ελλάδα":                       "Ελλάδα",
+		"日本語 text":                     "日本語 text",
+		"Ǆungla naïve Zürich":          "Ǆungla naïve Zürich",
+		"\uff41dmin":                   `\uff41dmin`,
+		"\U0001d41admin":               `\U0001d41admin`,
+		"a\u0336p\u0336p\u0336":        `a\u0336p\u0336p\u0336`,
+		"e\u0301":                      "e\u0301",
+		"e\u0301\u0301\u0301\u0301":    "e\u0301\u0301" + `\u0301\u0301`,
+		"x\u20dd":                      `x\u20dd`,
+		"::set-env name=X::y":          `\u003a:set-env name=X::y`,
+		"a ::add-mask::b":              `a \u003a:add-mask::b`,
+		"2001:db8::1 ::1 ::ffff:1.2.3": "2001:db8::1 ::1 ::ffff:1.2.3",
+		"std::string":                  "std::string",
+		"x##[stop-commands]y":          `x\u0023#[stop-commands]y`,
+		"##vso[task.x]":                `\u0023#vso[task.x]`,
+		"a ```sh":                      "a \\u0060``sh",
+		"~~~":                          `\u007e~~`,
+		"# one ` two ## heading":       "# one ` two ## heading",
+		"line\n::error::x":             `line\u000a\u003a:error::x`,
+	} {
+		if got := Visible(in); got != want {
+			t.Errorf("Visible(%q) is %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestVisibleJSON(t *testing.T) {
+	for _, in := range []string{"plain", "\u202e", "\U000e0041 \U0001f600", "\x7f\u009b", "##[x] # ##", "\u2028", "é\u200b", "\x1b\n\t\"\\"} {
+		text, err := json.Marshal([]string{in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := VisibleJSON(text)
+		var got []string
+		if err := json.Unmarshal(out, &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{in}, got); diff != "" {
+			t.Error(diff)
+		}
+		for _, r := range string(out) {
+			if !Printable(r) {
+				t.Errorf("%q is written %s", in, out)
+			}
+		}
+	}
+}
