@@ -190,7 +190,9 @@ func full() *Input {
 
 // What Rego sees is exactly the JSON form, which the schema describes.
 func TestInputIsItsJSON(t *testing.T) {
-	for _, in := range []*Input{full(), {Resets: []Reset{{Labels: map[string]string{}, Attributes: map[string]any{}, Observed: plan.Observed{Versions: []string{}},
+	early := full()
+	early.Stage = StagePlan // what is set is shown at any stage
+	for _, in := range []*Input{full(), early, {Resets: []Reset{{Labels: map[string]string{}, Attributes: map[string]any{}, Observed: plan.Observed{Versions: []string{}},
 		Stores: []string{}, Consumers: []string{}, Phases: []lifecycle.Phase{}, Steps: []Step{}}}}} {
 		got, err := term(in)
 		if err != nil {

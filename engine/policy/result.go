@@ -47,8 +47,8 @@ func (m members) text(name string, required bool, most int) (string, error) {
 	case !ok:
 		return "", nil
 	}
-	s, ok := v.(ast.String)
-	if !ok || len(s) > most || strings.TrimSpace(string(s)) == "" {
+	s, _ := v.(ast.String)
+	if len(s) > most || strings.TrimSpace(string(s)) == "" {
 		return "", fmt.Errorf("%s is %s; it must be a string of 1 to %d bytes", name, clip(v), most)
 	}
 	return string(s), nil
@@ -84,8 +84,8 @@ func (m members) texts(name string) ([]string, error) {
 	bad := fmt.Errorf("%s is %s; it must be an array or set of strings", name, clip(v))
 	out := []string{}
 	visit := func(t *ast.Term) error {
-		s, ok := t.Value.(ast.String)
-		if !ok || s == "" || len(s) > maxID {
+		s, _ := t.Value.(ast.String)
+		if s == "" || len(s) > maxID {
 			return bad
 		}
 		out = append(out, string(s))

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/plan"
@@ -117,7 +119,7 @@ func TestFaultsAreShort(t *testing.T) {
 // A policy that says nonsense about everything is reported a bounded number of
 // times; and another's faults do not hide behind it.
 func TestFaultsAreBounded(t *testing.T) {
-	flood := named("flood", Mandatory, "package remint.plan\ndeny contains i if some i in ["+strings.Repeat("0, ", 5)+numbers(maxErrors+20)+"]\n")
+	flood := named("flood", Mandatory, "package remint.plan\ndeny contains i if some i in ["+numbers(maxErrors+20)+"]\n")
 	_, diags := compileAll(t, flood, named("other", Mandatory, "package remint.plan\nwarn contains 1 if true\nrequire contains 1 if true\n")).Eval(context.Background(), anInput())
 	of := map[string]int{}
 	for _, d := range diags {
@@ -177,5 +179,65 @@ func TestApprovalsByAddress(t *testing.T) {
 	}
 	if d := cmp.Diff(want, ask(t, compileAll(t, named("a", Mandatory, text)), in).Requirements.Approvals); d != "" {
 		t.Error(d)
+	}
+}
+
+// Nothing to say is an empty list, for whoever reads the plan's JSON.
+func TestNoDecisionIsAnEmptyList(t *testing.T) {
+	if v := ask(t, compileAll(t, named("a", Mandatory, good)), anInput()); v.Decisions == nil || len(v.Decisions) > 0 {
+		t.Errorf("%#v", v.Decisions)
+	}
+}
+
+// Steps that differ in one thing are shown as they are, though equal ones are
+// made once.
+func TestStepsAreNotMistakenForOthers(t *testing.T) {
+	base := Step{Address: "verify.x", Phase: "verify", Reversible: true, Controls: []string{"c"}}
+	address, phase, reversible, controls := base, base, base, base
+	address.Address, phase.Phase, reversible.Reversible, controls.Controls = "verify.y", "prove", false, []string{"d"}
+	var want []Step
+	in := &Input{Stage: StagePlan}
+	for _, s := range []Step{base, address, phase, reversible, controls, base} {
+		in.Resets = append(in.Resets, Reset{Steps: []Step{s}})
+		want = append(want, s)
+	}
+	got, err := term(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range want {
+		shown, err := got.Value.Find(ast.MustParseRef(fmt.Sprintf("x.resets[%d].steps[0]", i))[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ast.MustParseTerm(fmt.Sprintf(`{"address": %q, "phase": %q, "reversible": %t, "controls": [%q]}`, s.Address, s.Phase, s.Reversible, s.Controls[0])).Value
+		if shown.Compare(said) != 0 {
+			t.Errorf("%d: %v, want %v", i, shown, said)
+		}
+	}
+}
+
+// The bounds grow with the plan: a large one is not denied for its size.
+func TestBoundsGrowWithThePlan(t *testing.T) {
+	busy := named("a", Mandatory, "package remint.plan\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if {\n\tx := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n\tx[a] + x[b] + x[c] + x[d] == -1\n}\n")
+	for name, l := range map[string]Limits{
+		"time":   {Time: 1, TimePerReset: time.Minute, Memory: 1 << 40},
+		"memory": {Time: time.Minute, Memory: 1, MemoryPerReset: 1 << 40},
+	} {
+		set, diags := Options{Limits: l}.Compile(context.Background(), []Source{busy})
+		if diags.HasErrors() {
+			t.Fatal(diags.Err())
+		}
+		if _, diags := set.Eval(context.Background(), anInput()); diags.HasErrors() {
+			t.Errorf("%s: %v", name, diags.Err())
+		}
+	}
+}
+
+// A policy that cannot be evaluated is shown at its line.
+func TestAFailureShowsItsPlace(t *testing.T) {
+	_, diags := saying(t, "deny", `{"id": "a", "msg": sprintf("%v", [1 / count(input.ticket)])}`)
+	if d := diags[0]; d.Range == nil || d.Range.Start.Line != 2 {
+		t.Errorf("%+v", d)
 	}
 }

@@ -199,14 +199,20 @@ func (r *rewriter) body(list []ast.Stmt) {
 	r.wrap(whole, fmt.Sprintf("if !mutantOn(%d) { ", r.add("drop case", whole, "nothing")), " }")
 }
 
-// returns gives back zero values, no error among them.
+// returns gives back zero values, no error among them. What stands beside an error
+// means nothing, and is left alone.
 func (r *rewriter) returns(n *ast.ReturnStmt) {
 	results := r.signature().Results()
 	if results.Len() != len(n.Results) {
 		return
 	}
+	last := len(n.Results) - 1
+	fails := last > 0 && types.Identical(results.At(last).Type(), types.Universe.Lookup("error").Type()) && isError(n.Results[last])
 	for i, x := range n.Results {
 		t := results.At(i).Type()
+		if fails && i < last {
+			continue
+		}
 		if types.Identical(t, types.Typ[types.Bool]) {
 			r.wrap(x, fmt.Sprintf("(mutantOn(%d) != (", r.add("return", x, "!("+r.text(x)+")")), "))")
 			continue
@@ -217,6 +223,12 @@ func (r *rewriter) returns(n *ast.ReturnStmt) {
 		}
 		r.wrap(x, fmt.Sprintf("mutantZero[%s](%d, ", name, r.add("return", x, "the zero value")), ")")
 	}
+}
+
+// isError says whether x is an error wherever it is returned, so far as names tell.
+func isError(x ast.Expr) bool {
+	id, named := x.(*ast.Ident)
+	return !named || id.Name == "err" || strings.HasPrefix(id.Name, "err") || id.Name == "bad"
 }
 
 // zero says whether x is a zero value already.
