@@ -21,16 +21,19 @@ type world struct {
 	identity string
 	// controller tells whether the provider has a login of its own to show.
 	controller bool
-	settle     time.Duration
-	accounts   map[string]*account
-	stores     map[string]string
-	reloads    map[string]int
-	notices    []provider.Notice
-	filed      map[string]string // bundle ID to line
-	order      []string          // of filed bundles
-	serial     int
-	faults     []*fault
-	calls      []string
+	// retires tells whether it has an operation of its own for that; readOnly, whether
+	// it has none that changes anything.
+	retires, readOnly bool
+	settle            time.Duration
+	accounts          map[string]*account
+	stores            map[string]string
+	reloads           map[string]int
+	notices           []provider.Notice
+	filed             map[string]string // bundle ID to line
+	order             []string          // of filed bundles
+	serial            int
+	faults            []*fault
+	calls             []string
 }
 
 // account is one credential at its target.
@@ -58,6 +61,8 @@ type fault struct {
 	kind   string
 	effect bool // the call has its effect all the same
 	before func(*world)
+	// says is what the error or the panic quotes.
+	says func(*world) string
 }
 
 // Kinds of fault that are no class.
@@ -66,6 +71,7 @@ const (
 	hang      = "hang"
 	crash     = "crash"
 	unclear   = "unclear"
+	panics    = "panics"
 )
 
 var errCrashed = errors.New("this process died")
@@ -179,10 +185,16 @@ func (w *world) call(ctx context.Context, p *process, op string, effect func()) 
 	if effect != nil && (f.effect || f.kind == "" || f.kind == unclear) {
 		effect()
 	}
+	said := op + " failed (" + f.kind + ")"
+	if f.says != nil {
+		said = f.says(w)
+	}
 	w.mu.Unlock()
 	switch f.kind {
 	case "", unclear:
 		return f.kind, nil
+	case panics:
+		panic(said)
 	case crash:
 		p.die()
 		return "", errCrashed
@@ -192,7 +204,7 @@ func (w *world) call(ctx context.Context, p *process, op string, effect func()) 
 	case unclassed:
 		return "", errors.New("something went wrong")
 	}
-	return "", provider.Errorf(provider.Class(f.kind), "%s failed (%s)", op, f.kind)
+	return "", provider.Errorf(provider.Class(f.kind), "%s", said)
 }
 
 // meet finds the first fault for op that is due.
@@ -221,6 +233,24 @@ type target struct {
 
 // controlled is a target with a login of its own.
 type controlled struct{ target }
+
+// retiring is a target that retires in an operation of its own.
+type retiring struct{ controlled }
+
+// Retire leaves nothing of the account.
+func (t retiring) Retire(ctx context.Context, m provider.Mutation) (provider.Applied, error) {
+	var out provider.Applied
+	_, err := t.w.call(ctx, t.p, "Retire", func() {
+		t.w.accounts[name(m.Credential)] = &account{}
+		out = provider.Applied{At: t.w.tick(), Detail: "the account is gone"}
+	})
+	return out, err
+}
+
+// reading is a target that can be read and logged in to, and no more.
+type reading struct {
+	provider.Provider
+}
 
 const endpoint = "mem://main"
 
@@ -438,7 +468,12 @@ func registry(w *world, p *process) *provider.Registry {
 				Fields: []provider.Field{{Name: "certificate", Public: true, Probe: true}, {Name: "private_key"}}},
 		},
 		Open: func(context.Context, provider.Block) (provider.Provider, error) {
-			if w.controller {
+			switch {
+			case w.readOnly:
+				return reading{target{w, p}}, nil
+			case w.retires:
+				return retiring{controlled{target{w, p}}}, nil
+			case w.controller:
 				return controlled{target{w, p}}, nil
 			}
 			return target{w, p}, nil
