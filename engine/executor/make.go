@@ -273,7 +273,7 @@ func saidBy(who, target string) provider.Probe {
 
 // Error names the place and its answer.
 func (e errNotAccepted) Error() string {
-	return "the new secret is not accepted at " + e.Endpoint + ": " + string(e.Verdict) + ", " + e.Detail
+	return "the new secret is not accepted: " + describe(e.Probe)
 }
 
 func (r *reset) newSecret(ctx context.Context, st config.Step) (secret.Material, error) {
