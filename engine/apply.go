@@ -30,6 +30,9 @@ type ApplyRequest struct {
 	Unattended bool
 	// Facts are circumstances worth keeping in evidence.
 	Facts map[string]string
+	// CI is set where the machine may be thrown away when the command ends;
+	// AcceptEphemeralState lets credentials be reset in place there with a state in a file.
+	CI, AcceptEphemeralState bool
 }
 
 // Application is a plan that passed its gates and waits for the word.
@@ -60,13 +63,20 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	}
 	req.Facts = s.facts(req.Facts)
 	a := &Application{session: s, req: req}
+	a.circumstances()
 	ready := false
 	defer func() {
 		if !ready {
 			s.close()
 		}
 	}()
-	faults := a.derive(ctx)
+	faults := s.older(ctx, req.AcceptEphemeralState)
+	if !faults.HasErrors() {
+		faults = append(faults, a.derive(ctx)...)
+	}
+	if !faults.HasErrors() {
+		faults = append(faults, a.lasting()...)
+	}
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		return nil, diags

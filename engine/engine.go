@@ -5,9 +5,7 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,7 +16,6 @@ import (
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
-	"github.com/remint-dev/remint/engine/journal/sqlite"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/provider"
@@ -149,6 +146,9 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 	if diags = append(diags, faults...); set != nil && base == nil {
 		diags = append(diags, e.pinned(trust.Of(w, set.Digests(), ownSigner(w)))...)
 	}
+	if s := w.Settings.SharedState; s != nil && !s.URL.IsZero() {
+		diags = append(diags, checkURL(s)...)
+	}
 	return w, diags
 }
 
@@ -176,27 +176,6 @@ func (e *Engine) policies(ctx context.Context, w *config.Workspace) (*policy.Set
 	}
 	set, faults := policy.Compile(ctx, sources)
 	return set, append(diags, faults...)
-}
-
-// state opens the state; without create, a state that is not there is nil.
-func (e *Engine) state(ctx context.Context, w *config.Workspace, create bool) (journal.Journal, diag.Diagnostics) {
-	path := w.Settings.StatePath.Absolute
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && !create {
-		return nil, nil
-	}
-	if create {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, diag.Errored(0, "The state cannot be opened", "The folder of %s cannot be made: %s.", w.Settings.StatePath.Written, reason(err))
-		}
-	}
-	j, err := sqlite.Open(ctx, path, sqlite.Options{Now: e.opts.Now})
-	if err != nil {
-		return nil, diag.Errored(0, "The state cannot be opened", "%s.", about(w.Settings.StatePath, err))
-	}
-	if e.opts.WrapJournal != nil {
-		j = e.opts.WrapJournal(j)
-	}
-	return j, nil
 }
 
 // about is what err says of p, in the words that p was written in, once.

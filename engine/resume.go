@@ -61,6 +61,12 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 		return nil, diags
 	}
 	defer s.close()
+	if faults := s.older(ctx, false); faults.HasErrors() {
+		for i := range faults {
+			faults[i].Exit = diag.ExitUnfinished
+		}
+		return nil, append(diags, faults...)
+	}
 	var results []*executor.Result
 	for _, run := range open {
 		res, faults := s.resume(ctx, soft, run, req)
@@ -138,6 +144,11 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	later, laterProofs, err := executor.Kept(ctx, s.journal, id)
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
+	}
+	if m.Denied == nil {
+		if err := s.opensSeal(ctx, id); err != nil {
+			return fail(diag.ExitUnfinished, "%s. Nothing was changed.", err)
+		}
 	}
 	x, diags := s.executor(id)
 	if diags.HasErrors() {

@@ -61,7 +61,10 @@ func (s *sealer) open(create bool) (*seal.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := j.Append(ctx, &journal.Batch{Seal: []journal.Sealed{{Run: s.run, Name: dataKey, Ciphertext: wrapped}}}); err != nil {
+	if err := j.Append(ctx, &journal.Batch{
+		Records: []journal.Record{noteSeal(w, s.run, to, s.session.engine.opts.Now().UTC())},
+		Seal:    []journal.Sealed{{Run: s.run, Name: dataKey, Ciphertext: wrapped}},
+	}); err != nil {
 		return nil, err
 	}
 	s.key = key

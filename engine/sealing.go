@@ -2,10 +2,15 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
 	"filippo.io/age"
 
@@ -100,14 +105,66 @@ func identities(w *config.Workspace) ([]age.Identity, error) {
 		}
 		out = append(out, ids...)
 	}
-	if len(w.Settings.SealRecipients) > 0 {
-		return out, nil
-	}
-	id, err := seal.LocalIdentity(sealKeyPath(w))
-	if err != nil {
+	// None is made here: a new key opens nothing.
+	own, err := seal.ReadIdentities(sealKeyPath(w))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return append(out, id), nil
+	return append(out, own...), nil
+}
+
+// opensSeal reports whether what a run has sealed, if anything, can be opened on
+// this machine, and otherwise what is needed.
+func (s *session) opensSeal(ctx context.Context, run string) error {
+	_, err := s.journal.Secret(ctx, run, "", dataKey)
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		_, err = runKeys(ctx, s.workspace, s.journal, run)
+	}
+	if !errors.Is(err, seal.ErrNoIdentity) {
+		return err
+	}
+	host, recipients := "another machine", "a key of that machine"
+	for rec, err := range s.journal.Records(ctx, run, "") {
+		var note sealedNote
+		if err == nil && json.Unmarshal(rec.Data, &note) == nil && note.Facts.Event == sealedEvent {
+			host, recipients = note.Facts.Host, note.Facts.Recipients
+		}
+	}
+	return fmt.Errorf("its secrets were sealed on %s to %s, and no identity on this machine opens them. Resume it where one is, or bring the file of one here "+
+		"and name it: seal { recipients = [...], identities = [\"FILE\"] }", host, recipients)
+}
+
+// sealedNote is the record of the run that says who can open what it seals.
+type sealedNote struct {
+	Facts struct {
+		Event      string `json:"event"`
+		Host       string `json:"host"`
+		Recipients string `json:"recipients"`
+	} `json:"facts"`
+}
+
+const sealedEvent = "sealed"
+
+// noteSeal is that record.
+func noteSeal(w *config.Workspace, run string, to []age.Recipient, at time.Time) journal.Record {
+	var n sealedNote
+	n.Facts.Event = sealedEvent
+	n.Facts.Host, _ = os.Hostname()
+	names := slices.Clone(w.Settings.SealRecipients)
+	for _, r := range to {
+		if own, ok := r.(*age.X25519Recipient); ok && len(w.Settings.SealRecipients) == 0 {
+			names = append(names, own.String()+" (its "+filepath.Base(sealKeyPath(w))+")")
+		}
+	}
+	n.Facts.Recipients = strings.Join(names, ", ")
+	data, err := json.Marshal(n)
+	if err != nil {
+		panic("a note is not JSON") // it has only plain members
+	}
+	return journal.Record{Run: run, Kind: journal.Note, At: at, Data: data}
 }
 
 // recipients are those that the seal block names, or the workspace's own key.

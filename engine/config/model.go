@@ -10,6 +10,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/secret"
 )
 
 // Workspace is the evaluated model of one directory's *.remint.hcl. Nothing in
@@ -52,14 +53,26 @@ func (w *Workspace) Place(r diag.Range) (*diag.Range, *diag.Snippet) {
 // Settings is the remint block, defaults filled in.
 type Settings struct {
 	RequiredVersion string
-	// StatePath of the sqlite state.
+	// StatePath of the sqlite state; where it is not that, what belongs to this
+	// machine alone still lies beside it.
 	StatePath provider.Path
+	// SharedState is the state that is not in a file, nil where it is.
+	SharedState *SharedState
 	// EvidenceDir and SignerKey (PKCS#8 PEM).
 	EvidenceDir provider.Path
 	SignerKey   provider.Path
 	// SealRecipients are age recipients; none means a key made on first use.
 	SealRecipients []string
 	SealIdentities []provider.Path
+}
+
+// SharedState is a state in PostgreSQL.
+type SharedState struct {
+	// URL is zero in an offline workspace whose variables do not give it.
+	URL secret.Value
+	// Schema holds the tables; "" is the default one.
+	Schema string
+	Range  diag.Range
 }
 
 // Block is a configured store, consumer, notifier or verifier.

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"errors"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/secret"
 )
 
 // loadSettings reads the remint block, and protects what it names.
@@ -58,11 +61,16 @@ func (l *loader) setting(b *hclsyntax.Block, s *Settings) {
 		if !l.labelled(b, `state "sqlite"`) {
 			return
 		}
-		if b.Labels[0] != "sqlite" {
-			l.fault(b.LabelRanges[0], "A state that does not exist", "There is no state %s. The state is kept in \"sqlite\", a file.", quoted(b.Labels[0]))
+		l.noBlocks(b.Body, "state")
+		switch b.Labels[0] {
+		case "sqlite":
+		case "postgresql":
+			l.sharedState(b, s)
+			return
+		default:
+			l.fault(b.LabelRanges[0], "A state that does not exist", "There is no state %s. The state is kept in \"sqlite\", a file, or in \"postgresql\", which several machines share.", quoted(b.Labels[0]))
 			return
 		}
-		l.noBlocks(b.Body, "state")
 		if p, ok := l.simple(b.Body, b, "state", attr("path", provider.PathType, false))["path"].(provider.Path); ok {
 			s.StatePath = p
 		}
@@ -98,6 +106,30 @@ func (l *loader) setting(b *hclsyntax.Block, s *Settings) {
 			s.SealIdentities = append(s.SealIdentities, p)
 		}
 	}
+}
+
+// sharedState reads where a state in PostgreSQL is. The URL may be sensitive.
+func (l *loader) sharedState(b *hclsyntax.Block, s *Settings) {
+	url, schema := attr("url", provider.String, true), attr("schema", provider.String, false)
+	url.Sensitive, url.Description = true, "how to log in, as `postgres://user:password@host:5432/database` or `host=… user=…`"
+	schema.Check = checkSchema
+	schema.Description = "the schema that holds the tables, \"remint\" unless set"
+	got := l.simple(b.Body, b, `state "postgresql"`, url, schema)
+	s.SharedState = &SharedState{Range: rangeOf(b)}
+	s.SharedState.URL, _ = got["url"].(secret.Value)
+	s.SharedState.Schema, _ = got["schema"].(string)
+}
+
+// checkSchema refuses what PostgreSQL would cut or keeps for itself.
+func checkSchema(value any) error {
+	name, _ := value.(string)
+	switch {
+	case name == "" || len(name) > 63:
+		return errors.New("must have 1 to 63 bytes")
+	case strings.HasPrefix(name, "pg_") || name == "information_schema":
+		return errors.New("must not be a schema of PostgreSQL's own")
+	}
+	return nil
 }
 
 func attr(name string, t provider.AttrType, required bool) provider.Attribute {

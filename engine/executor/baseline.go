@@ -54,6 +54,9 @@ func (r *reset) baseline(ctx context.Context, seen *entry) error {
 	if err != nil {
 		return err
 	}
+	if err := r.behind(obs); err != nil {
+		return err
+	}
 	if obs.Unlisted && !r.inPlace() {
 		return provider.Errorf(provider.Permanent, "%s", unlisted)
 	}

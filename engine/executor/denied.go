@@ -37,7 +37,7 @@ func (x *Executor) FinishDenial(ctx context.Context, job *Job, why []string) err
 	if err != nil {
 		return err
 	}
-	return x.FileEvidence(ctx)
+	return x.fileRun(ctx, job.Run)
 }
 
 // Kept gives the approvals, and the documents of verifications, that were given to

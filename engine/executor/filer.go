@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -101,8 +102,37 @@ func (f *filer) close() {
 	})
 }
 
-// FileEvidence files whatever the journal still holds.
+// FileEvidence files whatever the journal still holds, of runs that nobody is at
+// work on: who is files his own.
 func (x *Executor) FileEvidence(ctx context.Context) error {
-	f := &filer{journal: x.Journal, archive: x.Archive}
+	runs, seen := []string{}, map[string]bool{}
+	for b, err := range x.Journal.Unfiled(ctx, "") {
+		if err != nil {
+			return fmt.Errorf("evidence cannot be read from the state: %w", err)
+		}
+		if !seen[b.Run] {
+			seen[b.Run] = true
+			runs = append(runs, b.Run)
+		}
+	}
+	for _, run := range runs {
+		var held *journal.HeldError
+		_, err := x.Journal.Acquire(ctx, run, "filing evidence", nil)
+		if errors.As(err, &held) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(x.fileRun(ctx, run), x.Journal.Release(context.WithoutCancel(ctx), run))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileRun files what the journal holds of one run.
+func (x *Executor) fileRun(ctx context.Context, run string) error {
+	f := &filer{journal: x.Journal, archive: x.Archive, run: run}
 	return f.flush(ctx)
 }

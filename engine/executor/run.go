@@ -38,6 +38,9 @@ func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Dia
 		return nil, diags
 	}
 	defer leased()
+	if diags := r.older(); diags.HasErrors() {
+		return nil, diags
+	}
 	err := x.Journal.Open(ctx, journal.Run{
 		ID: job.Run, PlanID: job.File.ID, PlanDigest: job.File.Digest, Operator: job.Operator, OpenedAt: x.now(),
 		Plan: encodePlan(job.File), Meta: job.Meta,
@@ -176,7 +179,7 @@ func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnosti
 		}
 	}})
 	if err == nil {
-		err = r.x.FileEvidence(context.WithoutCancel(ctx))
+		err = r.x.fileRun(context.WithoutCancel(ctx), r.job.Run)
 	}
 	next := "Nothing was changed."
 	if err != nil {

@@ -68,6 +68,9 @@ type Reset struct {
 	// base's values, where those differ.
 	Input  policy.Reset
 	Before *policy.Reset
+	// Fence is the greatest fencing token that the target has seen, as far as was
+	// asked: 0 in a reset that was restored.
+	Fence int64
 
 	request *config.Reset
 }

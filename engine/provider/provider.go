@@ -153,6 +153,10 @@ type Observation struct {
 	Settle time.Duration
 	// Fenced is whether this target checks the fencing token of mutations.
 	Fenced bool
+	// Fence is the greatest fencing token that this target has seen for the
+	// credential; 0 where it does not tell. A state that gives out no greater one is
+	// an old copy, or another state.
+	Fence int64
 	// InUseBy names the provider block's own login when that is this very
 	// credential: resetting it would lock remint out, and a policy refuses it.
 	InUseBy string

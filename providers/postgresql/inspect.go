@@ -116,6 +116,13 @@ func read(ctx context.Context, conn *pgx.Conn, role string) (facts, error) {
 	return f, err
 }
 
+// fence is the greatest token that the role was changed with; 0 where there is
+// none, or none that can be read.
+func (f facts) fence() int64 {
+	m, _ := parseMark(f.mark)
+	return m.fence
+}
+
 func (f facts) observation(p *instance, role string) provider.Observation {
 	o := provider.Observation{
 		Exists:   true,
@@ -125,6 +132,7 @@ func (f facts) observation(p *instance, role string) provider.Observation {
 		Now:      f.now.UTC(),
 		Settle:   time.Duration(f.authTimeout+1) * time.Second,
 		Fenced:   f.canFence,
+		Fence:    f.fence(),
 		Notes:    f.notes(p, role),
 	}
 	o.Enabled = f.canLogin && !f.expired && (!f.canRead || f.stored != "")

@@ -84,6 +84,16 @@ func Open(ctx context.Context, url string, o Options) (journal.Journal, error) {
 	return s, nil
 }
 
+// Check finds what is wrong with a connection string or a schema's name without
+// connecting. What it says does not quote the string.
+func Check(url, schema string) error {
+	if schema == "" {
+		schema = DefaultSchema
+	}
+	_, err := newAccess(url, Options{Schema: schema})
+	return err
+}
+
 // Close lets go of the state and of every lease that this process still has. A
 // second call changes nothing.
 func (s *store) Close() error {

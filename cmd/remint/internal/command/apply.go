@@ -18,6 +18,7 @@ import (
 type applyFlags struct {
 	selection
 	auto      bool
+	ephemeral bool
 	approvals listFlag
 	verified  listFlag
 	proof     proofFlags
@@ -39,6 +40,7 @@ steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes
 			var f applyFlags
 			f.flags(fs)
 			fs.BoolVar(&f.auto, "auto-approve", false, "do not ask before beginning; skips nothing else")
+			fs.BoolVar(&f.ephemeral, "accept-ephemeral-state", false, "with CI set and the state in a file: reset in place all the same")
 			fs.Var(&f.approvals, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
 			fs.Var(&f.verified, "verification", "a `FILE` that verify wrote, besides the one beside the plan; may be repeated")
 			f.proof.flags(fs)
@@ -57,9 +59,6 @@ func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		return a.done(diags)
-	}
-	if a.term.CI {
-		a.view.Note("CI is set, and the state is a local file: if this machine's disk is thrown away in the middle of a run, the run cannot be finished.")
 	}
 	app, diags := e.Prepare(ctx, req)
 	a.tellTrust(e)
@@ -92,7 +91,7 @@ func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []
 
 // applyRequest reads the positional arguments: a plan file, or addresses.
 func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engine.ApplyRequest, diag.Diagnostics) {
-	req := engine.ApplyRequest{Operator: a.operator(), Unattended: f.auto, Facts: a.facts()}
+	req := engine.ApplyRequest{Operator: a.operator(), Unattended: f.auto, Facts: a.facts(), CI: a.term.CI, AcceptEphemeralState: f.ephemeral}
 	var diags diag.Diagnostics
 	plans := 0
 	for _, x := range args {
@@ -177,7 +176,7 @@ func (a *app) ask(ctx context.Context, question string) bool {
 
 // facts are circumstances that evidence keeps.
 func (a *app) facts() map[string]string {
-	facts := map[string]string{"state": "local"}
+	facts := map[string]string{}
 	if a.term.CI {
 		facts["ci"] = "true"
 	}

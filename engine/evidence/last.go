@@ -1,0 +1,38 @@
+package evidence
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/transparency-dev/tessera/api/layout"
+)
+
+// LastRecord names the record that the ledger in dir ends with, "" where there is
+// none yet. Whoever wrote it knew the record before: a state that does not is older
+// than the ledger. It verifies nothing; a ledger that is damaged is refused when it
+// is opened.
+func LastRecord(dir string) (string, error) {
+	dir = filepath.Join(dir, ledgerDir)
+	var state struct {
+		Size uint64 `json:"size"`
+	}
+	raw, err := readSmall(filepath.Join(dir, ".state", "treeState"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &state)
+	}
+	if err != nil || state.Size == 0 {
+		return "", err
+	}
+	index := (state.Size - 1) / layout.EntryBundleWidth
+	entries, err := readEntries(dir, index, int(state.Size-index*layout.EntryBundleWidth))
+	if err != nil {
+		return "", err
+	}
+	l, err := parseLeaf(entries[len(entries)-1])
+	return l.Record, err
+}

@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/lifecycle"
+)
+
+// older refuses a state that the evidence is ahead of: a copy from before, which
+// would do again what was done, with what is no longer true. Where the state is
+// said not to last, an empty one is what is to be expected.
+func (s *session) older(ctx context.Context, ephemeral bool) diag.Diagnostics {
+	dir := s.workspace.Settings.EvidenceDir
+	last, err := evidence.LastRecord(dir.Absolute)
+	if err != nil || last == "" {
+		return nil // damage is told when the ledger is opened
+	}
+	known, err := s.journal.HasBundle(ctx, last)
+	if err == nil && !known && ephemeral {
+		runs, rerr := s.journal.Runs(ctx)
+		known, err = len(runs) == 0, rerr
+	}
+	switch {
+	case err != nil:
+		return diag.Errored(0, "The state cannot be read", "%s.", err)
+	case known:
+		return nil
+	}
+	return diag.Errored(diag.ExitError, "The state is older than the evidence",
+		"The ledger in %s ends with the record %s, of which the state knows nothing: it is an old copy, or another state. Nothing was changed. "+
+			"Put the newest copy of the state back. If that is lost for good, name a new directory in the evidence block, and keep the old one for auditors.", dir.Written, last)
+}
+
+// lasting refuses to reset in place with a state that goes when a CI job ends: a
+// secret that was set and not yet stored would go with it.
+func (a *Application) lasting() diag.Diagnostics {
+	if !a.req.CI || a.session.workspace.Settings.SharedState != nil {
+		return nil
+	}
+	for _, r := range a.planned.Resets {
+		if r.Credential.Type.Kind == lifecycle.InPlace && !a.req.AcceptEphemeralState {
+			return diag.Errored(diag.ExitError, "The state may not outlive this job",
+				"CI is set, the state is a file (%s), and %s is reset in place: if this machine's disk is thrown away in the middle of the run, nobody knows what is half done, "+
+					"and a secret that is in no store yet is lost. Keep the state in PostgreSQL (state \"postgresql\" { url = … }), "+
+					"or say with -accept-ephemeral-state that the file outlives the job. Nothing was changed.", a.session.workspace.Settings.StatePath.Written, r.Plan.Address)
+		}
+	}
+	return diag.Diagnostics{}.Warnf("The state is a local file", "CI is set: if this machine's disk is thrown away in the middle of a run, the run cannot be finished.")
+}
+
+// circumstances are facts about the state that evidence keeps.
+func (a *Application) circumstances() {
+	facts := map[string]string{}
+	for k, v := range a.req.Facts {
+		facts[k] = v
+	}
+	facts["state"] = "local"
+	if a.session.workspace.Settings.SharedState != nil {
+		facts["state"] = "postgresql"
+	} else if a.req.AcceptEphemeralState {
+		facts["ephemeral_state"] = "accepted"
+	}
+	a.req.Facts = facts
+}
