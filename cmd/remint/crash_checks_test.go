@@ -230,6 +230,13 @@ func (c *crash) told() error {
 
 // forgotten checks that the state keeps nothing sealed: promise 8.
 func (c *crash) forgotten() error {
+	if c.sealed != nil {
+		n, err := c.sealed(c.dir)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d secrets stayed sealed, although the stores have them", n)
+		}
+		return err
+	}
 	state := url.URL{Scheme: "file", Path: filepath.Join(c.dir, ".remint/state.db"), RawQuery: "mode=ro"}
 	db, err := sql.Open("sqlite", state.String())
 	if err != nil {

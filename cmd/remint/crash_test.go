@@ -37,8 +37,12 @@ func crashWorlds(t *testing.T) []world {
 // TestCrashes breaks every operation of a reset of each type in each mode:
 // `make test` in one way, `make torture` in all that show something.
 func TestCrashes(t *testing.T) {
+	enumerateCrashes(t, "calls", crashWorlds(t), reasons)
+}
+
+func enumerateCrashes(t *testing.T, what string, worlds []world, reasons []string) {
+	t.Helper()
 	total := newTally()
-	worlds := crashWorlds(t)
 	t.Run("all", func(t *testing.T) {
 		for _, w := range worlds {
 			template := prepared(t, w)
@@ -64,7 +68,7 @@ func TestCrashes(t *testing.T) {
 			}
 		}
 	})
-	total.report(t, "calls")
+	total.report(t, what)
 	total.complete(t)
 }
 

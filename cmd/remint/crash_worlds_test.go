@@ -35,6 +35,8 @@ type world struct {
 	works func(t *testing.T, dir string) (old, stored bool)
 	// intact reports what else is wrong at the target: others' entries, orphans.
 	intact func(t *testing.T, dir, reason string) error
+	// sealed counts what is sealed in a state that is not in a file; nil where it is.
+	sealed func(dir string) (int, error)
 	// target is all that there is at the target, to see whether it changed.
 	target func(t *testing.T, dir string) string
 }
