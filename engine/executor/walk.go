@@ -9,6 +9,7 @@ import (
 	"github.com/remint-dev/remint/engine/dag"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
 )
@@ -145,7 +146,8 @@ func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
 	case cause == nil:
 		return r.finish(ctx, Finished, nil)
 	case errors.Is(cause, errPoisoned):
-		changed := r.begun()
+		// Who took the run over may have changed something in its name.
+		changed := r.begun() || errors.Is(cause, journal.ErrLost)
 		return ResetResult{Address: r.address, Outcome: Halted, Proof: r.proof(), Changed: changed, Open: true, Error: cause.Error()}, cause
 	case errors.Is(cause, errSuperseded):
 		r.tellOwner(ctx, cause)
