@@ -1,0 +1,124 @@
+//go:build !race
+
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/remint-dev/remint/internal/faultproxy"
+	"github.com/remint-dev/remint/internal/pgtest"
+)
+
+// stateMoments are what is told apart in the conversation with a state.
+var stateMoments = []faultproxy.Moment{
+	{Direction: faultproxy.Request, Text: "BEGIN ISOLATION"},     // a group of writes begins
+	{Direction: faultproxy.Request, Text: "INSERT INTO at_work"}, // the run is taken
+	{Direction: faultproxy.Request, Text: "COMMIT\x00"},          // it is to hold
+	{Direction: faultproxy.Reply, Text: "COMMIT\x00"},            // it holds
+}
+
+var stateWays = []string{terminated, cut, cutAfter, halved, reset, resetAfter, restarted}
+
+// stateFault breaks the way to the state at a moment of a reset.
+func stateFault(t *testing.T, f *faults, s *pgtest.Server, w world, template, reason string, at faultproxy.Moment, way string) {
+	t.Helper()
+	address := net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
+	var toxics []faultproxy.Toxic
+	if way == reset || way == resetAfter {
+		toxics = faultproxy.Reset
+	}
+	proxy := faultproxy.New(t, address, toxics...)
+	app := "state-" + strings.ReplaceAll(proxy.Address(), ":", "-")
+	url := strings.Replace(s.SuperURL(), address, proxy.Address(), 1) + "&application_name=" + app
+	c := &faultCase{crash: newCase(t, onPostgreSQL(w, url, url), template, reason)}
+	var failed error
+	done := make(chan struct{})
+	c.heal = func() error {
+		if proxy.Reached() {
+			<-done
+		}
+		return proxy.Heal()
+	}
+	proxy.At(at, func() faultproxy.Way {
+		defer close(done)
+		switch way {
+		case terminated:
+			failed = terminate(s, app)
+			return faultproxy.Pass
+		case restarted:
+			if failed = s.Crash(context.Background()); failed == nil {
+				failed = proxy.Point(net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+			}
+			return faultproxy.Cut
+		}
+		return map[string]faultproxy.Way{cut: faultproxy.Cut, cutAfter: faultproxy.CutAfter, halved: faultproxy.Half,
+			reset: faultproxy.Cut, resetAfter: faultproxy.CutAfter}[way]
+	})
+	c.run(t, f, way, proxy.Reached)
+	if failed != nil {
+		t.Errorf("the fault itself: %v", failed)
+	}
+}
+
+// TestFaultsOfTheState breaks the way to a state in PostgreSQL, and its server, at
+// the moments of a reset: those of one in `make test`, all in `make torture`.
+func TestFaultsOfTheState(t *testing.T) {
+	total := newFaults()
+	shared := stateServer(t)
+	w := htpasswdWorld()
+	template := prepared(t, w)
+	t.Run("all", func(t *testing.T) {
+		for _, reason := range reasons {
+			if os.Getenv("REMINT_TORTURE") == "" && reason != "scheduled" {
+				continue
+			}
+			t.Run(reason, func(t *testing.T) {
+				t.Parallel()
+				var cases abreast
+				own := stateServer(t) // it is restarted, so nobody else's
+				var restarts []func(t *testing.T)
+				for i, at := range momentsOfState(t, shared, w, template, reason) {
+					for j, way := range stateWays {
+						if os.Getenv("REMINT_TORTURE") == "" && (i+j)%len(stateWays) != 0 {
+							continue
+						}
+						if way == restarted {
+							restarts = append(restarts, func(t *testing.T) {
+								t.Run(at.String()+" "+way, func(t *testing.T) { stateFault(t, total, own, w, template, reason, at, way) })
+							})
+							continue
+						}
+						cases.add(at.String()+" "+way, func(t *testing.T) { stateFault(t, total, shared, w, template, reason, at, way) })
+					}
+				}
+				cases.run(t)
+				for _, do := range restarts {
+					do(t)
+				}
+			})
+		}
+	})
+	total.report("state")
+}
+
+// momentsOfState runs a reset unbroken and lists the moments that it has.
+func momentsOfState(t *testing.T, s *pgtest.Server, w world, template, reason string) []faultproxy.Moment {
+	t.Helper()
+	address := net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
+	proxy := faultproxy.New(t, address)
+	proxy.Count(stateMoments...)
+	url := strings.Replace(s.SuperURL(), address, proxy.Address(), 1)
+	c := &faultCase{crash: newCase(t, onPostgreSQL(w, url, url), template, reason), heal: proxy.Heal}
+	if _, code := c.remint("apply", "-auto-approve", "-reason="+reason, "-all"); code != 0 {
+		t.Fatalf("unbroken: exit %d\n%s", code, c.trail.String())
+	}
+	if err := c.finished(t); err != nil {
+		t.Fatalf("unbroken: %v", err)
+	}
+	return proxy.Counted()
+}
