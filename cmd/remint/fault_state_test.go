@@ -122,3 +122,39 @@ func momentsOfState(t *testing.T, s *pgtest.Server, w world, template, reason st
 	}
 	return proxy.Counted()
 }
+
+// TestFaultsOfTheStateDuringCommit ends the state's backend while a COMMIT is on its
+// way through the server: it is committed there, and nobody has said so.
+func TestFaultsOfTheStateDuringCommit(t *testing.T) {
+	total := newFaults()
+	w := htpasswdWorld()
+	template := prepared(t, w)
+	t.Run("all", func(t *testing.T) {
+		for _, n := range []int{2, 6, 10} {
+			at := faultproxy.Moment{Direction: faultproxy.Request, Text: "COMMIT\x00", N: n}
+			t.Run(at.String(), func(t *testing.T) {
+				t.Parallel()
+				s := stateServer(t) // all commits wait there
+				address := net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
+				proxy := faultproxy.New(t, address)
+				app := "state-" + strings.ReplaceAll(proxy.Address(), ":", "-")
+				url := strings.Replace(s.SuperURL(), address, proxy.Address(), 1) + "&application_name=" + app
+				c := &faultCase{crash: newCase(t, onPostgreSQL(w, url, s.SuperURL()), template, "scheduled"), heal: proxy.Heal}
+				done := make(chan error, 1)
+				proxy.At(at, func() faultproxy.Way {
+					ready := make(chan error, 1)
+					go func() { done <- (&pgFaults{server: s}).terminateInCommit(app, ready) }()
+					if err := <-ready; err != nil {
+						return faultproxy.Cut
+					}
+					return faultproxy.Pass
+				})
+				c.run(t, total, "backend-terminated-during-commit", proxy.Reached)
+				if err := <-done; err != nil {
+					t.Errorf("the fault itself: %v", err)
+				}
+			})
+		}
+	})
+	total.report("state, during COMMIT")
+}

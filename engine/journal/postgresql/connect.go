@@ -172,6 +172,8 @@ func (a access) connectError(ctx context.Context, err error) error {
 	case strings.Contains(err.Error(), "require_auth check failed"):
 		// The text is looked at, never shown.
 		hint = ": the server asks for another method than SCRAM, which remint never answers, or lets a login with a password in without asking for it; set `scram-sha-256` in pg_hba.conf, or take the password out of the URL if it is not needed"
+	case strings.Contains(err.Error(), "read only connection"):
+		hint = ": the server, or the login, is read-only (a standby?)"
 	default:
 		hint = ": " + wording(ctx, err).Error()
 	}
