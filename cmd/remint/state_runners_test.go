@@ -122,7 +122,7 @@ func (m machine) untouched(t *testing.T) {
 
 // A second runner on another machine is refused, with the name and the age of the
 // first; afterwards it may.
-func TestTwoRunners(t *testing.T) {
+func TestRunnersTwo(t *testing.T) {
 	t.Parallel()
 	a, b := machines(t, crashWorlds(t)[0], false)
 	first := a.hooked(t, "provider.Set#1")
@@ -147,7 +147,7 @@ func TestTwoRunners(t *testing.T) {
 
 // A run whose machine died is finished on another one: where it cannot open what
 // is sealed it says what is missing, and changes nothing.
-func TestRunResumedElsewhere(t *testing.T) {
+func TestRunnersResumedElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"provider.Set#1", "store.Put#1"} {
 		for _, way := range []string{killBefore, killAfter} {
@@ -186,7 +186,7 @@ func TestRunResumedElsewhere(t *testing.T) {
 // A runner that is stopped is taken over where the target rejects it: right before
 // the change, when it has just seen that the run is its own, and between two
 // steps. It wakes, changes nothing, and says why.
-func TestStoppedRunner(t *testing.T) {
+func TestRunnersStopped(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"provider.Set#1", "provider.Probe#2"} {
 		t.Run(at, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestStoppedRunner(t *testing.T) {
 
 // A runner that is stopped is not taken over where the target cannot reject it:
 // it may wake. It goes on when it does.
-func TestStoppedUnfencedRunner(t *testing.T) {
+func TestRunnersStoppedUnfenced(t *testing.T) {
 	t.Parallel()
 	a, b := machines(t, htpasswdWorld(), false)
 	// Both machines change one file.

@@ -51,3 +51,8 @@ func TestConformance(t *testing.T) {
 		return open(t, s.SuperURL(), names[t])
 	})
 }
+
+func BenchmarkAppend(b *testing.B) {
+	s := pgtest.New(b, pgtest.Options{Settings: map[string]string{"fsync": "on", "log_statement": "none"}})
+	journaltest.Benchmark(b, func(b *testing.B) journal.Journal { return open(b, s.SuperURL(), fresh()) })
+}

@@ -378,33 +378,5 @@ func FuzzOpenDamaged(f *testing.F) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	for _, callers := range []int{1, 10, 100} {
-		b.Run(fmt.Sprint(callers), func(b *testing.B) {
-			j := open(b, filepath.Join(b.TempDir(), "s", "state.db"))
-			if err := j.Open(b.Context(), journal.Run{ID: "r", PlanID: "p"}); err != nil {
-				b.Fatal(err)
-			}
-			line := bytes.Repeat([]byte("x"), 3000)
-			var wg sync.WaitGroup
-			each := make(chan int, callers)
-			for range callers {
-				wg.Go(func() {
-					for i := range each {
-						batch := journal.Batch{
-							Records: []journal.Record{{Run: "r", Address: "a", Step: "s", Kind: journal.Done, Data: json.RawMessage(`{"facts":{"a":"b"}}`)}},
-							Bundles: []journal.Bundle{{ID: fmt.Sprint(i), Run: "r", File: "f", Line: line}},
-						}
-						if err := j.Append(b.Context(), &batch); err != nil {
-							b.Error(err)
-						}
-					}
-				})
-			}
-			for i := range b.N {
-				each <- i
-			}
-			close(each)
-			wg.Wait()
-		})
-	}
+	journaltest.Benchmark(b, func(b *testing.B) journal.Journal { return open(b, filepath.Join(b.TempDir(), "s", "state.db")) })
 }
