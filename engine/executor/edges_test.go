@@ -51,7 +51,7 @@ func TestOneRunAtATime(t *testing.T) {
 	e := start(t, setup{})
 	e.plan()
 	first := e.process()
-	if _, err := first.journal.Acquire(first.ctx, "run-0", "bob", []string{"mem-1 mem_password a"}); err != nil {
+	if _, err := first.journal.Acquire(first.ctx, "run-0", "bob", []journal.Key{{Name: "mem-1 mem_password a"}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, do := range map[string]func(...func(*process, *executor.Job)) outcome{"apply": e.apply, "resume": e.resume} {

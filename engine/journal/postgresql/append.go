@@ -74,17 +74,6 @@ func queue(to *pgx.Batch, b *journal.Batch) {
 	}
 }
 
-// explainOne words what came of a change that had a transaction alone: what it
-// decided itself is passed on.
-func (s *store) explainOne(ctx context.Context, err error) error {
-	var held *journal.HeldError
-	var soon *soonError
-	if errors.As(err, &held) || errors.As(err, &soon) || errors.Is(err, journal.ErrChanged) {
-		return err
-	}
-	return s.explain(ctx, err)
-}
-
 // refusal words what a constraint refused.
 func refusal(err error) error {
 	var pg *pgconn.PgError

@@ -220,12 +220,16 @@ func wording(ctx context.Context, err error) error {
 // explain words an error of a call on an open journal.
 func (s *store) explain(ctx context.Context, err error) error {
 	var worded said
+	var held *journal.HeldError
+	var soon *soonError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &worded):
 		return worded
-	case errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrLost), errors.Is(err, journal.ErrSpent), errors.Is(err, journal.ErrClosed):
+	case errors.As(err, &held), errors.As(err, &soon):
+		return err
+	case errors.Is(err, journal.ErrNotFound), errors.Is(err, journal.ErrLost), errors.Is(err, journal.ErrSpent), errors.Is(err, journal.ErrClosed), errors.Is(err, journal.ErrChanged):
 		return err
 	case s.shut.Load():
 		return journal.ErrClosed

@@ -97,33 +97,34 @@ func (w *writer) loop() {
 func (w *writer) write(group []*change) {
 	var together []*change
 	flush := func() {
-		if len(together) > 1 && w.together(together) == nil {
-			reply(together, nil)
-		} else {
-			for _, c := range together {
-				reply([]*change{c}, w.s.explain(c.ctx, w.together([]*change{c})))
-			}
+		defer func() { together = nil }()
+		if len(together) == 0 {
+			return
 		}
-		together = nil
+		err := w.together(together)
+		var nobody said // there is no server to do them one by one
+		if err == nil || len(together) == 1 || errors.As(err, &nobody) {
+			for _, c := range together {
+				c.err <- w.s.explain(c.ctx, err)
+			}
+			return
+		}
+		for _, c := range together {
+			c.err <- w.s.explain(c.ctx, w.together([]*change{c}))
+		}
 	}
 	for _, c := range group {
 		switch {
 		case c.ctx.Err() != nil:
-			reply([]*change{c}, c.ctx.Err())
+			c.err <- c.ctx.Err()
 		case c.alone == nil:
 			together = append(together, c)
 		default:
 			flush()
-			reply([]*change{c}, w.s.explainOne(c.ctx, w.transact(c.alone)))
+			c.err <- w.s.explain(c.ctx, w.transact(c.alone))
 		}
 	}
 	flush()
-}
-
-func reply(group []*change, err error) {
-	for _, c := range group {
-		c.err <- err
-	}
 }
 
 // together writes a group in one transaction, if every run that it writes to, and

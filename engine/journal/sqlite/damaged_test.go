@@ -1,4 +1,4 @@
-package journal_test
+package sqlite_test
 
 import (
 	"context"
@@ -45,7 +45,7 @@ var calls = map[string]func(context.Context, journal.Journal) error{
 	},
 	"secrets": func(ctx context.Context, j journal.Journal) error { _, err := j.Secrets(ctx, ""); return err },
 	"unfiled": func(ctx context.Context, j journal.Journal) error {
-		for _, err := range j.Unfiled(ctx) {
+		for _, err := range j.Unfiled(ctx, "") {
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ var calls = map[string]func(context.Context, journal.Journal) error{
 	"credential":  func(ctx context.Context, j journal.Journal) error { _, err := j.Credential(ctx, "a"); return err },
 	"credentials": func(ctx context.Context, j journal.Journal) error { _, err := j.Credentials(ctx); return err },
 	"acquire": func(ctx context.Context, j journal.Journal) error {
-		_, err := j.Acquire(ctx, "r", "alice", []string{"key"})
+		_, err := j.Acquire(ctx, "r", "alice", keyList("key"))
 		return err
 	},
 	"release": func(ctx context.Context, j journal.Journal) error { return j.Release(ctx, "r") },
@@ -75,7 +75,7 @@ func filled(t *testing.T, byHand ...string) journal.Journal {
 		Seal:    []journal.Sealed{{Run: "r", Address: "a", Name: "old", Ciphertext: []byte("x")}},
 		Bundles: []journal.Bundle{{ID: "b", Run: "r", File: "f", Line: []byte("l")}}, Finished: []journal.Finished{{Address: "a", Run: "r"}},
 	}))
-	if _, lerr := j.Acquire(ctx, "r", "alice", []string{"key"}); err != nil || lerr != nil {
+	if _, lerr := j.Acquire(ctx, "r", "alice", keyList("key")); err != nil || lerr != nil {
 		t.Fatal(err, lerr)
 	}
 	db, err := sql.Open("sqlite", path)
@@ -165,7 +165,7 @@ func everything(t *testing.T, j journal.Journal) []any {
 		}
 		out = append(out, r)
 	}
-	for b, err := range j.Unfiled(ctx) {
+	for b, err := range j.Unfiled(ctx, "") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,8 +275,8 @@ func TestRunsAreNamedOnce(t *testing.T) {
 
 // Who holds a credential is named with what people need to find them.
 func TestHeldErrorNamesTheHolder(t *testing.T) {
-	err := &journal.HeldError{Key: "the key", Run: "r7", Holder: "alice", Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))}
-	if got := err.Error(); got != "the key is being reset by run r7 (alice, since 2026-01-02T02:04:05Z)" {
+	err := &journal.HeldError{Key: "the key", Run: "r7", Holder: "alice", Age: 90 * time.Second, Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))}
+	if got := err.Error(); got != "the key is being reset by run r7 (alice, since 2026-01-02T02:04:05Z, 1m30s ago)" {
 		t.Error(got)
 	}
 }
@@ -285,7 +285,7 @@ func TestHeldErrorNamesTheHolder(t *testing.T) {
 func TestWhatCannotBeLookedAtIsAlive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s", "state.db")
 	j := open(t, path)
-	if _, err := j.Acquire(t.Context(), "r1", "alice", []string{"key"}); err != nil {
+	if _, err := j.Acquire(t.Context(), "r1", "alice", keyList("key")); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(j.Close(), os.MkdirAll(path+".d", 0o700), os.Symlink("nowhere", filepath.Join(path+".d", "run-r1.lock"))); err != nil {
@@ -293,16 +293,16 @@ func TestWhatCannotBeLookedAtIsAlive(t *testing.T) {
 	}
 	j = open(t, path)
 	var held *journal.HeldError
-	if _, err := j.Acquire(t.Context(), "r2", "bob", []string{"key"}); !errors.As(err, &held) || held.Run != "r1" || held.Holder != "alice" {
+	if _, err := j.Acquire(t.Context(), "r2", "bob", keyList("key")); !errors.As(err, &held) || held.Run != "r1" || held.Holder != "alice" {
 		t.Errorf("%v", err)
 	}
-	if _, err := j.Acquire(t.Context(), "r1", "bob", []string{"key"}); err == nil || errors.As(err, &held) && held.Run != "r1" {
+	if _, err := j.Acquire(t.Context(), "r1", "bob", keyList("key")); err == nil || errors.As(err, &held) && held.Run != "r1" {
 		t.Errorf("its lock was taken: %v", err)
 	}
 	if err := os.Remove(filepath.Join(path+".d", "run-r1.lock")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Acquire(t.Context(), "r2", "bob", []string{"key"}); err != nil {
+	if _, err := j.Acquire(t.Context(), "r2", "bob", keyList("key")); err != nil {
 		t.Errorf("r1 is dead: %v", err)
 	}
 }
@@ -324,11 +324,19 @@ func TestWaitingForALockEndsWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := j.Acquire(ctx, "r1", "alice", []string{"key"}); !errors.Is(err, context.Canceled) {
+	if _, err := j.Acquire(ctx, "r1", "alice", keyList("key")); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	var held *journal.HeldError
-	if _, err := j.Acquire(t.Context(), "r1", "alice", []string{"key"}); !errors.As(err, &held) || held.Run != "r1" || held.Key != "run r1" {
+	if _, err := j.Acquire(t.Context(), "r1", "alice", keyList("key")); !errors.As(err, &held) || held.Run != "r1" || held.Key != "run r1" {
 		t.Errorf("%v", err)
 	}
+}
+
+func keyList(names ...string) []journal.Key {
+	var out []journal.Key
+	for _, n := range names {
+		out = append(out, journal.Key{Name: n})
+	}
+	return out
 }

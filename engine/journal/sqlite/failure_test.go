@@ -1,4 +1,4 @@
-package journal
+package sqlite
 
 import (
 	"database/sql"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/remint-dev/remint/engine/journal"
 )
 
 // Every failure of SQLite is told in words for people, never in its own, and what
@@ -65,7 +67,7 @@ func TestFailuresAreWorded(t *testing.T) {
 		t.Error("another error is not told as it is")
 	}
 	s.shut.Store(true)
-	if !errors.Is(s.explain(other), ErrClosed) {
+	if !errors.Is(s.explain(other), journal.ErrClosed) {
 		t.Error("after closing it is not said")
 	}
 }
