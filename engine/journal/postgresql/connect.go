@@ -41,6 +41,9 @@ const connectTimeout = 10 * time.Second
 // password, so it is not passed on.
 func newAccess(url string, o Options) (access, error) {
 	a := access{opts: o}
+	if strings.TrimSpace(url) == "" {
+		return a, errors.New("it is empty: it must look like postgres://user:password@host:5432/database")
+	}
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return a, errors.New("it is not a PostgreSQL connection string, or names a file that cannot be read: it must look like postgres://user:password@host:5432/database (percent-encode special characters) or host=… user=…")

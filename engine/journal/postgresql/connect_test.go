@@ -48,6 +48,7 @@ func TestRefusals(t *testing.T) {
 		return u.String()
 	}
 	for name, c := range map[string]struct{ url, schema, want string }{
+		"empty":                {" ", "", "must look like"},
 		"not a url":            {"postgres://a:" + password + "@[::1", "", "must look like"},
 		"a port too far":       {"postgres://a:" + password + "@127.0.0.1:99999/x", "", "must look like"},
 		"nobody there":         {"postgres://a:" + password + "@127.0.0.1:1/x?sslmode=disable", "", "cannot be reached"},
