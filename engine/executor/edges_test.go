@@ -399,7 +399,7 @@ func TestApprovalsOfAResumeAreKept(t *testing.T) {
 		t.Errorf("%+v", out.reset(t, 0))
 	}
 	kept := look(e, func(j journal.Journal) []gate.Document {
-		list, err := executor.Kept(context.Background(), j, e.run)
+		list, _, err := executor.Kept(context.Background(), j, e.run)
 		if err != nil {
 			t.Fatal(err)
 		}
