@@ -84,7 +84,7 @@ func sourceFiles(src policy.Source) (map[string]string, error) {
 
 // judges compiles the policies that a run was planned under: those of today may
 // not be, and it is by its own that its result is judged.
-func (m meta) judges(ctx context.Context, digest string) (*policy.Set, diag.Diagnostics) {
+func (m meta) judges(ctx context.Context, digest string, o policy.Options) (*policy.Set, diag.Diagnostics) {
 	var sources []policy.Source
 	for _, name := range slices.Sorted(maps.Keys(m.Policies)) {
 		kept := m.Policies[name]
@@ -94,7 +94,7 @@ func (m meta) judges(ctx context.Context, digest string) (*policy.Set, diag.Diag
 		}
 		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Path: name})
 	}
-	set, diags := policy.Compile(ctx, sources)
+	set, diags := o.Compile(ctx, sources)
 	if !diags.HasErrors() && set.Digest() != digest {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run's policies are damaged", "What the state keeps of them is not what the run was planned under.")
 	}

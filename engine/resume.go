@@ -176,7 +176,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		}
 		return nil, nil
 	}
-	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest); diags.HasErrors() {
+	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest, s.engine.policyOptions(s.workspace)); diags.HasErrors() {
 		return nil, diags
 	}
 	defer x.Policies.Close()

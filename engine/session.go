@@ -59,7 +59,7 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		return nil, diags
 	}
 	s.sources = sources
-	s.policies, faults = policy.Compile(ctx, sources)
+	s.policies, faults = e.policyOptions(w).Compile(ctx, sources)
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		s.close()

@@ -5,7 +5,8 @@ package schemas
 import "embed"
 
 // FS holds NAME.schema.json for plan, events, evidence-run, evidence-step,
-// evidence-reset, evidence-approval, evidence-resolution and policy-input.
+// evidence-reset, evidence-approval, evidence-resolution, verification,
+// policy-input and decision.
 //
 //go:embed *.schema.json
 var FS embed.FS

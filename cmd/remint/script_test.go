@@ -182,7 +182,7 @@ func edit(ts *testscript.TestScript, _ bool, args []string) {
 func schema(ts *testscript.TestScript, _ bool, args []string) {
 	text := ts.ReadFile(args[1])
 	documents := []string{text}
-	if args[0] == "events" {
+	if args[0] == "events" || args[0] == "decision" {
 		documents = strings.Split(strings.TrimSpace(text), "\n")
 	}
 	for _, d := range documents {

@@ -110,6 +110,8 @@ type loader struct {
 	books     map[string]*book
 	told      map[string]bool
 	count     int // of for_each instances
+	// decisionLogAt is where the path of the decision log is written.
+	decisionLogAt hcl.Range
 }
 
 func newLoader(opts Options) (*loader, error) {
@@ -182,6 +184,7 @@ func (l *loader) evaluate() {
 	l.loadSettings()
 	l.loadPolicies()
 	l.loadLibrary()
+	l.protectDecisionLog()
 	l.loadApprovers()
 	l.loadProviders()
 	l.loadNotifiers()

@@ -64,6 +64,8 @@ type Settings struct {
 	// SealRecipients are age recipients; none means a key made on first use.
 	SealRecipients []string
 	SealIdentities []provider.Path
+	// DecisionLog is where each decision of the policies is written; may be empty.
+	DecisionLog provider.Path
 }
 
 // SharedState is a state in PostgreSQL.

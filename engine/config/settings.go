@@ -26,9 +26,9 @@ func (l *loader) loadSettings() {
 			s.RequiredVersion = v
 			l.checkVersion(v, b.Body.Attributes["required_version"].Expr)
 		}
-		l.noBlocks(b.Body, "remint", "state", "evidence", "seal")
+		l.noBlocks(b.Body, "remint", "state", "evidence", "seal", "decision_log")
 		for _, inner := range b.Body.Blocks {
-			if inner.Type != "state" && inner.Type != "evidence" && inner.Type != "seal" {
+			if inner.Type != "state" && inner.Type != "evidence" && inner.Type != "seal" && inner.Type != "decision_log" {
 				continue
 			}
 			if !l.once("The block remint."+inner.Type, inner.TypeRange) {
@@ -92,6 +92,11 @@ func (l *loader) setting(b *hclsyntax.Block, s *Settings) {
 				s.SignerKey = p
 			}
 		}
+	case "decision_log":
+		l.noBlocks(b.Body, "decision_log")
+		if p, ok := l.simple(b.Body, b, "decision_log", attr("path", provider.PathType, true))["path"].(provider.Path); ok {
+			s.DecisionLog, l.decisionLogAt = p, b.Body.Attributes["path"].Expr.Range()
+		}
 	case "seal":
 		l.noBlocks(b.Body, "seal")
 		got := l.simple(b.Body, b, "seal", attr("recipients", provider.StringList, true), attr("identities", provider.StringList, false))
@@ -141,4 +146,16 @@ func (l *loader) simple(body *hclsyntax.Body, b *hclsyntax.Block, what string, a
 	f := l.form(body, b.DefRange(), what, provider.Schema{Attributes: attrs}, nil, plainScope())
 	got, _ := l.fill(f, l.ctx, "")
 	return got
+}
+
+// protectDecisionLog comes when everything is known that it must not be written to.
+func (l *loader) protectDecisionLog() {
+	p := l.ws.Settings.DecisionLog
+	if p.Absolute == "" {
+		return
+	}
+	if err := l.paths.writable(p); err != nil {
+		l.fault(l.decisionLogAt, "A path that must not be written to", "path %s. Choose another path.", err)
+	}
+	l.paths.protect(p.Absolute, "the decision log")
 }

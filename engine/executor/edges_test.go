@@ -461,7 +461,7 @@ func TestADamagedRecordStopsTheResume(t *testing.T) {
 		}
 		e.untouched(t)
 		err = look(e, func(j journal.Journal) error {
-			_, err := executor.Kept(context.Background(), j, e.run)
+			_, _, err := executor.Kept(context.Background(), j, e.run)
 			return err
 		})
 		if (err == nil) != (address != "") {
@@ -483,7 +483,8 @@ func TestSummary(t *testing.T) {
 		"done":    {journal.Record{Kind: journal.Done, Data: []byte(`{}`)}, "done", ""},
 		"damaged": {journal.Record{Run: "r", Seq: 7, Kind: journal.Done, Data: []byte(`[]`)}, "damaged", "journal record 7 of run r"},
 	} {
-		outcome, why := executor.Summary(tc.rec)
+		brief := executor.Summary(tc.rec)
+		outcome, why := brief.Outcome, brief.Why
 		if outcome != tc.outcome || !strings.HasPrefix(why, tc.whyPrefix) || (why == "") != (tc.whyPrefix == "") {
 			t.Errorf("%s: %q, %q", name, outcome, why)
 		}

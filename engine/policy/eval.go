@@ -36,9 +36,19 @@ func (s *Set) Eval(ctx context.Context, in *Input, also ...*Input) (Verdict, dia
 	return verdict, diags
 }
 
-// eval unites what the sources say of every input. answers are in the order of
-// the sources; rules that were asked about several inputs stand there once.
+// eval judges, and has the decision logged. answers are in the order of the
+// sources; rules that were asked about several inputs stand there once.
 func (s *Set) eval(ctx context.Context, explain bool, in *Input, also ...*Input) (Verdict, []answer, diag.Diagnostics) {
+	begun := time.Now()
+	verdict, answers, diags := s.unite(ctx, explain, in, also...)
+	if diags = s.logged(in, begun, verdict, diags); diags.HasErrors() {
+		return Verdict{}, nil, diags
+	}
+	return verdict, answers, diags
+}
+
+// unite unites what the sources say of every input.
+func (s *Set) unite(ctx context.Context, explain bool, in *Input, also ...*Input) (Verdict, []answer, diag.Diagnostics) {
 	u := newUnion(in)
 	answers, diags := s.into(ctx, u, explain, in)
 	for _, x := range also {

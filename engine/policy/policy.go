@@ -71,6 +71,9 @@ func (l Limits) orDefaults() Limits {
 // Options are the settings of Compile and Test. The zero value is good.
 type Options struct {
 	Limits Limits
+	// Log, when set, is told every decision. Where it fails, the decision is no.
+	// Several goroutines may call it at once.
+	Log func(Record) error
 }
 
 // Set is compiled policy, ready to be asked any number of times, by several
@@ -82,6 +85,7 @@ type Set struct {
 	digests map[string]string
 	limits  Limits
 	remote  *remote // nil where all Rego is known
+	log     func(Record) error
 }
 
 // judged is one source of a set's. known is nil where its Rego is judged elsewhere.
@@ -110,7 +114,7 @@ func (o Options) Compile(ctx context.Context, sources []Source) (*Set, diag.Diag
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	set := &Set{limits: o.Limits.orDefaults()}
+	set := &Set{limits: o.Limits.orDefaults(), log: o.Log}
 	var digests []sourceDigest
 	for i, src := range sources {
 		f, faults := load(src)

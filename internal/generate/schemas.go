@@ -25,7 +25,7 @@ var documented = []string{"engine/plan", "engine/event", "engine/evidence", "eng
 // schemas adds the schema of every document.
 func schemas(files map[string][]byte) error {
 	for name, v := range map[string]any{
-		"plan": &plan.File{}, "events": &event.Event{}, "policy-input": &policy.Input{},
+		"plan": &plan.File{}, "events": &event.Event{}, "policy-input": &policy.Input{}, "decision": &policy.Record{},
 		"evidence-run": &evidence.Run{}, "evidence-step": &evidence.Step{}, "evidence-reset": &evidence.Reset{}, "evidence-approval": &evidence.Approval{}, "evidence-resolution": &evidence.Resolution{},
 		"verification": &verify.Document{},
 	} {

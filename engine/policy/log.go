@@ -1,0 +1,102 @@
+package policy
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"hash"
+	"strings"
+	"time"
+
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// Record is one question and its answer, in the form of OPA's decision logs.
+// The input is always erased; its digest stands for it.
+type Record struct {
+	Labels     map[string]string `json:"labels"`
+	DecisionID string            `json:"decision_id"`
+	// Revision is the digest of all policies, as in plans.
+	Revision string `json:"revision"`
+	// Path is remint/plan, remint/approval or remint/result.
+	Path   string   `json:"path"`
+	Erased []string `json:"erased"`
+	// Result is absent when the policies could not be asked.
+	Result *RecordResult `json:"result,omitempty"`
+	Error  *RecordError  `json:"error,omitempty"`
+	// RequestedBy is the requester that the plan claims.
+	RequestedBy string           `json:"requested_by,omitempty"`
+	Timestamp   time.Time        `json:"timestamp"`
+	Metrics     map[string]int64 `json:"metrics"`
+	Custom      RecordCustom     `json:"custom"`
+}
+
+// RecordResult is what was decided.
+type RecordResult struct {
+	Denied       bool              `json:"denied"`
+	Decisions    []plan.Decision   `json:"decisions"`
+	Requirements plan.Requirements `json:"requirements"`
+}
+
+// RecordError says why there is no result. What has none is denied.
+type RecordError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// RecordCustom is what OPA's form has no place for.
+type RecordCustom struct {
+	// InputDigest is "sha256:…" over the JSON of the input without its resets,
+	// and of each reset, a line each.
+	InputDigest string `json:"input_digest"`
+	Resets      int    `json:"resets"`
+	Reason      string `json:"reason"`
+	Mode        string `json:"mode"`
+	Ticket      string `json:"ticket,omitempty"`
+}
+
+// logged writes what was decided about in. What cannot be logged denies.
+func (s *Set) logged(in *Input, begun time.Time, v Verdict, diags diag.Diagnostics) diag.Diagnostics {
+	if s.log == nil {
+		return diags
+	}
+	took := time.Since(begun)
+	r := Record{
+		Labels: map[string]string{"app": "remint"}, DecisionID: rand.Text(), Revision: s.digest,
+		Path: strings.ReplaceAll(string(in.Stage), ".", "/"), Erased: []string{"/input"}, RequestedBy: in.Requester,
+		Timestamp: begun.UTC(), Metrics: map[string]int64{"timer_rego_query_eval_ns": took.Nanoseconds()},
+		Custom: RecordCustom{
+			InputDigest: in.digest(), Resets: len(in.Resets),
+			Reason: string(in.Reason), Mode: string(in.Mode), Ticket: in.Ticket,
+		},
+	}
+	if err := diags.Err(); err != nil {
+		r.Error = &RecordError{Code: "eval_error", Message: err.Error()}
+	} else {
+		r.Result = &RecordResult{Denied: v.Denied(), Decisions: v.Decisions, Requirements: v.Requirements}
+	}
+	if err := s.log(r); err != nil {
+		diags = append(diags, denied("The decision log cannot be written", "%v. A decision that is not logged does not count.", err)...)
+	}
+	return diags
+}
+
+// digest is a hash of what policies see.
+func (in *Input) digest() string {
+	h := sha256.New()
+	head := *in
+	head.Resets = nil
+	writeJSON(h, head)
+	for i := range in.Resets {
+		writeJSON(h, &in.Resets[i])
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+func writeJSON(h hash.Hash, v any) {
+	if err := json.NewEncoder(h).Encode(v); err != nil { // it was shown to policies already
+		_, _ = h.Write([]byte(err.Error()))
+	}
+}
