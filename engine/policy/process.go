@@ -24,7 +24,7 @@ const (
 	spare = 48 << 20
 	// grace is how much longer than its own bound an evaluator lives: it may
 	// need it to say where it was.
-	grace = 750 * time.Millisecond
+	grace = time.Second
 )
 
 // process is a running evaluator, seen from the program.
