@@ -34,7 +34,7 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 		"evidence-approval":   {evidence.Approval{Decision: "approve", Targets: []string{"t"}}},
 		"evidence-resolution": {evidence.Resolution{Run: "r", Answer: "done"}},
 		"decision": {policy.Record{Labels: map[string]string{"app": "remint"}, Erased: []string{"/input"}, Metrics: map[string]int64{"t": 1}, Timestamp: now,
-			Result: &policy.RecordResult{Decisions: []plan.Decision{}, Requirements: file.Plan.Requirements}}},
+			Result: &policy.RecordResult{Decisions: []plan.Decision{}, Requirements: file.Plan.Requirements}, Custom: policy.RecordCustom{Reason: "scheduled", Mode: "cutover"}}},
 		"policy-input": {policy.Input{Version: policy.InputVersion, Stage: policy.StageResult, Reason: "scheduled", Mode: "cutover", Now: &now, Requirements: &file.Plan.Requirements,
 			Verification: &policy.Verification{Strength: "none", Methods: []policy.VerificationMethod{}}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
 				Consumers: []string{}, Phases: nil, Result: &policy.Result{Proof: "tested", Asserted: []string{}}, Observed: plan.Observed{Versions: []string{}}}}}},
