@@ -43,10 +43,10 @@ func TestBoundsHold(t *testing.T) {
 		"walk":                {rule(`x := [[[a, b, c] | some c in numbers.range(1, 200)] | some a in numbers.range(1, 200); some b in numbers.range(1, 200)]; some p, v; walk(x, [p, v]); v == "z"`), []string{late, large}},
 		"graph":               {rule(`g := {n: numbers.range(1, 3000) | some n in numbers.range(1, 3000)}; count(graph.reachable(g, {1})) == 7`), []string{late, large}},
 		"product":             {rule(`product(numbers.range(1, 3000000)) == 7`), []string{late, large}},
-		"says too much":       {"package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 20000)\n", []string{"it has 20000 members", late}},
+		"says too much":       {"package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 2000)\n", []string{"it has 2000 members"}},
 		"says far too much":   {"package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 90000000)\n", []string{late, large}},
-		"long message":        {"package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": concat(\"\", [\"x\" | some i in numbers.range(1, 5000)])} if true\n", []string{"string of 1 to 4096", late}},
-		"controls":            {"package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": \"m\", \"controls\": [sprintf(\"%d\", [i]) | some i in numbers.range(1, 3000)]} if true\n", []string{"100 is the most", late}},
+		"long message":        {"package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": concat(\"\", [\"x\" | some i in numbers.range(1, 5000)])} if true\n", []string{"string of 1 to 4096"}},
+		"controls":            {"package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": \"m\", \"controls\": [sprintf(\"%d\", [i]) | some i in numbers.range(1, 200)]} if true\n", []string{"100 is the most"}},
 		"memory in functions": {"package remint.plan\nf(n) := [n, x] if x := numbers.range(n, n + 1000000)\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if count([y | some i in numbers.range(1, 1000); y := f(i)]) == 7\n", []string{late, large}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestCompilingIsBounded(t *testing.T) {
 	if set != nil || diags.Exit() != diag.ExitDenied || !strings.Contains(diags.Err().Error(), "too long") || !strings.Contains(diags.Err().Error(), "house") {
 		t.Error(diags.Err())
 	}
-	o = Options{Limits: Limits{Memory: 1}}
+	o = Options{Limits: Limits{Memory: 1, Compile: time.Minute}}
 	big := good + strings.Repeat("warn contains {\"id\": \"w\", \"msg\": sprintf(\"%v %v\", [input.ticket, [1, 2, 3, 4, 5, 6, 7, 8, 9]])} if input.ticket != \"\"\n", 1900)
 	files := map[string]string{}
 	for i := range 20 {

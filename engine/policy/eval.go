@@ -114,7 +114,7 @@ func (s *Set) evalKnown(ctx context.Context, in *Input, explain bool, answers []
 
 // of is the bound of one evaluation about n resets.
 func (l Limits) of(n int) bound {
-	return bound{time: l.Time + time.Duration(n)*l.TimePerReset, memory: l.Memory + uint64(n)*l.MemoryPerReset} //nolint:gosec // n is a length
+	return bound{time: l.Time + time.Duration(n)*l.TimePerReset, memory: l.Memory + uint64(n)*l.MemoryPerReset}
 }
 
 func subjectOf(in *Input) (*subject, error) {

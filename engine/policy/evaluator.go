@@ -51,7 +51,7 @@ func serve(r io.Reader, w io.Writer) int {
 		} else if err != nil {
 			return 1
 		}
-		debug.SetMemoryLimit(int64(q.Memory / 8 * 7)) //nolint:gosec // a few gigabytes at most
+		debug.SetMemoryLimit(int64(q.Memory / 8 * 7))
 		if err := e.serve(&q); err != nil {
 			return 1
 		}
@@ -77,7 +77,7 @@ func dataSize() uint64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if f := strings.Fields(string(b)); err == nil && len(f) > 5 {
 		if pages, err := strconv.ParseUint(f[5], 10, 64); err == nil {
-			return pages * uint64(os.Getpagesize()) //nolint:gosec // positive
+			return pages * uint64(os.Getpagesize())
 		}
 	}
 	return 128 << 20

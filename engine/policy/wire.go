@@ -51,7 +51,7 @@ func (c *wire) write(v any) error {
 		return fmt.Errorf("%w: a frame of %d MiB", errFrame, c.buf.Len()>>20)
 	}
 	var head [4]byte
-	binary.BigEndian.PutUint32(head[:], uint32(c.buf.Len())) //nolint:gosec // bounded above
+	binary.BigEndian.PutUint32(head[:], uint32(c.buf.Len()))
 	if _, err := c.w.Write(head[:]); err != nil {
 		return err
 	}
