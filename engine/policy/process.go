@@ -135,7 +135,7 @@ func (p *process) talk(ctx context.Context, b bound, send func(*wire) error, rec
 		p.base, p.greeted = h.Data, true
 	}
 	if err := p.allow(b.memory); err != nil {
-		return err
+		return fmt.Errorf("its memory cannot be bounded: %w", err)
 	}
 	if err := errors.Join(send(p.wire), p.wire.w.Flush()); err != nil {
 		return err
