@@ -39,7 +39,7 @@ drift: ## fails when generated files are not what `make generate` writes
 
 unit: ## every test, with the race detector
 	go test -race -timeout 30m ./...
-	go test -parallel 8 -timeout 30m -run 'TestCrashes|TestFaults|TestRunners|TestSecrets|TestBadInput' -v ./cmd/remint | grep -vE '^=== |^ +--- PASS'
+	go test -parallel 8 -timeout 30m -run 'TestCrashes|TestFaults|TestRunners|TestSecrets|TestBadInput|TestDisplay' -v ./cmd/remint | grep -vE '^=== |^ +--- PASS'
 
 torture: ## every operation of a reset broken in every way, for each type and mode
 	REMINT_TORTURE=1 go test -parallel 8 -timeout 240m -count=1 -run 'TestCrashes|TestFaults|TestRunners|TestSecrets' -v ./cmd/remint
