@@ -41,7 +41,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(src))
 	}
 	for _, b := range bombs {
-		if len(b.text) < 4096 {
+		if len(b.text) < 4096 && b.want != "Too much to evaluate" { // those take their time, and under a fuzzer's instruments too much
 			f.Add(b.text)
 		}
 	}
