@@ -32,6 +32,7 @@ func badStores() []badRow {
 		return fmt.Sprintf("provider \"x509\" \"evil\" {\n certificate = \"ca.pem\"\n private_key = \"ca.key\"\n crl = %q\n}\n", path)
 	}
 	notices := func(path string) string { return fmt.Sprintf("notifier \"file\" \"evil\" { path = %q }\n", path) }
+	few := map[string]bool{".git/hooks/post-checkout": true, "x.remint.hcl": true, "keys/new": true, "rules/new.rego": true, "../outside/victim": true}
 	for what, src := range map[string]func(string) string{"a store": store, "an htpasswd file": file, "authorized keys": keys, "a CRL": crl, "notices": notices} {
 		for path, says := range map[string]string{
 			".git/hooks/post-checkout": "must not lead into .git", ".GIT/hooks/x": "must not lead into", "sub/.git/config": "must not lead into .git", "DIR/.git/hooks/x": "must not lead into .git",
@@ -40,6 +41,9 @@ func badStores() []badRow {
 			"keys/evidence.pem": "must not lead into", "keys/new": "must not lead into the folder", "evidence/x": "must not lead into the evidence", "DIR/keys/new": "must not lead into the folder",
 			"../outside/victim": "must stay inside the workspace", "sub/../../outside/victim": "must stay inside the workspace", "": "must not be empty",
 		} {
+			if what != "a store" && !few[path] {
+				continue // they all go through one function: of the others a sample
+			}
 			row(what+" aimed at "+path, says, src, path, nil)
 		}
 		for name, to := range map[string]string{"links to .git": ".git", "links to keys": "keys", "links to the state": ".remint", "links to policies": "rules"} {

@@ -112,7 +112,8 @@ func writeDiagnostic(w io.Writer, st style, d diag.Diagnostic) {
 func snippet(line func(string), st style, s diag.Snippet) {
 	offset := 0
 	for i, src := range strings.Split(strings.TrimSuffix(s.Code, "\n"), "\n") {
-		from, to := clamp(s.HighlightStart-offset, len(src)), clamp(s.HighlightEnd-offset, len(src))
+		from := clamp(s.HighlightStart-offset, len(src))
+		to := max(from, clamp(s.HighlightEnd-offset, len(src))) // an end that is before the start marks nothing
 		offset += len(src) + 1
 		before, mid, after := safe(tabs(src[:from])), safe(tabs(src[from:to])), safe(tabs(src[to:]))
 		number := fmt.Sprintf("%5d: ", s.StartLine+i)
