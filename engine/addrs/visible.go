@@ -75,7 +75,7 @@ func Printable(r rune) bool {
 // overlay reports whether r is drawn across the letter before it.
 func overlay(r rune) bool { return r >= 0x334 && r <= 0x338 || r >= 0x20d0 && r <= 0x20f0 }
 
-// twins are the scripts with letters that look like Latin ones.
+// twin reports whether r is of a script with letters that look like Latin ones.
 func twin(r rune) bool {
 	return unicode.In(r, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Cherokee, unicode.Coptic, unicode.Lisu)
 }
