@@ -12,8 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/terminal"
+	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/plan"
 )
@@ -110,6 +112,23 @@ func TestRun(t *testing.T) {
 			{Address: "credential.t.a", Outcome: executor.Finished, Proof: "tested", Changed: true},
 			{Address: "credential.t.b", Outcome: executor.Halted, Step: "confirm.login", Error: "no", Changed: true},
 		}}})
+	})
+}
+
+func TestQuestions(t *testing.T) {
+	step := &event.Question{Run: "r1", Address: `credential.t.b["o'neill\u001b[2J"]`, Step: "reload.web", Asks: "Did consumer command.web pick it up?", Done: "it goes on", NotDone: "it is told again"}
+	whole := executor.Whole("r1", "credential.t.c")
+	golden(t, "questions.txt", func(v *View) {
+		v.Results([]*executor.Result{{Run: "r1", Filed: true, Resets: []executor.ResetResult{
+			{Address: "credential.t.a", Outcome: executor.Finished, Proof: "tested", Changed: true, Asserted: []string{"reload.web", "notify.owner"}},
+			{Address: step.Address, Outcome: executor.Halted, Step: "reload.web", Error: "killed", Changed: true, Question: step},
+			{Address: "credential.t.c", Outcome: executor.Halted, Step: "prove.dead", Error: "no answer", Changed: true, Question: whole},
+		}}})
+		v.Runs([]engine.RunStatus{{ID: "r1", Operator: "op", Outcome: "open", Resets: []engine.RunReset{{
+			Address: "credential.t.b", Outcome: "halted", Question: &engine.OpenQuestion{Question: step, Answers: []engine.GivenAnswer{{By: "alice", Answer: "done"}}},
+			Steps: []engine.RunStep{{Step: "reload.web", Outcome: "unknown", Error: "killed"}, {Step: "notify.owner", Outcome: "asserted", Answer: "done", AssertedBy: "alice"}},
+		}, {Address: "credential.t.c", Outcome: "abandoned", AssertedBy: "bob"}}}}, true)
+		v.Resolved(&engine.SignedResolution{Resolution: evidence.Resolution{Run: "r1", Approver: "alice", Answer: "done", Question: "Did it?"}, Does: "it goes on"})
 	})
 }
 
