@@ -29,6 +29,8 @@ type recordFile struct {
 	// asked is the question of the reset's record, if that is the last line; ended is
 	// whether the last step's answer ends the reset.
 	asked asked
+	// over is set by a reset record after which nothing can come.
+	over bool
 	ended bool
 	// opened and closed are the run's own records.
 	opened, closed *Run
@@ -118,16 +120,29 @@ func (v *verification) line(f *recordFile, line []byte) {
 		v.runRecord(f, r)
 	case *Step:
 		link.Step, link.Outcome = r.Step, r.Outcome
+		v.after(f)
 		v.place(f, r.Address)
 		v.assertedStep(f, r, before)
 	case *Reset:
 		link.Outcome = r.Outcome // and no step: it is about the reset as a whole
+		v.after(f)
 		if v.place(f, r.Address) {
 			v.chain(f, r)
 			f.last, f.lastOutcome = digest, r.Outcome
 			v.assertedReset(f, r, before)
 			f.asked = asked{r.Question, digest}
+			f.over = r.Outcome != halted
 		}
+	}
+}
+
+// halted is the one outcome of a reset after which a resume goes on.
+const halted = "halted"
+
+// after finds fault with a record of a reset that had come to its end.
+func (v *verification) after(f *recordFile) {
+	if f.over {
+		v.bad(f, f.lines, CodeSequence, "a record after the one that ended the reset")
 	}
 }
 

@@ -103,7 +103,7 @@ func (r *reset) readRecords(ctx context.Context, st config.Step, e *entry) (bool
 		return false, provider.Errorf(provider.Permanent, "the target still lists the old version %s", listed)
 	case closed && !r.inPlace() && foreign != "" && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "the target lists version %s, which somebody added after this reset began. Find out who, then plan a reset of it again", foreign)
-	case !obs.Exists:
+	case !obs.Exists && !obs.Incomplete:
 		e.fact("records", "the target does not have the credential any more")
 		return true, nil
 	case r.acknowledged():

@@ -17,6 +17,8 @@ func somebody(op string, skip int, does func(*world)) fault {
 
 func unlisted(w *world) { w.account("a").unlisted = true }
 
+func unrecorded(w *world) { w.account("a").unrecorded = true }
+
 func TestProof(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -50,6 +52,14 @@ func TestProof(t *testing.T) {
 		"a control where nothing is listed": {
 			s: setup{typ: "mem_key", reason: lifecycle.Offboarding}, faults: []fault{somebody("Revoke", 0, unlisted)},
 			want: executor.Finished, proof: lifecycle.Tested, dead: true,
+		},
+		"unknown, and never recorded": {
+			s: setup{typ: "mem_key", stores: []string{}, reason: lifecycle.Offboarding}, world: unrecorded,
+			want: executor.Failed, dead: false,
+		},
+		"unknown, and never recorded, in contain": {
+			s: setup{typ: "mem_token", stores: []string{}, reason: lifecycle.Compromised}, world: unrecorded,
+			want: executor.Failed, dead: false,
 		},
 		"unknown, and never listed": {
 			s: setup{typ: "mem_key", stores: []string{}, reason: lifecycle.Offboarding}, world: unlisted,
@@ -184,6 +194,27 @@ func TestAFailedReloadDoesNotKeepOldSessions(t *testing.T) {
 	}
 	e.w.faults = nil
 	if out := e.resume(); out.Exit() != diag.ExitOK {
+		t.Errorf("%+v", out.reset(t, 0))
+	}
+}
+
+// Where two can live, the old one does until everything that needs the new one has
+// it, however often that fails, in every process: promise 3.
+func TestAFailedReloadKeepsTheOldOneAlive(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{typ: "mem_key", consumers: 1, steps: map[string]string{"reload": "on_failure = \"continue\""}})
+	e.w.fail(fault{op: "Reload", kind: permanent, times: 100})
+	e.apply()
+	for range 3 {
+		if !e.w.works("a", e.old) {
+			t.Fatal("the old one is dead, and a consumer never picked up the new one")
+		}
+		if out := e.resume(); out.Exit() == diag.ExitOK {
+			t.Errorf("%+v", out.reset(t, 0))
+		}
+	}
+	e.w.faults = nil
+	if out := e.resume(); out.Exit() != diag.ExitOK || e.w.works("a", e.old) {
 		t.Errorf("%+v", out.reset(t, 0))
 	}
 }

@@ -39,6 +39,8 @@ type world struct {
 // account is one credential at its target.
 type account struct {
 	exists, enabled, unlisted bool
+	// unrecorded: the target keeps no record of it, and it lives all the same.
+	unrecorded bool
 	// broken: the target lists what remint makes, and lets nobody in with it.
 	broken   bool
 	versions []version // newest first
@@ -281,8 +283,9 @@ func (t target) Inspect(ctx context.Context, c provider.Credential) (provider.Ob
 		obs = provider.Observation{
 			Exists: a.exists, Enabled: a.enabled, Unlisted: a.unlisted, Sessions: len(a.sessions), Now: t.w.tick(), Settle: t.w.settle,
 		}
+		obs.Exists, obs.Incomplete = obs.Exists && !a.unrecorded, a.unrecorded
 		for _, v := range a.versions {
-			if !a.unlisted {
+			if !a.unlisted && !a.unrecorded {
 				obs.Versions = append(obs.Versions, provider.Version{ID: v.id, Label: v.label, Created: v.created})
 			}
 		}

@@ -142,6 +142,10 @@ type Observation struct {
 	// Unlisted is set when the target did not let Versions be read (a PostgreSQL
 	// login that may not see pg_authid): their absence then proves nothing.
 	Unlisted bool
+	// Incomplete is set when the target may hold versions that it keeps no record
+	// of (an authority whose index was begun later): that it knows none then does
+	// not show that there is none.
+	Incomplete bool
 	// Sessions open now; -1 where the target does not tell.
 	Sessions int
 	// Now is the target's clock; cut-off times are taken from it.

@@ -32,7 +32,7 @@ func (p *Provider) Inspect(ctx context.Context, c provider.Credential) (provider
 	if err != nil {
 		return provider.Observation{}, err
 	}
-	obs := provider.Observation{Exists: len(records) > 0, Sessions: -1, Now: p.now()}
+	obs := provider.Observation{Exists: len(records) > 0, Incomplete: true, Sessions: -1, Now: p.now()}
 	live := living(records, crl, obs.Now)
 	for _, r := range live {
 		obs.Versions = append(obs.Versions, provider.Version{ID: r.Serial, Created: r.Issued, Label: r.Label})
