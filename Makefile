@@ -41,8 +41,8 @@ unit: ## every test, with the race detector
 	go test -race -timeout 30m ./...
 	go test -parallel 8 -timeout 30m -run 'TestCrashes|TestFaults|TestRunners|TestSecrets|TestBadInput|TestDisplay' -v ./cmd/remint | grep -vE '^=== |^ +--- PASS'
 
-torture: ## every operation of a reset broken in every way, for each type and mode
-	REMINT_TORTURE=1 go test -parallel 8 -timeout 240m -count=1 -run 'TestCrashes|TestFaults|TestRunners|TestSecrets' -v ./cmd/remint
+torture: ## every operation of a reset broken in every way, for each type and mode (SHARD=1/4: a share of it)
+	scripts/torture
 
 test-cosign: $(COSIGN) build ## every exported bundle is accepted by an unmodified cosign
 	REMINT_COSIGN=$(COSIGN) go test -count=1 -tags cosign -run Cosign ./engine/evidence/... ./cmd/remint/...

@@ -5,9 +5,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,23 +78,55 @@ func (c *tally) report(t *testing.T, what string) {
 	}
 	line := fmt.Sprintf("crash enumeration, %s: %d operations × %d ways (%s) = %d cases, violations %d, not reached %d",
 		what, c.operations, len(c.ways), strings.Join(ways, ", "), c.cases, c.violations, c.missed)
-	fmt.Println(line)
-	if path := os.Getenv("REMINT_TEST_FIGURES"); path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		fmt.Fprintln(f, line)
-	}
+	figure(t, line)
 	if c.missed*100 > c.cases*maxMissed {
 		t.Errorf("%d of %d cases did not reach what they were to break", c.missed, c.cases)
 	}
 }
 
+// figure prints a line, and keeps it in the file of REMINT_TEST_FIGURES if there is one.
+func figure(t *testing.T, line string) {
+	t.Helper()
+	fmt.Println(line)
+	path := os.Getenv("REMINT_TEST_FIGURES")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintln(f, line); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// mine reports whether a case is of this share of the work: REMINT_TORTURE_SHARD is
+// which of how many, 2/4, and without it every case is.
+func mine(names ...string) bool {
+	which, of, sharded := strings.Cut(os.Getenv("REMINT_TORTURE_SHARD"), "/")
+	if !sharded {
+		return true
+	}
+	i, err1 := strconv.Atoi(which)
+	n, err2 := strconv.Atoi(of)
+	if err := errors.Join(err1, err2); err != nil || i < 1 || i > n {
+		panic("REMINT_TORTURE_SHARD must be like 2/4")
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(strings.Join(names, " ")))
+	return int(h.Sum32()%uint32(n)) == i-1
+}
+
 // complete fails the test where an operation has no case, those of resumes included.
 func (c *tally) complete(t *testing.T) {
 	t.Helper()
+	if os.Getenv("REMINT_TORTURE_SHARD") != "" {
+		return // another share has it
+	}
 	for op := range c.seen {
 		if !c.broken[op] {
 			t.Errorf("operation %s is broken by no case", op)

@@ -45,7 +45,7 @@ func TestFaultsOfTheClock(t *testing.T) {
 			}
 		}
 	})
-	total.report("clock")
+	total.report(t, "clock")
 }
 
 // middle is the last effect at the target of a list of operations.

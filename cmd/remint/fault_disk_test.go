@@ -128,7 +128,7 @@ func TestFaultsOfTheDisk(t *testing.T) {
 			}
 		}
 	})
-	total.report("disk")
+	total.report(t, "disk")
 }
 
 // diskWaysFor gives scopes and ways for an operation: all in `make torture`, one

@@ -198,7 +198,7 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 			})
 		}
 	})
-	total.report("network")
+	total.report(t, "network")
 }
 
 func networkWaysFor(at faultproxy.Moment, i int, salt string) []string {
@@ -228,7 +228,7 @@ func TestFaultsOfTheServer(t *testing.T) {
 			})
 		}
 	})
-	total.report("server")
+	total.report(t, "server")
 }
 
 // TestFaultsDuringCommit ends remint's backend while its COMMIT is on its way
@@ -267,7 +267,7 @@ func TestFaultsDuringCommit(t *testing.T) {
 			})
 		}
 	})
-	total.report("during COMMIT")
+	total.report(t, "during COMMIT")
 }
 
 // terminateInCommit makes commits wait, says that they do, waits until the
@@ -363,7 +363,7 @@ func TestFaultsOfASlowNetwork(t *testing.T) {
 			}
 		}
 	})
-	total.report("slow network")
+	total.report(t, "slow network")
 	if total.atOnce != total.cases {
 		t.Errorf("%d of %d were finished at once: slow is not broken", total.atOnce, total.cases)
 	}

@@ -23,9 +23,11 @@ type faults struct {
 func newFaults() *faults { return &faults{ways: map[string]int{}} }
 
 // report prints the figures.
-func (f *faults) report(what string) {
-	fmt.Printf("faults from outside, %s: %d cases (%s), %d finished at once, %d by resume (%d tries at most), %d never began and were applied again, %d ended in a question, %d moments not reached, %d violations\n",
-		what, f.cases, strings.Join(slices.Sorted(maps.Keys(f.ways)), " "), f.atOnce, f.resumed, f.mostResumes, f.again, f.questions, f.missed, f.violations)
+func (f *faults) report(t *testing.T, what string) {
+	t.Helper()
+	figure(t, fmt.Sprintf("faults from outside, %s: %d ways (%s) = %d cases, violations %d, not reached %d; %d finished at once, %d by resume (%d tries at most), "+
+		"%d never began and were applied again, %d ended in a question", what, len(f.ways), strings.Join(slices.Sorted(maps.Keys(f.ways)), " "),
+		f.cases, f.violations, f.missed, f.atOnce, f.resumed, f.mostResumes, f.again, f.questions))
 }
 
 // faultCase is a reset with a fault from outside.
