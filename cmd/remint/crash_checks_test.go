@@ -50,6 +50,12 @@ func (c *crash) stopped(t *testing.T, code int, at string) error {
 	if err := announced(read(c.log)); err != nil {
 		return err
 	}
+	if killed && !slices.ContainsFunc(read(c.log), func(l logged) bool { return l.word == "begin" && kind(l.op) == "journal.Append" }) {
+		_, err := os.Stat(filepath.Join(c.dir, "evidence"))
+		if out, code := child(c.dir, nil, "evidence", "verify"); code != 0 && err == nil {
+			return fmt.Errorf("no run was opened, and evidence verify exits %d: %s", code, out)
+		}
+	}
 	if (code == 1 || code == 5) && c.outside(t) != c.before {
 		return fmt.Errorf("exit %d promises that nothing changed, but something did", code)
 	}
