@@ -103,7 +103,7 @@ func TestFaultsOfTheState(t *testing.T) {
 			})
 		}
 	})
-	total.report("state")
+	total.report(t, "state")
 }
 
 // momentsOfState runs a reset unbroken and lists the moments that it has.
@@ -156,5 +156,5 @@ func TestFaultsOfTheStateDuringCommit(t *testing.T) {
 			})
 		}
 	})
-	total.report("state, during COMMIT")
+	total.report(t, "state, during COMMIT")
 }
