@@ -33,27 +33,27 @@ func (l *loader) loadAllowed() {
 func (b *Block) like(other *Block) bool { return b.Type == other.Type && b.Attrs.Equal(other.Attrs) }
 
 // Commands are the consumers that a workspace under this base may have: those of
-// its credentials and those that it allows, each once.
+// its credentials and those that it allows, each once, in an order of their own.
 func (w *Workspace) Commands() []*Block {
-	var out []*Block
-	seen := map[*Block]bool{}
-	said := map[string]bool{}
+	seen := map[*Block]bool{} // instances share what does not vary
+	byLine := map[string]*Block{}
 	add := func(b *Block) {
-		line := b.print()
-		if !said[line] {
-			out = append(out, b)
+		if !seen[b] {
+			seen[b] = true
+			byLine[b.print()] = b
 		}
-		seen[b], said[line] = true, true
 	}
 	for _, b := range w.Allowed {
 		add(b)
 	}
 	for _, c := range w.Credentials {
 		for _, b := range c.Consumers {
-			if !seen[b] { // instances share what does not vary
-				add(b)
-			}
+			add(b)
 		}
+	}
+	out := make([]*Block, 0, len(byLine))
+	for _, line := range keys(byLine) {
+		out = append(out, byLine[line])
 	}
 	return out
 }

@@ -88,7 +88,6 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 		b.Commands = append(b.Commands, Part{Key: c.Type, Attributes: c.Attrs.Public()})
 		b.unknown = b.unknown || !c.Attrs.Known()
 	}
-	slices.SortFunc(b.Commands, func(x, y Part) int { return strings.Compare(x.line(), y.line()) })
 	return b
 }
 
@@ -167,12 +166,4 @@ func (a Approver) KeyID() string {
 	}
 	id, _ := evidence.KeyID(key)
 	return id
-}
-
-func (p Part) line() string {
-	doc, err := plan.Canonical(p)
-	if err != nil {
-		panic("a part of a trust base is not JSON") // a defect of Attrs.Public
-	}
-	return string(doc)
 }
