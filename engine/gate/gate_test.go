@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/verify"
 )
 
@@ -50,6 +51,17 @@ func newPeople(t *testing.T) *people {
 func file() *plan.File {
 	return &plan.File{ID: "id", Digest: "sha256:" + strings.Repeat("ab", 32), Plan: plan.Plan{PolicyDigest: "p", TrustDigest: "t", Requester: "dave",
 		Resets: []plan.Reset{{Address: "a", Observed: plan.Observed{Target: "db"}}}}}
+}
+
+// named is one of the people.
+func (p *people) named(name string) config.Approver {
+	for _, a := range p.list {
+		if a.Name == name {
+			return a
+		}
+	}
+	p.t.Fatalf("there is no %s", name)
+	return config.Approver{}
 }
 
 // by signs an approval of f, changed first.
@@ -128,6 +140,81 @@ func TestWhoCounts(t *testing.T) {
 			}
 			if !tc.passes && len(got.Missing)+len(got.Rejections) == 0 {
 				t.Error("nothing says what is missing")
+			}
+		})
+	}
+}
+
+func TestTheRequesterIsNobodyElse(t *testing.T) {
+	p := newPeople(t)
+	f := file()
+	nobody := config.Approver{Name: "erin", PublicKey: p.list[0].PublicKey}
+	one := []plan.Approvals{{Count: 1}}
+	as := func(who string) verify.Outcome {
+		return verify.Outcome{Identity: who, Strength: lifecycle.AAL1, Accepted: []verify.Accepted{{Verified: provider.Verified{Identity: who, Strength: lifecycle.AAL1}}}}
+	}
+	for name, tc := range map[string]struct {
+		verified  verify.Outcome
+		documents []Document
+		approvers []config.Approver
+		missing   string
+	}{
+		"not verified: one more":                      {verify.Outcome{}, []Document{p.by("ann", f)}, p.list, "the requester is not verified"},
+		"verified, and not she":                       {as("zoe@example.com"), []Document{p.by("ann", f)}, p.list, ""},
+		"another kind of name: it could be she":       {as("github:zoe"), []Document{p.by("ann", f)}, p.list, "lists no identity of the kind of github:zoe"},
+		"another domain is another kind":              {as("zoe@elsewhere.example"), []Document{p.by("ann", f)}, p.list, "lists no identity"},
+		"a bare name is of no kind":                   {as("zoe"), []Document{p.by("ann", f)}, p.list, "lists no identity"},
+		"another kind, and one more":                  {as("github:zoe"), []Document{p.by("ann", f), p.by("bob", f)}, p.list, ""},
+		"she is an approver, and so none of the rest": {as("bob"), []Document{p.by("ann", f)}, p.list, ""},
+		"she cannot approve her own":                  {as("ANN@example.com"), []Document{p.by("ann", f)}, p.list, "0 of 1 approvals"},
+		"nor may she be asked to":                     {as("ann@example.com"), nil, []config.Approver{p.named("ann"), nobody}, "Who may: erin."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Ask(Question{File: f, Requirements: plan.Requirements{Approvals: one}, Approvers: tc.approvers, Documents: tc.documents, Verified: tc.verified, Now: now})
+			text := strings.Join(got.Missing, " ")
+			if tc.missing == "" && !got.Passed() || !strings.Contains(text, tc.missing) {
+				t.Errorf("missing %q, want %q", text, tc.missing)
+			}
+		})
+	}
+}
+
+func TestSubjectsAreAsked(t *testing.T) {
+	f := file()
+	f.Plan.Resets = nil
+	for _, who := range []string{"zoe@example.com", "", "yan@example.com"} {
+		f.Plan.Resets = append(f.Plan.Resets, plan.Reset{Address: "credential.t." + who, Subject: who})
+	}
+	by := func(who, address string, s lifecycle.Strength) verify.Accepted {
+		return verify.Accepted{Address: address, Verified: provider.Verified{Identity: who, Strength: s}}
+	}
+	zoe, yan := f.Plan.Resets[0].Address, f.Plan.Resets[2].Address
+	for name, tc := range map[string]struct {
+		have     []verify.Accepted
+		mode     lifecycle.Mode
+		strength lifecycle.Strength
+		missing  []string
+		met      []string
+	}{
+		"nobody":                  {nil, lifecycle.Cutover, lifecycle.None, []string{"zoe@example.com", "yan@example.com"}, nil},
+		"one":                     {[]verify.Accepted{by("Zoe@example.com", zoe, lifecycle.AAL1)}, lifecycle.Contain, lifecycle.None, []string{"yan@example.com"}, []string{"zoe@example.com ("}},
+		"one, about another":      {[]verify.Accepted{by("zoe@example.com", yan, lifecycle.AAL1)}, lifecycle.Cutover, lifecycle.None, []string{"zoe@example.com", "yan@example.com"}, nil},
+		"not as surely as needed": {[]verify.Accepted{by("zoe@example.com", zoe, lifecycle.AAL1), by("yan@example.com", yan, lifecycle.AAL2)}, lifecycle.Cutover, lifecycle.AAL2, []string{"zoe@example.com ("}, []string{"yan@example.com ("}},
+		"nobody gets anything":    {nil, lifecycle.Retire, lifecycle.None, nil, []string{"zoe@example.com"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.Plan.Mode = tc.mode
+			got := Ask(Question{File: f, Requirements: plan.Requirements{Strength: tc.strength}, Verified: verify.Outcome{Accepted: tc.have}, Now: now})
+			text := strings.Join(got.Missing, " ")
+			for _, want := range tc.missing {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q does not name %s", text, want)
+				}
+			}
+			for _, no := range tc.met {
+				if strings.Contains(text, no) {
+					t.Errorf("%q names %s", text, no)
+				}
 			}
 		})
 	}

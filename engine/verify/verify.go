@@ -245,7 +245,7 @@ func (c *Checker) candidates(p Presented) ([]*config.Block, string) {
 	case len(out) > 1 && (p.Verifier != "" || p.Takes == provider.TakesCode || p.Takes == provider.TakesNothing):
 		return nil, "more than one verifier could be meant: name one with -verifier=TYPE.NAME." + there
 	case p.Verifier != "" && p.Takes != provider.TakesNothing && c.Registry.Verifier(out[0].Type).Takes != p.Takes:
-		return nil, out[0].Key() + " does not take this: " + bring(c.Registry.Verifier(out[0].Type).Takes)
+		return nil, "the verifier " + out[0].Key() + " does not take this: " + bring(c.Registry.Verifier(out[0].Type).Takes)
 	}
 	return out, ""
 }
