@@ -11,6 +11,7 @@ import (
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 // verify records who asked.
@@ -30,7 +31,7 @@ func (r *reset) verify() (entry, error) {
 		switch {
 		case a.Address == "":
 			by = append(by, a.Verifier)
-		case a.Address == r.address && strings.EqualFold(a.Identity, r.Plan.Subject):
+		case a.Address == r.address && verify.Same(a.Identity, r.Plan.Subject):
 			e.fact("subject_verified", "%s by %s at %s", a.Identity, a.Verifier, a.Strength)
 		}
 	}

@@ -3,6 +3,10 @@
 package gate
 
 import (
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -136,12 +140,27 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 			return nobody, signed, "it is dated in the future"
 		case Is(a, q.File.Plan.Requester), slices.ContainsFunc(q.Verified.Requesters(), func(who string) bool { return Is(a, who) }):
 			return nobody, signed, a.Name + " is the requester"
+		case q.signedBy(key):
+			return nobody, signed, a.Name + "'s key is the one that the requester verified herself with"
 		case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
 			return nobody, signed, a.Name + " is the operator"
 		}
 		return a, signed, ""
 	}
 	return nobody, evidence.Approval{}, "it is not signed by any approver of this workspace"
+}
+
+// signedBy reports whether the requester was verified by this very key, under
+// whatever name.
+func (q Question) signedBy(key crypto.PublicKey) bool {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return true
+	}
+	sum := sha256.Sum256(der)
+	return slices.ContainsFunc(q.Verified.Accepted, func(a verify.Accepted) bool {
+		return a.Address == "" && a.Claims["key"] == "sha256:"+hex.EncodeToString(sum[:])
+	})
 }
 
 // missing says what one requirement still lacks, "" if nothing. While one of the

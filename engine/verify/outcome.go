@@ -40,11 +40,19 @@ func outcome(file *plan.File, accepted []Accepted) Outcome {
 		}
 		level, bound := level(accepted, a.Identity, "")
 		better := level.AtLeast(out.Strength) && level != out.Strength
-		if level != lifecycle.None && (better || level == out.Strength && strings.EqualFold(a.Identity, file.Plan.Requester)) {
+		if level != lifecycle.None && (better || level == out.Strength && Same(a.Identity, file.Plan.Requester)) {
 			out.Identity, out.Strength, out.Bound = a.Identity, level, bound
 		}
 	}
 	return out
+}
+
+// Same reports whether two identities are one. The case of letters counts, but for
+// mail addresses and names with a prefix (github:alice), whose authorities do not
+// tell case apart. Letters that merely fold to an ASCII one never count as it.
+func Same(a, b string) bool {
+	loose := strings.ContainsAny(a, "@:") && len(a) == len(b)
+	return a == b || loose && strings.EqualFold(a, b)
 }
 
 // Requesters are all who were verified as the requester: none of them is somebody else.
@@ -74,7 +82,7 @@ func level(accepted []Accepted, who, address string) (lifecycle.Strength, bool) 
 	best, bound := lifecycle.None, false
 	var saved, single bool
 	for _, a := range accepted {
-		if a.Address != address || !strings.EqualFold(a.Identity, who) {
+		if a.Address != address || !Same(a.Identity, who) {
 			continue
 		}
 		if a.Strength.AtLeast(best) {

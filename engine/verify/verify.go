@@ -132,7 +132,7 @@ func distinct(list []Accepted) []Accepted {
 	var out []Accepted
 	for _, a := range list {
 		if !slices.ContainsFunc(out, func(b Accepted) bool {
-			return a.Verifier == b.Verifier && a.Address == b.Address && a.Identity == b.Identity
+			return a.Verifier == b.Verifier && a.Address == b.Address && a.Identity == b.Identity && a.Strength == b.Strength && a.Bound == b.Bound
 		}) {
 			out = append(out, a)
 		}
@@ -149,6 +149,11 @@ func (c *Checker) ask(ctx context.Context, b *config.Block, file *plan.File, p P
 	asked, err := c.asked(file, p)
 	if err != nil {
 		return Accepted{}, err
+	}
+	for _, x := range def.Schema.Attributes {
+		if x.Required && !b.Attrs.Has(x.Name) {
+			return Accepted{}, fmt.Errorf("its %s depends on a variable that has no value: give it with -var, -var-file or REMINT_VAR_NAME", x.Name)
+		}
 	}
 	v, err := def.Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs})
 	if err != nil {

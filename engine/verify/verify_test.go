@@ -82,7 +82,7 @@ func accepted(method, who string, s lifecycle.Strength, f provider.Factor, bound
 func TestWhatAddsUp(t *testing.T) {
 	saved := accepted("recovery", "carol", lifecycle.AAL1, provider.SavedRecoveryCode, false, "")
 	app := accepted("totp", "carol", lifecycle.AAL1, provider.SingleFactor, false, "")
-	key := accepted("key", "Carol", lifecycle.AAL1, provider.SingleFactor, true, "")
+	key := accepted("key", "carol", lifecycle.AAL1, provider.SingleFactor, true, "")
 	login := accepted("oidc", "carol", lifecycle.AAL1, provider.Federated, false, "")
 	ticket := accepted("ticket", "carol", lifecycle.None, provider.Hearsay, false, "")
 	other := accepted("totp", "dave", lifecycle.AAL1, provider.SingleFactor, false, "")
@@ -116,9 +116,17 @@ func TestWhatAddsUp(t *testing.T) {
 			}
 		})
 	}
-	o := outcome(file(), []Accepted{accepted("key", "ANN", lifecycle.AAL1, provider.SingleFactor, true, "a"), app})
+	o := outcome(file(), []Accepted{accepted("key", "ann", lifecycle.AAL1, provider.SingleFactor, true, "a"), app})
 	if o.Subject("a", "ann") != lifecycle.AAL1 || o.Subject("b", "ann") != lifecycle.None || o.Subject("b", "carol") != lifecycle.AAL1 {
 		t.Errorf("subjects: %s, %s, %s", o.Subject("a", "ann"), o.Subject("b", "ann"), o.Subject("b", "carol"))
+	}
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{{"a", "a", true}, {"a", "A", false}, {"a@x", "A@X", true}, {"github:Alice", "GitHub:alice", true}, {"kate@x", "\u212aate@x", false}, {"ses:a", "\u017fes:a", false}, {"a@x", "b@x", false}} {
+		if Same(tc.a, tc.b) != tc.want || Same(tc.b, tc.a) != tc.want {
+			t.Errorf("%q and %q: want %v", tc.a, tc.b, tc.want)
+		}
 	}
 	if (Outcome{}).Level() != lifecycle.None {
 		t.Error("the zero outcome knows somebody")
