@@ -217,9 +217,9 @@ func (c *Checker) asked(file *plan.File, p Presented) (provider.Asked, error) {
 	}
 	switch {
 	case p.Address != "" && !slices.Contains(out.Addresses, p.Address):
-		return out, fmt.Errorf("%s is not in this plan: -subject takes one of its addresses", addrs.Visible(p.Address))
+		return out, fmt.Errorf("the address %s is not in this plan: -subject takes one of its addresses", addrs.Visible(p.Address))
 	case p.Address != "" && subject == "":
-		return out, fmt.Errorf("%s has no subject: it is declared with subject = \"…\"", addrs.Visible(p.Address))
+		return out, fmt.Errorf("the credential %s has no subject: it is declared with subject = \"…\"", addrs.Visible(p.Address))
 	case out.Identity == "" && subject != "":
 		out.Identity = subject
 	case out.Identity == "":
