@@ -162,7 +162,7 @@ func (v *verifier) identity(c *claims) (string, error) {
 }
 
 // required finds a claim that is not as the verifier wants it.
-func (v *verifier) required(c *claims, _ provider.Asked) error {
+func (v *verifier) required(c *claims) error {
 	want := v.attrs.Map("claims")
 	names := make([]string, 0, len(want))
 	for n := range want {

@@ -92,7 +92,7 @@ func (v *verifier) Verify(ctx context.Context, asked provider.Asked, brought pro
 	if err != nil {
 		return none, err
 	}
-	if err := v.required(c, asked); err != nil {
+	if err := v.required(c); err != nil {
 		return none, err
 	}
 	if err := spend(ctx, raw, c, asked); err != nil {

@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -91,7 +92,7 @@ func TestURLsThatCannotBe(t *testing.T) {
 func TestNothingToAsk(t *testing.T) {
 	v := &verifier{}
 	for _, asked := range []provider.Asked{{}, {Ticket: "T", Address: "credential.x.y"}} {
-		if _, err := v.Verify(t.Context(), asked, provider.Brought{}); err != provider.ErrNothing {
+		if _, err := v.Verify(t.Context(), asked, provider.Brought{}); !errors.Is(err, provider.ErrNothing) {
 			t.Errorf("%+v gives %v", asked, err)
 		}
 	}
