@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/remint-dev/remint/engine/journal"
@@ -258,6 +260,18 @@ func TestVerifyAnotherPast(t *testing.T) {
 		if r := w.verify(t); len(r.Findings) != 1 || r.Findings[0].Code != tc.code || !strings.Contains(r.Findings[0].Message, tc.says) {
 			t.Errorf("%s: %v", name, r.Findings)
 		}
+	}
+}
+
+// A head kept from before anything was logged holds for every ledger.
+func TestVerifyAnEmptyPast(t *testing.T) {
+	w := newForgery().file(t)
+	root := base64.StdEncoding.EncodeToString(rfc6962.DefaultHasher.EmptyRoot())
+	var err error
+	w.kept, err = note.Sign(&note.Note{Text: w.ledger.Name() + "\n0\n" + root + "\n"}, w.key)
+	must(t, err)
+	if r := w.verify(t); !r.Sound() {
+		t.Error(r.Findings)
 	}
 }
 

@@ -40,7 +40,6 @@ func (v *verification) readLedger(ctx context.Context) error {
 	if v.Checkpoint != nil {
 		if kept = v.head(v.Checkpoint, ""); kept != nil && kept.Size > head.Size {
 			v.find(CodeCheckpoint, ledgerDir, 0, "the checkpoint kept elsewhere covers %d leaves, the ledger has %d: it was cut, or an older copy was put back", kept.Size, head.Size)
-			kept = nil
 		}
 	}
 	v.leaves = map[[sha256.Size]byte]uint64{}

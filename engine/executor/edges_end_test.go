@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 )
 
@@ -67,12 +69,16 @@ func TestTheClosingRecordCounts(t *testing.T) {
 		own, totals := 0, 0
 		for _, id := range e.w.order {
 			var r struct {
-				Event string `json:"event"`
-				Total int    `json:"total"`
-				Seq   int    `json:"sequence"`
+				Outcome string `json:"outcome"`
+				Event   string `json:"event"`
+				Total   int    `json:"total"`
+				Seq     int    `json:"sequence"`
 			}
 			if err := json.Unmarshal([]byte(e.w.filed[id]), &r); err != nil {
 				t.Fatal(err)
+			}
+			if r.Outcome == string(journal.Intend) {
+				t.Errorf("%s: an intention is no evidence of anything", id)
 			}
 			if r.Event == "" {
 				continue
@@ -109,6 +115,64 @@ func TestTheClosingRecordCounts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What the target says for good is not asked again; what it cannot make is not there.
+func TestForGoodIsForGood(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		typ string
+		f   fault
+	}{
+		"probe": {"mem_password", fault{op: "Probe", kind: permanent}}, "mint": {"mem_token", fault{op: "Mint", kind: permanent}},
+		"inspect": {"mem_key", fault{op: "Inspect", kind: permanent}}, "set": {"mem_key", fault{op: "Set", kind: permanent}},
+	} {
+		e := start(t, setup{typ: tc.typ})
+		e.plan()
+		e.w.fail(tc.f)
+		r := e.apply().reset(t, 0)
+		if r.Outcome != executor.Failed || r.Changed || r.Open || e.w.count(tc.f.op) > 2 || !strings.Contains(r.Error, tc.f.op+" failed (permanent)") || len(e.sealedNames()) > 0 {
+			t.Errorf("%s: %+v, called %d times, sealed %v", name, r, e.w.count(tc.f.op), e.sealedNames())
+		}
+		if n := e.w.live("a", e.old); n > 0 || !e.w.works("a", e.old) {
+			t.Errorf("%s: %d new ones live", name, n)
+		}
+	}
+}
+
+// What an earlier process saw before it changed anything is looked at again.
+func TestWhatWasSeenEarlierIsSeenAgain(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{})
+	e.plan()
+	e.w.fail(fault{op: "Check", kind: transient}) // the failure is written down, with what was seen
+	e.w.fail(fault{op: "Check", kind: crash})
+	if out := e.apply(); !out.died {
+		t.Fatal("it lives")
+	}
+	e.w.add(e.w.account("a"), "", theirs)
+	if r := e.resume().reset(t, 0); r.Outcome != executor.Refused || r.Changed || e.w.count("Set") > 0 {
+		t.Errorf("%+v, set %d times", r, e.w.count("Set"))
+	}
+}
+
+// A secret that is not in the state any more is not made up.
+func TestASealedSecretThatIsGone(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"issue.it", executor.OldSecret} {
+		e := start(t, setup{})
+		e.w.fail(fault{op: "Set", kind: crash, effect: true})
+		e.apply()
+		err := look(e, func(j journal.Journal) error {
+			return j.Append(t.Context(), &journal.Batch{Erase: []journal.Sealed{{Run: e.run, Address: addressA, Name: name}}})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := e.resume().reset(t, 0); r.Outcome != executor.Halted || !r.Open || !r.Changed || !strings.Contains(r.Error, "the secret sealed under "+name+" cannot be read from the state") {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
 }
 
 // In contain the old one is dead already: a new one that is not accepted is not
@@ -161,6 +225,11 @@ func TestContradictions(t *testing.T) {
 		r := out.reset(t, 0)
 		if r.Outcome != executor.Halted || !r.Open || out.Exit() != diag.ExitUnfinished || !strings.Contains(r.Error, tc.says) || !strings.HasPrefix(r.Step, "prove.") {
 			t.Errorf("%s: %+v", name, r)
+		}
+		for _, x := range e.last.events.Events() {
+			if x.Type == event.ResetFinished && (x.Level != event.Error || !strings.Contains(x.Message, tc.says)) {
+				t.Errorf("%s: %+v", name, x)
+			}
 		}
 		if n := len(e.w.notices); n == 0 || e.w.notices[n-1].Kind != "halted" || !strings.Contains(e.w.notices[n-1].Summary, tc.says) || e.w.notices[n-1].Next != "remint resume "+e.run {
 			t.Errorf("%s: the owner was told %+v", name, e.w.notices)

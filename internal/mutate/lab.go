@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -14,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -62,13 +65,13 @@ type lab struct {
 }
 
 // newLab builds the binary and learns what the tests reach.
-func newLab(ctx context.Context, s *schemata) (*lab, error) {
+func newLab(ctx context.Context, s *schemata, parallel int) (*lab, error) {
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return nil, err
 	}
 	l := &lab{s: s, patience: patience, dir: dir, binary: filepath.Join(dir, "tests"), took: map[string]time.Duration{}, waited: map[string]time.Duration{}, reach: map[int][]string{}}
-	if err := errors.Join(l.build(ctx), l.learn(ctx)); err != nil {
+	if err := errors.Join(l.build(ctx), l.learn(ctx, parallel)); err != nil {
 		l.close()
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func (l *lab) build(ctx context.Context) error {
 }
 
 // learn runs every test alone, without a mutant.
-func (l *lab) learn(ctx context.Context) error {
+func (l *lab) learn(ctx context.Context, parallel int) error {
 	if _, err := os.Stat(l.binary); err != nil {
 		return nil // not built, which was said
 	}
@@ -112,63 +115,70 @@ func (l *lab) learn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the tests cannot be listed: %w", err)
 	}
-	for _, test := range strings.Fields(string(out)) {
-		if strings.HasPrefix(test, "Benchmark") {
-			continue
-		}
-		trace := filepath.Join(l.dir, test+".trace")
-		began := time.Now()
-		l.took[test] = 5 * time.Minute
-		how, err := l.test(ctx, []string{test}, "REMINT_MUTANT_TRACE="+trace)
+	tests := slices.DeleteFunc(strings.Fields(string(out)), func(t string) bool { return strings.HasPrefix(t, "Benchmark") })
+	return side(parallel, len(tests), func(i int) error { return l.learnOne(ctx, tests[i]) })
+}
+
+func (l *lab) learnOne(ctx context.Context, test string) error {
+	trace := filepath.Join(l.dir, test+".trace")
+	began := time.Now()
+	how, err := l.test(ctx, []string{test}, 5*time.Minute, 10*time.Minute, "REMINT_MUTANT_TRACE="+trace)
+	if err != nil {
+		return err
+	}
+	if how.outcome != survived {
+		return fmt.Errorf("%s fails without a mutant (%s)", test, how.outcome)
+	}
+	b, err := os.ReadFile(trace)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it reaches none
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.took[test], l.waited[test] = how.used, time.Since(began)
+	for _, n := range slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(b))))) {
+		i, err := strconv.Atoi(n)
 		if err != nil {
-			return err
+			return fmt.Errorf("the trace of %s is broken: %w", test, err)
 		}
-		if how.outcome != survived {
-			return fmt.Errorf("%s fails without a mutant (%s)", test, how.outcome)
-		}
-		l.took[test], l.waited[test] = how.used, time.Since(began)
-		b, err := os.ReadFile(trace)
-		if err != nil {
-			continue // it reaches none
-		}
-		for _, n := range slices.Compact(slices.Sorted(slices.Values(strings.Fields(string(b))))) {
-			i, err := strconv.Atoi(n)
-			if err != nil {
-				return fmt.Errorf("the trace of %s is broken: %w", test, err)
-			}
-			l.reach[i] = append(l.reach[i], test)
-		}
+		l.reach[i] = append(l.reach[i], test)
 	}
 	return nil
+}
+
+// side does n things, some side by side, and stops at the first error.
+func side(parallel, n int, do func(int) error) error {
+	var next, failed atomic.Int64
+	errs := make([]error, max(parallel, 1))
+	var group sync.WaitGroup
+	for w := range errs {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && failed.Load() == 0; i = int(next.Add(1)) - 1 {
+				if errs[w] = do(i); errs[w] != nil {
+					failed.Add(1)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
 }
 
 // tryAll tries every mutant that has no outcome yet, some at once, and tells done
 // of each.
 func (l *lab) tryAll(ctx context.Context, parallel int, done func(*mutant)) error {
-	work := make(chan int)
-	errs := make([]error, max(parallel, 1))
-	var group sync.WaitGroup
-	for w := range errs {
-		group.Go(func() {
-			for i := range work {
-				if errs[w] == nil {
-					l.s.mutants[i].Outcome, errs[w] = l.try(ctx, i)
-					done(l.s.mutants[i])
-				}
-			}
-		})
-	}
-	began := time.Now()
-	for _, i := range l.order() {
+	began, order := time.Now(), l.order()
+	return side(parallel, len(order), func(at int) (err error) {
+		m := l.s.mutants[order[at]]
 		if l.limit > 0 && time.Since(began) > l.limit {
-			l.s.mutants[i].Outcome = skipped
-			continue
+			m.Outcome = skipped
+			return nil
 		}
-		work <- i
-	}
-	close(work)
-	group.Wait()
-	return errors.Join(errs...)
+		m.Outcome, err = l.try(ctx, order[at])
+		done(m)
+		return err
+	})
 }
 
 // order is what is to be tried, mixed, so that what a run with a limit got to is
@@ -206,7 +216,11 @@ func (l *lab) try(ctx context.Context, i int) (outcome, error) {
 			sum += l.took[tests[n]]
 			n++
 		}
-		how, err := l.test(ctx, tests[:n], "REMINT_MUTANT="+strconv.Itoa(i))
+		var waited time.Duration
+		for _, t := range tests[:n] {
+			waited += l.waited[t]
+		}
+		how, err := l.test(ctx, tests[:n], l.patience+4*sum, longPatience+4*waited, "REMINT_MUTANT="+strconv.Itoa(i))
 		if how.outcome != survived || err != nil {
 			if how.by != "" {
 				l.mu.Lock()
@@ -228,21 +242,18 @@ type result struct {
 	used    time.Duration
 }
 
-// test runs tests until one fails, all pass, or the time is over. What they leave
+// test runs tests until one fails, all pass, or the time is over: work on the
+// processor, wait by the clock. What they leave
 // behind is removed.
-func (l *lab) test(ctx context.Context, tests []string, env string) (result, error) {
+func (l *lab) test(ctx context.Context, tests []string, work, wait time.Duration, env string) (result, error) {
 	tmp, err := os.MkdirTemp(l.dir, "tmp-")
 	if err != nil {
 		return result{}, err
 	}
 	defer os.RemoveAll(tmp)
-	var took, waited time.Duration
-	for _, t := range tests {
-		took, waited = took+l.took[t], waited+l.waited[t]
-	}
-	ctx, cancel := context.WithTimeout(ctx, longPatience+4*max(took, waited))
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -t "$0" && exec "$@"`, strconv.Itoa(int((l.patience + 4*took).Seconds())),
+	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -t "$0" && exec "$@"`, strconv.Itoa(int(math.Ceil(work.Seconds()))),
 		l.binary, "-test.v", "-test.failfast", "-test.parallel=4", "-test.timeout=0", "-test.run=^("+strings.Join(tests, "|")+")$")
 	cmd.Dir = l.s.dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp, env)

@@ -89,7 +89,7 @@ func measure(ctx context.Context, o options, s *schemata, reasons map[string]str
 			return false, fmt.Errorf("%s has a reason for what is not there: %s", o.equivalent, key)
 		}
 	}
-	l, err := newLab(ctx, s)
+	l, err := newLab(ctx, s, o.parallel)
 	if err != nil {
 		return false, err
 	}
