@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/sqlite"
 )
 
 // calls is every call of a journal, by what it is for, on the state of filled.
@@ -339,4 +341,71 @@ func keyList(names ...string) []journal.Key {
 		out = append(out, journal.Key{Name: n})
 	}
 	return out
+}
+
+// A state whose pages are damaged stops for good at the first write that meets
+// them: nothing is written after it, and reads say what it is.
+func TestDamagedPagesStopTheJournal(t *testing.T) {
+	reads := []string{"run", "runs", "records", "secret", "secrets", "unfiled", "credential", "credentials"}
+	writes := []string{"open", "record", "seal", "reseal", "erase", "finish", "bundle", "filed", "close", "acquire"}
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	j := open(t, path)
+	if err := errors.Join(j.Open(t.Context(), journal.Run{ID: "r", PlanID: "p"}), calls["record"](t.Context(), j), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := append(append([]byte{}, good[:4096]...), bytes.Repeat([]byte{0xff}, len(good)-4096)...)
+	for _, first := range writes {
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j := open(t, path)
+		for _, name := range reads {
+			if err := calls[name](t.Context(), j); err == nil || !strings.Contains(err.Error(), "it is damaged: restore it from a backup") {
+				t.Errorf("%s answers %v", name, err)
+			}
+		}
+		for _, name := range []string{first, "record", "open"} {
+			if err := calls[name](t.Context(), j); err == nil || !strings.Contains(err.Error(), "can no longer be trusted by this process") || !strings.Contains(err.Error(), "damaged") {
+				t.Errorf("%s, after %s, answers %v", name, first, err)
+			}
+		}
+		_ = j.Close()
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, bad) {
+			t.Errorf("%s: the damaged state was written to: %v", first, err)
+		}
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path)
+	for _, name := range []string{"run", "record", "records"} {
+		if err := calls[name](t.Context(), j); err != nil {
+			t.Errorf("restored, %s answers %v", name, err)
+		}
+	}
+}
+
+// A path that is none is refused before anything is made.
+func TestPathsThatAreNone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{
+		"": "empty or holds a NUL", filepath.Join(dir, "a\x00b", "state.db"): "empty or holds a NUL", filepath.Join(file, "state.db"): "is not a folder",
+		filepath.Join(file, "below", "state.db"): "the state's folder cannot be", filepath.Join(dir, strings.Repeat("x", 300), "state.db"): "the state's folder cannot be",
+		filepath.Join(dir, strings.Repeat("x", 300)): "the state cannot be",
+	} {
+		if j, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || j != nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%.50q: %v", path, err)
+		}
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("%v was made", list)
+	}
 }
