@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -376,6 +377,41 @@ type crashing struct {
 // Open is a call that leaves the process.
 func (c *crashing) Open(ctx context.Context, r journal.Run) error {
 	return c.write("open", func() error { return c.Journal.Open(ctx, r) })
+}
+
+// read fails a call that only reads when told to.
+func (c *crashing) read(op string) error {
+	w := c.p.e.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.meet(op) != nil {
+		return errors.New("the state cannot be read")
+	}
+	return nil
+}
+
+// Acquire may fail.
+func (c *crashing) Acquire(ctx context.Context, run, holder string, keys []string) ([]journal.Lease, error) {
+	if err := c.read("acquire"); err != nil {
+		return nil, err
+	}
+	return c.Journal.Acquire(ctx, run, holder, keys)
+}
+
+// Records may fail.
+func (c *crashing) Records(ctx context.Context, run, address string) iter.Seq2[journal.Record, error] {
+	if err := c.read("records"); err != nil {
+		return func(yield func(journal.Record, error) bool) { yield(journal.Record{}, err) }
+	}
+	return c.Journal.Records(ctx, run, address)
+}
+
+// Unfiled may fail.
+func (c *crashing) Unfiled(ctx context.Context) iter.Seq2[journal.Bundle, error] {
+	if err := c.read("unfiled"); err != nil {
+		return func(yield func(journal.Bundle, error) bool) { yield(journal.Bundle{}, err) }
+	}
+	return c.Journal.Unfiled(ctx)
 }
 
 // Append is a call that leaves the process.

@@ -24,16 +24,25 @@ type world struct {
 	// retires tells whether it has an operation of its own for that; readOnly, whether
 	// it has none that changes anything.
 	retires, readOnly bool
-	settle            time.Duration
-	accounts          map[string]*account
-	stores            map[string]string
-	reloads           map[string]int
-	notices           []provider.Notice
-	filed             map[string]string // bundle ID to line
-	order             []string          // of filed bundles
-	serial            int
-	faults            []*fault
-	calls             []string
+	// identifies tells whether it names versions by their secret, and writeOnly
+	// whether stores cannot be read back.
+	identifies, writeOnly bool
+	// unopenable is a kind of thing that cannot be reached: provider, store, consumer
+	// or notifier.
+	unopenable string
+	// place and basis are those of probes, if not the usual; detail is what they add.
+	place, detail string
+	basis         lifecycle.Proof
+	settle        time.Duration
+	accounts      map[string]*account
+	stores        map[string]string
+	reloads       map[string]int
+	notices       []provider.Notice
+	filed         map[string]string // bundle ID to line
+	order         []string          // of filed bundles
+	serial        int
+	faults        []*fault
+	calls         []string
 }
 
 // account is one credential at its target.
@@ -75,6 +84,8 @@ const (
 	unclear   = "unclear"
 	panics    = "panics"
 )
+
+var errUnopenable = provider.Errorf(provider.Permanent, "nobody is there")
 
 var errCrashed = errors.New("this process died")
 
@@ -249,6 +260,24 @@ func (t retiring) Retire(ctx context.Context, m provider.Mutation) (provider.App
 	return out, err
 }
 
+// identifying is a target that names a version by its secret.
+type identifying struct{ controlled }
+
+// VersionOf looks the secret up.
+func (t identifying) VersionOf(m secret.Material) (string, error) {
+	id := ""
+	_, err := t.w.call(context.Background(), t.p, "VersionOf", func() {
+		for _, a := range t.w.accounts {
+			for _, v := range a.versions {
+				if v.value == m.Field("private_key").RevealString() {
+					id = v.id
+				}
+			}
+		}
+	})
+	return id, err
+}
+
 // reading is a target that can be read and logged in to, and no more.
 type reading struct {
 	provider.Provider
@@ -300,6 +329,15 @@ func (t target) Probe(ctx context.Context, c provider.Credential, m secret.Mater
 	if kind == unclear {
 		p.Verdict = provider.Unclear
 	}
+	t.w.mu.Lock()
+	defer t.w.mu.Unlock()
+	p.Detail = t.w.detail
+	if t.w.place != "" {
+		p.Endpoint = t.w.place
+	}
+	if t.w.basis != "" {
+		p.Basis = t.w.basis
+	}
 	return p, err
 }
 
@@ -322,7 +360,7 @@ func (t target) Set(ctx context.Context, m provider.Mutation, material secret.Ma
 			a.versions = nil
 		}
 		v := t.w.add(a, m.Label, value)
-		out = provider.Applied{Version: v.id, At: v.created}
+		out = provider.Applied{Version: v.id, At: v.created, Detail: "it was set there"}
 	})
 	if err != nil {
 		return provider.Applied{}, err
@@ -410,6 +448,9 @@ func (s keeper) Put(ctx context.Context, v secret.Value) error {
 func (s keeper) Holds(ctx context.Context, v secret.Value) (bool, error) {
 	holds := false
 	_, err := s.w.call(ctx, s.p, "Holds", func() { holds = s.w.stores[s.key] == v.RevealString() })
+	if err == nil && s.w.writeOnly {
+		err = provider.ErrWriteOnly
+	}
 	return holds, err
 }
 
@@ -472,6 +513,10 @@ func registry(w *world, p *process) *provider.Registry {
 		},
 		Open: func(context.Context, provider.Block) (provider.Provider, error) {
 			switch {
+			case w.unopenable == "provider":
+				return nil, errUnopenable
+			case w.identifies:
+				return identifying{controlled{target{w, p}}}, nil
 			case w.readOnly:
 				return reading{target{w, p}}, nil
 			case w.retires:
@@ -483,9 +528,22 @@ func registry(w *world, p *process) *provider.Registry {
 		},
 	})
 	r.AddStore(provider.StoreDefinition{Name: "mem", Schema: str("key", false), Open: func(_ context.Context, b provider.Block) (provider.Store, error) {
+		if w.unopenable == "store" {
+			return nil, errUnopenable
+		}
 		return keeper{w, p, b.Attrs.String("key")}, nil
 	}})
-	r.AddConsumer(provider.ConsumerDefinition{Name: "mem", Open: func(context.Context, provider.Block) (provider.Consumer, error) { return reader{w, p}, nil }})
-	r.AddNotifier(provider.NotifierDefinition{Name: "mem", Open: func(context.Context, provider.Block) (provider.Notifier, error) { return teller{w, p}, nil }})
+	r.AddConsumer(provider.ConsumerDefinition{Name: "mem", Open: func(context.Context, provider.Block) (provider.Consumer, error) {
+		if w.unopenable == "consumer" {
+			return nil, errUnopenable
+		}
+		return reader{w, p}, nil
+	}})
+	r.AddNotifier(provider.NotifierDefinition{Name: "mem", Open: func(context.Context, provider.Block) (provider.Notifier, error) {
+		if w.unopenable == "notifier" {
+			return nil, errUnopenable
+		}
+		return teller{w, p}, nil
+	}})
 	return r
 }
