@@ -216,6 +216,9 @@ func TestVerifyAcrossTiles(t *testing.T) {
 		head, err := Checkpoint(w.dir)
 		must(t, err)
 		kept = append(kept, head)
+		if r := w.verify(t); hasCode(r, CodeLedger) || hasCode(r, CodeRoot) || r.Head.Size != uint64(part[1]) { // the run is open
+			t.Fatalf("%d leaves: %v", part[1], r.Findings)
+		}
 	}
 	for i, head := range kept {
 		w.kept = head

@@ -8,6 +8,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/verify"
 )
 
 const once = "retry {\n attempts = 1\n }\n"
@@ -48,7 +49,7 @@ func TestAStateThatCannotBeRead(t *testing.T) {
 	p := e.process()
 	defer p.close()
 	e.w.fail(fault{op: "records"})
-	if docs, err := executor.Kept(p.ctx, p.x.Journal, e.run); err == nil || docs != nil {
+	if docs, _, err := executor.Kept(p.ctx, p.x.Journal, e.run); err == nil || docs != nil {
 		t.Errorf("approvals were read: %v", docs)
 	}
 	e.w.fail(fault{op: "open", kind: permanent})
@@ -144,7 +145,9 @@ func TestWhatEvidenceSays(t *testing.T) {
 	t.Parallel()
 	e := start(t, setup{})
 	e.plan()
-	e.apply(func(_ *process, j *executor.Job) { j.Verified = lifecycle.AAL2 })
+	e.apply(func(_ *process, j *executor.Job) {
+		j.Verified = verify.Outcome{Identity: "carol", Strength: lifecycle.AAL2}
+	})
 	said := e.evidence()
 	for want, is := range map[string]bool{`"strength":"aal2"`: true, "a claim, not verified": false, "it was set there": true, "no approval was required": true} {
 		if strings.Contains(said, want) != is {

@@ -251,7 +251,8 @@ func (l *lab) test(ctx context.Context, tests []string, work, wait time.Duration
 		return result{}, err
 	}
 	defer os.RemoveAll(tmp)
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	whole := ctx
+	ctx, cancel := context.WithTimeout(whole, wait)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -t "$0" && exec "$@"`, strconv.Itoa(int(math.Ceil(work.Seconds()))),
 		l.binary, "-test.v", "-test.failfast", "-test.parallel=4", "-test.timeout=0", "-test.run=^("+strings.Join(tests, "|")+")$")
@@ -279,6 +280,9 @@ func (l *lab) test(ctx context.Context, tests []string, work, wait time.Duration
 	}
 	err = cmd.Wait()
 	_ = end() // children that outlived it
+	if whole.Err() != nil {
+		return result{}, whole.Err()
+	}
 	r.used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {

@@ -17,8 +17,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -33,7 +35,9 @@ func main() {
 	flag.DurationVar(&o.limit, "for", 0, "try a fair sample for this long in each package")
 	flag.BoolVar(&o.list, "list", false, "list the mutants and try none")
 	flag.Parse()
-	ok, err := run(context.Background(), o, flag.Args())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ok, err := run(ctx, o, flag.Args())
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 	}
@@ -109,6 +113,9 @@ func measure(ctx context.Context, o options, s *schemata, reasons map[string]str
 	err = l.tryAll(ctx, o.parallel, func(m *mutant) {
 		mu.Lock()
 		defer mu.Unlock()
+		if m.Outcome == untried {
+			return
+		}
 		fmt.Fprintf(os.Stderr, "%s\t%s\n", m.Outcome, m.Key)
 		if m.Outcome == killed || m.Outcome == timedOut {
 			kept[m.Key] = true
