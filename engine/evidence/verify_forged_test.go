@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"encoding/base64"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -293,5 +294,47 @@ func TestVerifyEntriesExchanged(t *testing.T) {
 	}
 	if !codes[CodeRoot] || !codes[CodeCheckpoint] || !codes[CodeLedger] {
 		t.Errorf("%v", codes)
+	}
+}
+
+// What lies where only remint's belongs is named, up to as much as anybody reads.
+func TestVerifyNamesWhatIsNotOurs(t *testing.T) {
+	w := newForgery().file(t)
+	must(t, os.WriteFile(w.path("stray"), nil, 0o644))
+	must(t, os.Mkdir(w.path(".hidden"), 0o755))
+	must(t, os.WriteFile(w.path("r1/.x.sigstore.jsonl"), nil, 0o644))
+	var got []string
+	for _, f := range w.verify(t).Findings {
+		got = append(got, string(f.Code)+" "+f.File)
+	}
+	if d := cmp.Diff([]string{"file .hidden", "file r1/.x.sigstore.jsonl", "file stray"}, got); d != "" {
+		t.Error(d)
+	}
+	for i := range maxFindings {
+		must(t, os.WriteFile(w.path(fmt.Sprintf("stray-%d", i)), nil, 0o644))
+	}
+	if r := w.verify(t); len(r.Findings) != maxFindings || r.More != 3 || r.Sound() {
+		t.Errorf("%d findings and %d more", len(r.Findings), r.More)
+	}
+}
+
+// A head kept elsewhere that is damaged is said to be, and the ledger is still read; with no
+// ledger at all, one over nothing holds.
+func TestVerifyAKeptHeadThatIsDamaged(t *testing.T) {
+	w := newForgery().file(t)
+	w.kept = []byte("not a checkpoint\n")
+	if r := w.verify(t); len(r.Findings) != 1 || r.Findings[0].Code != CodeCheckpoint || !strings.Contains(r.Findings[0].Message, "the checkpoint kept elsewhere is damaged") || r.Head.Size != 5 {
+		t.Errorf("%+v", r)
+	}
+	w.dir = t.TempDir()
+	if r := w.verify(t); len(r.Findings) != 1 || r.Findings[0].Code != CodeCheckpoint {
+		t.Errorf("no ledger: %v", r.Findings)
+	}
+	root := base64.StdEncoding.EncodeToString(rfc6962.DefaultHasher.EmptyRoot())
+	var err error
+	w.kept, err = note.Sign(&note.Note{Text: w.ledger.Name() + "\n0\n" + root + "\n"}, w.key)
+	must(t, err)
+	if r := w.verify(t); !r.Sound() {
+		t.Errorf("no ledger, and nothing was kept: %v", r.Findings)
 	}
 }
