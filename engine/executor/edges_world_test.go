@@ -327,7 +327,7 @@ func TestTheHeldOneIsNamed(t *testing.T) {
 	e.plan()
 	first := e.process()
 	defer first.close()
-	if _, err := first.journal.Acquire(first.ctx, "run-0", "bob", []string{"mem-1 mem_password b"}); err != nil {
+	if _, err := first.journal.Acquire(first.ctx, "run-0", "bob", []journal.Key{{Name: "mem-1 mem_password b"}}); err != nil {
 		t.Fatal(err)
 	}
 	if out := e.apply(); out.Result != nil || !strings.Contains(out.diags.Err().Error(), "credential.mem_password.b is being reset") {
