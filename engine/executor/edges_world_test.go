@@ -7,6 +7,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/verify"
 )

@@ -391,7 +391,7 @@ func (c *crashing) read(op string) error {
 }
 
 // Acquire may fail.
-func (c *crashing) Acquire(ctx context.Context, run, holder string, keys []string) ([]journal.Lease, error) {
+func (c *crashing) Acquire(ctx context.Context, run, holder string, keys []journal.Key) ([]journal.Lease, error) {
 	if err := c.read("acquire"); err != nil {
 		return nil, err
 	}
@@ -407,11 +407,11 @@ func (c *crashing) Records(ctx context.Context, run, address string) iter.Seq2[j
 }
 
 // Unfiled may fail.
-func (c *crashing) Unfiled(ctx context.Context) iter.Seq2[journal.Bundle, error] {
+func (c *crashing) Unfiled(ctx context.Context, run string) iter.Seq2[journal.Bundle, error] {
 	if err := c.read("unfiled"); err != nil {
 		return func(yield func(journal.Bundle, error) bool) { yield(journal.Bundle{}, err) }
 	}
-	return c.Journal.Unfiled(ctx)
+	return c.Journal.Unfiled(ctx, run)
 }
 
 // Append is a call that leaves the process.
