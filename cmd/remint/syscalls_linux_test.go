@@ -15,7 +15,6 @@ func onFile(name string, fd int) systemCall       { return systemCall{name, fd, 
 func onPath(name string, path int) systemCall     { return systemCall{name, -1, -1, path} }
 func inFolder(name string, folder int) systemCall { return systemCall{name, -1, folder, folder + 1} }
 func (c systemCall) writes() bool                 { return c.name == "write" || c.name == "pwrite" }
-func (c systemCall) changesName() bool            { return c.path >= 0 && c.name != "execve" }
 func (c systemCall) makes() bool {
 	return c.name == "open" || c.name == "mkdir" || c.name == "link" || c.name == "symlink" || c.name == "rename" || c.name == "fallocate"
 }

@@ -32,7 +32,7 @@ func (w *watcher) start(env []string, args ...string) (string, int, error) {
 		return "", 0, err
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "trap")
-	defer unix.Close(pair[0])
+	defer func() { _ = unix.Close(pair[0]) }()
 	var out bytes.Buffer
 	cmd := exec.Command(exe, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = w.dir, &out, &out, []*os.File{theirs}
@@ -50,7 +50,7 @@ func (w *watcher) start(env []string, args ...string) (string, int, error) {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		defer unix.Close(listener)
+		defer func() { _ = unix.Close(listener) }()
 		w.serve(listener)
 	}()
 	err = cmd.Wait()

@@ -88,8 +88,8 @@ func emptyDir(dir string) (path string, mode fs.FileMode, err error) {
 	if path, err = filepath.Abs(dir); err != nil {
 		return "", 0, err
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
