@@ -153,7 +153,7 @@ func (t *trial) judge(ctx context.Context) {
 		}
 	}
 	targets := fleet.New(t.engine.opts.Registry)
-	defer targets.Close()
+	defer func() { _ = targets.Close() }() // mocked: there is nothing that could fail
 	p := &planner.Planner{
 		Workspace: w, Fleet: targets, Policies: policies, Known: known,
 		Events: event.Discard, Now: func() time.Time { return t.now }, Parallelism: t.engine.opts.Parallelism,

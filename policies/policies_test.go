@@ -119,7 +119,7 @@ func TestParametersAreDigested(t *testing.T) {
 func TestParametersAreUsed(t *testing.T) {
 	l := library(t)
 	var rego strings.Builder
-	_ = fs.WalkDir(FS, ".", func(name string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(FS, ".", func(name string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(name, ".rego") {
 			b, _ := fs.ReadFile(FS, name)
 			rego.Write(b)

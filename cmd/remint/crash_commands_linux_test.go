@@ -108,7 +108,7 @@ func (v verbCase) broken(c *crash, way, op string) error {
 
 // tidy checks that nothing half made was left behind.
 func (c *crash) tidy() error {
-	return filepath.WalkDir(c.dir, func(path string, d os.DirEntry, err error) error {
+	return filepath.WalkDir(c.dir, func(path string, _ os.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".remint-tmp") && !strings.Contains(path, "/ledger/tile/") { // no secret, and no part of it
 			err = fmt.Errorf("%s was left behind", path)
 		}

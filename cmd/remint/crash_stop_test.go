@@ -45,7 +45,7 @@ func (c *crash) overtaken(at string, args ...string) (string, int) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	<-ended
+	_ = <-ended // how it ended is in its state
 	code := first.ProcessState.ExitCode()
 	fmt.Fprintf(&c.trail, "$ remint %s (%s): exit %d\n%s\n", strings.Join(args, " "), at, code, out.String())
 	if problem != "" {

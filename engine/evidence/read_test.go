@@ -83,7 +83,10 @@ func TestShow(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	n := 0
-	for range Show(w.dir, "r1") {
+	for _, err := range Show(w.dir, "r1") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		if n++; n == 3 {
 			break
 		}

@@ -30,7 +30,7 @@ type recordFile struct {
 	// whether the last step's answer ends the reset.
 	asked asked
 	// over is set by a reset record after which nothing can come.
-	over bool
+	over  bool
 	ended bool
 	// opened and closed are the run's own records.
 	opened, closed *Run

@@ -52,14 +52,18 @@ type target struct {
 	world World
 }
 
+// Identity is the block's own name.
 func (t target) Identity(context.Context) (string, error) { return "mocked:" + t.name, nil }
 
+// Inspect asks the world.
 func (t target) Inspect(_ context.Context, c provider.Credential) (provider.Observation, error) {
 	return t.world(c)
 }
 
+// Probe is never wanted: a plan logs in nowhere.
 func (t target) Probe(context.Context, provider.Credential, secret.Material) (provider.Probe, error) {
 	return provider.Probe{}, errMocked
 }
 
+// Close has nothing to let go of.
 func (t target) Close() error { return nil }

@@ -211,7 +211,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x0b{\"parts\": 1}\x00\x00\x00\x02{}"))
 	f.Add([]byte("\x00\x00\x00\x10{\"allowed\": true}"))
 	f.Add([]byte("\xff\xff\xff\xff"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(_ *testing.T, b []byte) {
 		c := newWire(bytes.NewReader(b), nil)
 		var r reply
 		if err := c.read(&r); err != nil {

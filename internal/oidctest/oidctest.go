@@ -163,8 +163,11 @@ func (s *Server) Token(l Login) (string, error) {
 		Token string `json:"id_token"`
 		Error string `json:"error_description"`
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Token == "" {
-		return "", fmt.Errorf("no token: %s %s %v", resp.Status, answer.Error, err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", fmt.Errorf("no token: %s: %w", resp.Status, err)
+	}
+	if answer.Token == "" {
+		return "", fmt.Errorf("no token: %s %s", resp.Status, answer.Error)
 	}
 	return answer.Token, nil
 }
