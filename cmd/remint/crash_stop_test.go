@@ -30,8 +30,11 @@ func (c *crash) overtaken(at string, args ...string) (string, int) {
 	if err := first.Start(); err != nil {
 		return err.Error(), -2
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- first.Wait() }()
+	ended := make(chan struct{}, 1)
+	go func() {
+		_ = first.Wait() // how it ended is in its state
+		ended <- struct{}{}
+	}()
 	problem := ""
 	for still := true; still && ctx.Err() == nil; {
 		switch {
@@ -45,7 +48,7 @@ func (c *crash) overtaken(at string, args ...string) (string, int) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	_ = <-ended // how it ended is in its state
+	<-ended
 	code := first.ProcessState.ExitCode()
 	fmt.Fprintf(&c.trail, "$ remint %s (%s): exit %d\n%s\n", strings.Join(args, " "), at, code, out.String())
 	if problem != "" {
