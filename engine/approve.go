@@ -88,7 +88,8 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	return &SignedApproval{Approver: who, Trust: file.Plan.Trust, Approval: a, Document: doc}, diags
 }
 
-// unspent refuses a plan that the state knows to be applied.
+// unspent refuses a plan that the state knows to be applied. One whose run is open
+// may be approved: resume asks for approvals again.
 func (e *Engine) unspent(ctx context.Context, w *config.Workspace, file *plan.File) diag.Diagnostics {
 	unknown := func(diags diag.Diagnostics) diag.Diagnostics {
 		return diag.Diagnostics{}.Warnf("Whether the plan is spent is not known", "%s", diags[0].Detail)
@@ -106,7 +107,7 @@ func (e *Engine) unspent(ctx context.Context, w *config.Workspace, file *plan.Fi
 		return unknown(diag.Errored(0, "", "%s.", err))
 	}
 	for _, run := range runs {
-		if run.PlanID == file.ID {
+		if run.PlanID == file.ID && !run.ClosedAt.IsZero() {
 			return diag.Errored(diag.ExitStale, "The plan is spent", "It was applied in run %s, and a plan is applied once. Plan again. (`remint runs %s` shows what became of it.)", run.ID, run.ID)
 		}
 	}
