@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -73,6 +74,11 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 		return nil, diags.Errorf("Not an approver's key", "%s has the public half of %s. Its approval would not count.", where, r.Key)
 	}
 	now := e.opts.Now().UTC().Truncate(time.Second)
+	if i := slices.IndexFunc(w.Approvers, func(x config.Approver) bool { return x.Name == who }); i >= 0 && file.Plan.TrustChange == nil {
+		if ended := w.Approvers[i].Ended(now); ended != "" {
+			return nil, diags.Errorf("A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", who, ended)
+		}
+	}
 	a := evidence.Approval{
 		PlanID: file.ID, PlanDigest: file.Digest, PolicyDigest: file.Plan.PolicyDigest, TrustDigest: file.Plan.TrustDigest,
 		Targets: gate.Targets(file), Decision: evidence.Approve, Approver: who, Comment: r.Comment,

@@ -141,7 +141,8 @@ func (l *loader) bindApprovers() {
 // same reports whether two blocks are about one person with one key.
 func (a Approver) same(b Approver) bool {
 	sorted := func(s []string) []string { return slices.Compact(slices.Sorted(slices.Values(s))) }
-	return a.PublicKey == b.PublicKey && slices.Equal(sorted(a.Groups), sorted(b.Groups)) && slices.Equal(sorted(a.Identities), sorted(b.Identities))
+	return a.PublicKey == b.PublicKey && slices.Equal(sorted(a.Groups), sorted(b.Groups)) && slices.Equal(sorted(a.Identities), sorted(b.Identities)) &&
+		a.NotAfter.Equal(b.NotAfter) && a.RevokedAt.Equal(b.RevokedAt)
 }
 
 // bindVerifiers makes the base's verifiers the only ones.

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
@@ -84,6 +85,19 @@ func (l *loader) libraryParameters(b *hclsyntax.Block) {
 	}
 }
 
+// instant reads an attribute that is a time; zero where there is none.
+func (l *loader) instant(b *hclsyntax.Block, got map[string]any, name string) time.Time {
+	text, _ := got[name].(string)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		l.fault(b.Body.Attributes[name].Expr.Range(), "Not a time", "%s is written like 2026-12-24T00:00:00Z.", name)
+	}
+	return t
+}
+
 // loadApprovers reads the approver blocks.
 func (l *loader) loadApprovers() {
 	keysSeen := map[string]string{}
@@ -93,11 +107,13 @@ func (l *loader) loadApprovers() {
 		}
 		l.noBlocks(b.Body, "An approver")
 		got := l.simple(b.Body, b, "An approver", attr("public_key", provider.String, true),
-			attr("groups", provider.StringList, false), attr("identities", provider.StringList, false))
+			attr("groups", provider.StringList, false), attr("identities", provider.StringList, false),
+			attr("not_after", provider.String, false), attr("revoked_at", provider.String, false))
 		a := Approver{Name: b.Labels[0], Range: rangeOf(b)}
 		a.PublicKey, _ = got["public_key"].(string)
 		a.Groups, _ = got["groups"].([]string)
 		a.Identities, _ = got["identities"].([]string)
+		a.NotAfter, a.RevokedAt = l.instant(b, got, "not_after"), l.instant(b, got, "revoked_at")
 		if a.PublicKey != "" {
 			at := b.Body.Attributes["public_key"].Expr.Range()
 			der, problem := publicKey(a.PublicKey)

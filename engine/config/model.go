@@ -105,7 +105,22 @@ type Approver struct {
 	PublicKey  string
 	Groups     []string
 	Identities []string
-	Range      diag.Range
+	// NotAfter and RevokedAt end the key; zero where nothing does. From then on it
+	// counts for nothing, whenever what it signed says that it was signed: who has a
+	// stolen key can date it back.
+	NotAfter, RevokedAt time.Time
+	Range               diag.Range
+}
+
+// Ended says why the key counts for nothing at now; "" if it does count.
+func (a Approver) Ended(now time.Time) string {
+	switch {
+	case !a.RevokedAt.IsZero() && !now.Before(a.RevokedAt):
+		return "was revoked at " + a.RevokedAt.UTC().Format(time.RFC3339)
+	case !a.NotAfter.IsZero() && now.After(a.NotAfter):
+		return "was not to be used after " + a.NotAfter.UTC().Format(time.RFC3339)
+	}
+	return ""
 }
 
 // Enforcement is what a denial of a policy source means.

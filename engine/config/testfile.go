@@ -238,12 +238,7 @@ func (l *loader) testApproval(b *hclsyntax.Block) *TestApproval {
 		ApprovedBy: got.Strings("approved_by"), Identity: got.String("identity"), Operator: got.String("operator"),
 		Strength: got.String("strength"), Unattended: got.Bool("unattended"),
 	}
-	if now := got.String("now"); now != "" {
-		var err error
-		if a.Now, err = time.Parse(time.RFC3339, now); err != nil {
-			l.fault(b.Body.Attributes["now"].Expr.Range(), "Not a time", "now is written like 2026-12-24T00:00:00Z.")
-		}
-	}
+	a.Now = l.instant(b, map[string]any{"now": got.String("now")}, "now")
 	return a
 }
 

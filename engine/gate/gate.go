@@ -58,9 +58,24 @@ type Answer struct {
 	Ignored []string
 	// Rejections are sentences about people who said no; any of them blocks.
 	Rejections []string
+	// Needs are the approvals that are asked, met or not, in the plan's order.
+	Needs []Need
 	// Missing are sentences about what is not there yet, with what to do.
 	Missing []string
 }
+
+// Need is one requirement of approvals, and how far it is met.
+type Need struct {
+	plan.Approvals
+	// Got of Want count; Want is more than Count where one more is asked, and Why says why.
+	Got, Want int
+	Why       string
+	// May names who could give one that is missing.
+	May []string
+}
+
+// Met reports whether enough have approved.
+func (n Need) Met() bool { return n.Got >= n.Want }
 
 // Passed reports whether nothing stands in the way.
 func (a Answer) Passed() bool { return len(a.Missing) == 0 && len(a.Rejections) == 0 }
@@ -92,8 +107,9 @@ func Ask(q Question) Answer {
 	}
 	req := q.Requirements
 	for _, need := range req.Approvals {
-		if s := q.missing(need, out.Approvals); s != "" {
-			out.Missing = append(out.Missing, s)
+		n := q.need(need, out.Approvals)
+		if out.Needs = append(out.Needs, n); !n.Met() {
+			out.Missing = append(out.Missing, n.missing())
 		}
 	}
 	out.Missing = append(out.Missing, q.unverified()...)
@@ -121,7 +137,10 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 			continue
 		}
 		signed := *found
+		ended := a.Ended(q.Now)
 		switch {
+		case ended != "":
+			return nobody, signed, a.Name + "'s key " + ended
 		case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
 			return nobody, signed, "it is for another plan"
 		case signed.PolicyDigest != f.Plan.PolicyDigest:
@@ -163,53 +182,65 @@ func (q Question) signedBy(key crypto.PublicKey) bool {
 	})
 }
 
-// missing says what one requirement still lacks, "" if nothing. While one of the
-// approvers could be the requester, one more is asked.
-func (q Question) missing(need plan.Approvals, have []Approval) string {
-	want, why := need.Count, ""
-	got, stranger := 0, ""
+// need counts what one requirement has. While one of the approvers could be the
+// requester, one more is asked.
+func (q Question) need(need plan.Approvals, have []Approval) Need {
+	out := Need{Approvals: need, Want: need.Count}
+	stranger := ""
 	for _, a := range have {
 		if inGroup(a.Approver, need.Group) {
-			if got++; !q.told(a.Approver) {
+			if out.Got++; !q.told(a.Approver) {
 				stranger = a.Approver.Name
 			}
 		}
 	}
 	switch {
-	case want == 0, q.Anyone:
+	case out.Want == 0, q.Anyone:
 	case q.Verified.Level() == lifecycle.None:
-		want++
-		why = ", one of them because the requester is not verified and could be among the approvers"
+		out.Want++
+		out.Why = "one of them because the requester is not verified and could be among the approvers"
 	case stranger != "":
-		want++
-		why = fmt.Sprintf(", one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(q.Verified.Identity))
+		out.Want++
+		out.Why = fmt.Sprintf("one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(q.Verified.Identity))
 	}
-	if got >= want {
-		return ""
+	if out.Met() {
+		return out
 	}
-	var who []string
 	for _, a := range q.Approvers {
 		used := slices.ContainsFunc(have, func(h Approval) bool { return h.Approver.Name == a.Name })
 		barred := slices.ContainsFunc(slices.Concat(q.Operators, q.Verified.Requesters(), []string{q.File.Plan.Requester}), func(who string) bool { return Is(a, who) })
-		if !used && !barred && inGroup(a, need.Group) {
-			who = append(who, a.Name)
+		if !used && !barred && inGroup(a, need.Group) && a.Ended(q.Now) == "" {
+			out.May = append(out.May, a.Name)
 		}
 	}
+	return out
+}
+
+// missing is what a need lacks, as a sentence with what to do.
+func (n Need) missing() string {
 	scope := "the whole plan"
-	if n := len(need.Addresses); n == 1 {
-		scope = need.Addresses[0]
-	} else if n > 1 {
-		scope = fmt.Sprintf("%s and %d more", need.Addresses[0], n-1)
+	if many := len(n.Addresses); many == 1 {
+		scope = n.Addresses[0]
+	} else if many > 1 {
+		scope = fmt.Sprintf("%s and %d more", n.Addresses[0], many-1)
 	}
 	group := ""
-	if need.Group != "" {
-		group = " from the group " + need.Group
+	if n.Group != "" {
+		group = " from the group " + n.Group
 	}
-	text := fmt.Sprintf("%d of %d approvals%s for %s (%d missing%s).", got, want, group, scope, want-got, why)
-	if len(who) == 0 {
+	why := n.Why
+	if why != "" {
+		why = ", " + why
+	}
+	text := fmt.Sprintf("%d of %d approvals%s for %s (%d missing%s).", n.Got, n.Want, group, scope, n.Want-n.Got, why)
+	if len(n.May) == 0 {
 		return text + " Nobody who could give one is declared: add approver blocks."
 	}
-	return text + " Who may: " + strings.Join(who, ", ") + "."
+	text += " Who may: " + strings.Join(n.May, ", ")
+	if len(n.May) < n.Want-n.Got {
+		text += "; that is too few, so declare more"
+	}
+	return text + "."
 }
 
 // unverified says who still has to be verified: the requester, and each subject

@@ -52,6 +52,12 @@ func (b *Base) named() map[string]string {
 		if id := sorted(a.Identities); len(id) > 0 {
 			text += ", identities " + strings.Join(id, " ")
 		}
+		if a.NotAfter != "" {
+			text += ", not after " + a.NotAfter
+		}
+		if a.RevokedAt != "" {
+			text += ", revoked at " + a.RevokedAt
+		}
 		out["approver "+a.Name] = text
 	}
 	for _, p := range b.Policies {

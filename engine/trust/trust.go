@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -42,6 +43,8 @@ type Approver struct {
 	PublicKey  string   `json:"public_key"`
 	Groups     []string `json:"groups"`
 	Identities []string `json:"identities"`
+	NotAfter   string   `json:"not_after,omitempty"`
+	RevokedAt  string   `json:"revoked_at,omitempty"`
 }
 
 // Policy is a policy source; Digest covers the modules in it.
@@ -63,7 +66,7 @@ type Part struct {
 func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 	b := &Base{Signer: signer, Seal: slices.Sorted(slices.Values(w.Settings.SealRecipients))}
 	for _, a := range w.Approvers {
-		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities})
+		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities, written(a.NotAfter), written(a.RevokedAt)})
 	}
 	for _, p := range w.Policies {
 		b.Policies = append(b.Policies, Policy{p.Name, string(p.Enforcement), policies[p.Name]})
@@ -111,11 +114,27 @@ func (b *Base) normal() *Base {
 	n := *b
 	n.Approvers = make([]Approver, len(b.Approvers))
 	for i, a := range b.Approvers {
-		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities)}
+		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities), a.NotAfter, a.RevokedAt}
 	}
 	n.Policies, n.Seal = orEmpty(b.Policies), orEmpty(b.Seal)
 	n.Providers, n.Notifiers, n.Verifiers, n.Commands = orEmpty(b.Providers), orEmpty(b.Notifiers), orEmpty(b.Verifiers), orEmpty(b.Commands)
 	return &n
+}
+
+// written is a time as a base keeps it, "" for none; read is its inverse.
+func written(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func read(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 func sorted(s []string) []string { return orEmpty(slices.Compact(slices.Sorted(slices.Values(s)))) }
@@ -153,7 +172,7 @@ func Kept(doc []byte, digest string) (*Base, error) {
 func (b *Base) People() []config.Approver {
 	out := make([]config.Approver, len(b.Approvers))
 	for i, a := range b.Approvers {
-		out[i] = config.Approver{Name: a.Name, PublicKey: a.PublicKey, Groups: a.Groups, Identities: a.Identities}
+		out[i] = config.Approver{Name: a.Name, PublicKey: a.PublicKey, Groups: a.Groups, Identities: a.Identities, NotAfter: read(a.NotAfter), RevokedAt: read(a.RevokedAt)}
 	}
 	return out
 }
