@@ -147,6 +147,7 @@ func (p *process) talk(ctx context.Context, b bound, send func(*wire) error, rec
 // collector does not look, and runs into address zero.
 var starved = []string{
 	"out of memory", "cannot allocate memory", "failed to reserve", "failed to create new OS thread", "pthread_create failed", "SIGSEGV: segmentation violation",
+	"ThreadSanitizer failed to allocate", // as the race detector says it
 }
 
 // epitaph says why it died by itself.
