@@ -41,8 +41,16 @@ func (l *loader) differs(what string, here, there diag.Range, exit diag.Exit) {
 	l.refuse(hclRange(here), exit, "Not what the trust base says", "%s is not what the trust base says at %s:%d.%s", what, there.Filename, there.Start.Line, merge)
 }
 
+// same reports whether two blocks lead to one state.
+func (s *SharedState) same(other *SharedState) bool {
+	if s == nil || other == nil {
+		return s == other
+	}
+	return s.URL.Equal(other.URL) && s.Schema == other.Schema
+}
+
 // bindSettings takes over who signs evidence, for whom secrets are sealed, and
-// where the base says that state and evidence lie.
+// where the base says that state, evidence and the log of decisions lie.
 func (l *loader) bindSettings() {
 	base := l.opts.Base
 	if base == nil {
@@ -54,10 +62,13 @@ func (l *loader) bindSettings() {
 		same bool
 		take func()
 	}{
-		{"state", s.StatePath.Written == b.StatePath.Written, func() { s.StatePath = b.StatePath }},
+		{"state", s.StatePath.Written == b.StatePath.Written && s.SharedState.same(b.SharedState),
+			func() { s.StatePath, s.SharedState = b.StatePath, b.SharedState }},
 		{"evidence", s.EvidenceDir.Written == b.EvidenceDir.Written && s.SignerKey.Written == b.SignerKey.Written,
 			func() { s.EvidenceDir, s.SignerKey = b.EvidenceDir, b.SignerKey }},
 		{"seal", slices.Equal(s.SealRecipients, b.SealRecipients), func() { s.SealRecipients, s.SealIdentities = b.SealRecipients, b.SealIdentities }},
+		{"decision_log", s.DecisionLog.Written == b.DecisionLog.Written,
+			func() { s.DecisionLog, l.decisionLogAt = b.DecisionLog, base.declared["decision_log"] }},
 	} {
 		here, said := l.ws.declared[part.name]
 		there, bound := base.declared[part.name]
@@ -66,6 +77,8 @@ func (l *loader) bindSettings() {
 			l.differs("The block "+part.name, diag.RangeOf(here), diag.RangeOf(there), diag.ExitError)
 		case said && !bound && part.name == "seal":
 			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base seals secrets for nobody else, and whoever is named here could read them.%s", merge)
+		case said && !bound && part.name == "state" && !part.same && len(base.Credentials) > 0:
+			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base, which is of this workspace, keeps its state in %s; another one knows nothing of what was done.%s", quoted(b.StatePath.Written), merge)
 		case bound && !said:
 			part.take()
 		}

@@ -26,6 +26,8 @@ provider "htpasswd" "site" { file = "site" }
 notifier "webhook" "soc" { url = "https://soc" }
 allow "command" { command = ["/bin/echo"] }
 remint {
+  state "postgresql" { url = var.admin }
+  decision_log { path = "decisions.jsonl" }
   evidence {
     directory = "evidence"
   }
@@ -96,6 +98,10 @@ func TestBoundRefuses(t *testing.T) {
 		"command":            {change("/bin/true", "/bin/sh"), "Consumer command.c of credential.htpasswd_user.ann is in no credential", 1},
 		"evidence":           {change(`directory = "evidence"`, `directory = "elsewhere"`), "The block evidence is not what the trust base says", 1},
 		"signer":             {change(`directory = "evidence"`, "signer \"key\" { path = \"keys/other.pem\" }"), "The block evidence is not what the trust base says", 1},
+		"state elsewhere":    {change("{ url = var.admin }", `{ url = "postgres://evil" }`), "The block state is not what the trust base says", 1},
+		"state's schema":     {change("{ url = var.admin }", "{\n  url = var.admin\n  schema = \"mine\"\n}"), "The block state is not what the trust base says", 1},
+		"state in a file":    {change(`"postgresql" { url = var.admin }`, `"sqlite" {}`), "The block state is not what the trust base says", 1},
+		"decision log":       {change("decisions.jsonl", "elsewhere.jsonl"), "The block decision_log is not what the trust base says", 1},
 		"seal":               {change("remint {", "remint {\n  seal { recipients = [\"age1x\"] }"), "whoever is named here could read them", 1},
 		"a secret shown":     {change("sensitive = true", "sensitive = false") + "\ncredential \"htpasswd_user\" \"b\" {\n  provider = htpasswd.site\n  user = \"b\"\n  owner = var.admin\n}\n", "owner would show it", 1},
 	} {
@@ -149,6 +155,9 @@ func TestBoundAllows(t *testing.T) {
 			if len(w.Approvers) != 1 || w.Approvers[0].Name != "alice" {
 				t.Errorf("approvers: %+v", w.Approvers)
 			}
+			if s := w.Settings; s.SharedState == nil || s.SharedState.URL.RevealString() != "postgres://admin:hunter2@db/x" || s.DecisionLog.Absolute != filepath.Join(w.Dir, "decisions.jsonl") {
+				t.Errorf("state and log: %+v", s)
+			}
 			p := w.Policies[0]
 			if !p.Bound || p.Name != "house" || strings.HasPrefix(p.Path.Absolute, w.Dir) {
 				t.Errorf("policy: %+v", p)
@@ -172,6 +181,27 @@ func TestBoundAllows(t *testing.T) {
 	w, _ := bind(t, boundBase, raised(boundBase), false)
 	if diff := cmp.Diff("", w.Providers["postgresql.main"].Environment); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The state of a base that says nothing of it is the default one, unless the base is
+// of another workspace.
+func TestBoundState(t *testing.T) {
+	const judges = "provider \"htpasswd\" \"site\" { file = \"site\" }\n"
+	const own = judges + "credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n}\n"
+	const elsewhere = "remint {\n  state \"sqlite\" { path = \"other.db\" }\n}\n"
+	const same = "remint {\n  state \"sqlite\" {}\n}\n"
+	for name, row := range map[string]struct{ base, text, want string }{
+		"elsewhere":            {own, own + elsewhere, "keeps its state in"},
+		"the same":             {own, own + same, ""},
+		"of another workspace": {judges, own + elsewhere, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, diags := bind(t, row.base, row.text, false)
+			if err := diags.Err(); (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+				t.Error(err)
+			}
+		})
 	}
 }
 
