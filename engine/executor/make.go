@@ -31,14 +31,14 @@ func (r *reset) verify() (entry, error) {
 		switch {
 		case a.Address == "":
 			by = append(by, a.Verifier)
-		case a.Address == r.address && verify.Same(a.Identity, r.Plan.Subject):
+		case a.Address == r.address && slices.ContainsFunc(r.Plan.Subjects(), func(who string) bool { return verify.Same(a.Identity, who) }):
 			e.fact("subject_verified", "%s by %s at %s", a.Identity, a.Verifier, a.Strength)
 		}
 	}
 	if len(by) > 0 {
 		e.fact("verifiers", "%s", strings.Join(by, ", "))
 	}
-	if subject := r.Plan.Subject; subject != "" {
+	for _, subject := range r.Plan.Subjects() {
 		e.fact("subject", "%s", subject)
 		e.fact("subject_strength", "%s", v.Subject(r.address, subject))
 	}

@@ -259,8 +259,10 @@ func (q Question) unverified() []string {
 	}
 	var waiting []string
 	for _, r := range q.File.Plan.Resets {
-		if r.Subject != "" && !q.Verified.Subject(r.Address, r.Subject).AtLeast(want) {
-			waiting = append(waiting, fmt.Sprintf("%s (%s)", addrs.Visible(r.Subject), r.Address))
+		for _, who := range r.Subjects() {
+			if !q.Verified.Subject(r.Address, who).AtLeast(want) {
+				waiting = append(waiting, fmt.Sprintf("%s (%s)", addrs.Visible(who), r.Address))
+			}
 		}
 	}
 	if n := len(waiting); n > 0 {

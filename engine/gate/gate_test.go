@@ -185,6 +185,8 @@ func TestSubjectsAreAsked(t *testing.T) {
 	for _, who := range []string{"zoe@example.com", "", "yan@example.com"} {
 		f.Plan.Resets = append(f.Plan.Resets, plan.Reset{Address: "credential.t." + who, Subject: who})
 	}
+	// Whoever may change the workspace does not leave out whom the trust base names.
+	f.Plan.Resets = append(f.Plan.Resets, plan.Reset{Address: "credential.t.x", Change: &plan.Change{Subject: "xan@example.com"}})
 	by := func(who, address string, s lifecycle.Strength) verify.Accepted {
 		return verify.Accepted{Address: address, Verified: provider.Verified{Identity: who, Strength: s}}
 	}
@@ -196,7 +198,7 @@ func TestSubjectsAreAsked(t *testing.T) {
 		missing  []string
 		met      []string
 	}{
-		"nobody":                  {nil, lifecycle.Cutover, lifecycle.None, []string{"zoe@example.com", "yan@example.com"}, nil},
+		"nobody":                  {nil, lifecycle.Cutover, lifecycle.None, []string{"zoe@example.com", "yan@example.com", "xan@example.com (credential.t.x)"}, nil},
 		"one":                     {[]verify.Accepted{by("Zoe@example.com", zoe, lifecycle.AAL1)}, lifecycle.Contain, lifecycle.None, []string{"yan@example.com"}, []string{"zoe@example.com ("}},
 		"one, about another":      {[]verify.Accepted{by("zoe@example.com", yan, lifecycle.AAL1)}, lifecycle.Cutover, lifecycle.None, []string{"zoe@example.com", "yan@example.com"}, nil},
 		"not as surely as needed": {[]verify.Accepted{by("zoe@example.com", zoe, lifecycle.AAL1), by("yan@example.com", yan, lifecycle.AAL2)}, lifecycle.Cutover, lifecycle.AAL2, []string{"zoe@example.com ("}, []string{"yan@example.com ("}},

@@ -153,6 +153,22 @@ type Change struct {
 	// Owner is the base's, who is told whomever the runbook tells; "" if the base
 	// lacks the credential.
 	Owner string `json:"owner"`
+	// Subject is the base's where the workspace names another one, or none: she is
+	// verified too, or leaving her out would let a new secret be made without her.
+	Subject string `json:"subject,omitempty"`
+}
+
+// Subjects are all who must be verified before a new secret is made: whom the
+// workspace names, and whom its trust base names instead.
+func (r *Reset) Subjects() []string {
+	var out []string
+	if r.Subject != "" {
+		out = append(out, r.Subject)
+	}
+	if r.Change != nil && r.Change.Subject != "" && r.Change.Subject != r.Subject {
+		out = append(out, r.Change.Subject)
+	}
+	return out
 }
 
 // Runbook names the runbook and pins its content.

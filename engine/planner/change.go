@@ -33,7 +33,7 @@ func (p *Planner) against(base map[string]*config.Credential, r *Reset) diag.Dia
 	}
 	was, now := base[r.Plan.Address], r.Credential
 	if was == nil {
-		r.change([]string{"added"}, "", nil)
+		r.change([]string{"added"}, plan.Change{}, nil)
 		return nil
 	}
 	fields := differing(was, now)
@@ -41,7 +41,7 @@ func (p *Planner) against(base map[string]*config.Credential, r *Reset) diag.Dia
 		return nil
 	}
 	before := *r.Plan
-	before.Owner, before.Environment, before.Labels = was.Owner, was.Environment, was.Labels
+	before.Owner, before.Subject, before.Environment, before.Labels = was.Owner, was.Subject, was.Environment, was.Labels
 	before.Runbook = plan.Runbook{Name: was.Runbook.Name, Digest: was.Runbook.Digest, Builtin: was.Runbook.Builtin}
 	steps, diags := was.Runbook.Expand(was, *r.request)
 	if diags.HasErrors() {
@@ -50,23 +50,31 @@ func (p *Planner) against(base map[string]*config.Credential, r *Reset) diag.Dia
 	s := situation{c: was, reset: *r.request, obs: provider.Observation{InUseBy: r.Input.InUseBy}, steps: steps, shared: &p.shared}
 	in := s.input(&before, s.shared.find(s.planSteps()))
 	r.Before = &in
-	r.change(fields, was.Owner, &policy.Changed{
-		Provider: in.Provider, Owner: in.Owner, Environment: in.Environment, Production: lifecycle.IsProduction(in.Environment),
+	there := plan.Change{Owner: was.Owner}
+	if was.Subject != now.Subject {
+		there.Subject = was.Subject
+	}
+	r.change(fields, there, &policy.Changed{
+		Provider: in.Provider, Owner: in.Owner, Subject: in.Subject, Environment: in.Environment, Production: lifecycle.IsProduction(in.Environment),
 		Labels: in.Labels, Runbook: in.Runbook, Stores: in.Stores, Consumers: in.Consumers,
 	})
 	return nil
 }
 
 // change says in plan and input what differs.
-func (r *Reset) change(fields []string, owner string, base *policy.Changed) {
-	r.Plan.Change = &plan.Change{Fields: fields, Owner: owner}
+func (r *Reset) change(fields []string, there plan.Change, base *policy.Changed) {
+	there.Fields = fields
+	r.Plan.Change = &there
 	r.Input.Change = &policy.Change{Fields: fields, Base: base}
 	note := "not as the trust base has it: " + strings.Join(fields, ", ")
 	if base == nil {
 		note = "the trust base has no such credential"
 	}
-	if owner != "" && owner != r.Plan.Owner {
+	if owner := there.Owner; owner != "" && owner != r.Plan.Owner {
 		note += "; its owner there, " + owner + ", is told too"
+	}
+	if there.Subject != "" {
+		note += "; it is the secret of " + there.Subject + " there, who is verified too before there is a new one"
 	}
 	r.Plan.Notes = append(r.Plan.Notes, note)
 }
@@ -99,6 +107,7 @@ func differing(was, now *config.Credential) []string {
 	check("provider", was.Provider.Key() == now.Provider.Key())
 	check("runbook", was.Runbook.Name == now.Runbook.Name && was.Runbook.Digest == now.Runbook.Digest)
 	check("stores", sameBlocks(was.Stores, now.Stores))
+	check("subject", was.Subject == now.Subject)
 	return out
 }
 

@@ -51,6 +51,7 @@ deny contains {"id": "moved", "msg": "moved", "address": r.address} if {
 		"consumer":    {`command = "reload"`, `command = "restart"`, []string{"consumers"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"attribute":   {`name     = "a"`, `name = "root"`, []string{"attributes"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"runbook":     {"  prove \"refused\" {}", "  prove \"refused\" { description = \"d\" }", []string{"runbook"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"subject":     {"  owner    = local.owner\n  max_age", "  owner    = local.owner\n  subject  = \"m@example.com\"\n  max_age", []string{"subject"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"two":         {"  store \"mem\" \"two\" { key = \"k2\" }\n  consumer \"mem\" \"web\" { command = \"reload\" }\n", "", []string{"consumers", "stores"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

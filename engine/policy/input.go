@@ -120,6 +120,7 @@ type Change struct {
 type Changed struct {
 	Provider    string            `json:"provider"`
 	Owner       string            `json:"owner"`
+	Subject     string            `json:"subject"`
 	Environment string            `json:"environment"`
 	Production  bool              `json:"production"`
 	Labels      map[string]string `json:"labels"`

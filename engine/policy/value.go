@@ -152,7 +152,7 @@ func (b *builder) change(c *Change) *ast.Term {
 			labels = append(labels, member{k, b.str(v)})
 		}
 		o = append(o, member{"base", object{
-			{"provider", b.str(x.Provider)}, {"owner", b.str(x.Owner)}, {"environment", b.str(x.Environment)},
+			{"provider", b.str(x.Provider)}, {"owner", b.str(x.Owner)}, {"subject", b.str(x.Subject)}, {"environment", b.str(x.Environment)},
 			{"production", ast.InternedTerm(x.Production)}, {"labels", labels.term()}, {"runbook", b.runbook(x.Runbook)},
 			{"stores", list1(b, x.Stores)}, {"consumers", list1(b, x.Consumers)},
 		}.term()})

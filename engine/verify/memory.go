@@ -54,7 +54,7 @@ func (c *Checker) remembered(ctx context.Context, file *plan.File) ([]Accepted, 
 		}
 		about := []string{""}
 		for _, r := range file.Plan.Resets {
-			if r.Subject != "" {
+			if len(r.Subjects()) > 0 {
 				about = append(about, r.Address)
 			}
 		}

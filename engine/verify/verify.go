@@ -211,8 +211,8 @@ func (c *Checker) asked(file *plan.File, p Presented) (provider.Asked, error) {
 	subject := ""
 	for _, r := range file.Plan.Resets {
 		out.Addresses = append(out.Addresses, r.Address)
-		if r.Address == p.Address {
-			subject = r.Subject
+		if who := r.Subjects(); r.Address == p.Address && len(who) > 0 {
+			subject = who[0]
 		}
 	}
 	switch {

@@ -51,6 +51,7 @@ func (a *app) resolve(ctx context.Context, r engine.ResolveRequest) diag.Exit {
 		return a.done(diags)
 	}
 	signed, diags := e.Resolve(ctx, r)
+	a.tellTrust(e)
 	if !diags.HasErrors() {
 		a.view.Resolved(signed)
 	}

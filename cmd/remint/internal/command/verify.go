@@ -145,6 +145,7 @@ func (a *app) verify(ctx context.Context, f proofFlags, key, path string, file *
 	}
 	req.Presented = p
 	got, diags := e.Verify(ctx, req)
+	a.tellTrust(e)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
