@@ -47,7 +47,12 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	}
 	diags = append(diags, denials(&plan.Plan{Decisions: judged.Decisions})...)
 	q.Requirements = judged.Requirements
+	said := map[string]bool{} // both kinds of policies want the subject verified
 	for _, m := range slices.Concat(answer.Rejections, answer.Missing, gate.Ask(q).Missing) {
+		if said[m] {
+			continue
+		}
+		said[m] = true
 		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
 	}
 	for i, m := range answer.Ignored {
@@ -70,6 +75,9 @@ func (s *session) held(ctx context.Context, asked question) (gate.Answer, verify
 	}
 	if s.trustDigest != doc.TrustDigest || !plan.TrustCovers(s.engine.trustWord(), doc.Trust) {
 		differs = append(differs, "the trust base (approvers, policies, signer, verifiers, providers, notifiers, commands)")
+	}
+	if len(differs) > 0 {
+		asked.proofs.Presented = nil // a code that other verifiers take must not be remembered
 	}
 	answer, verified, diags := s.consent(ctx, asked)
 	switch {

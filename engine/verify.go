@@ -73,6 +73,10 @@ func (e *Engine) Verify(ctx context.Context, r VerifyRequest) (*Verification, di
 			return nil, diags
 		}
 		defer s.close()
+		if doc := r.File.Plan; s.trustDigest != doc.TrustDigest || !plan.TrustCovers(e.trustWord(), doc.Trust) {
+			return nil, append(diags, diag.Errored(diag.ExitStale, "Another trust base", "The plan was made under the trust base %s (%s), and the verifiers at hand are of %s (%s). "+
+				"A code is judged once, so it is judged by those of the plan: verify with the same -trust, or plan again.", doc.TrustDigest, doc.Trust, s.trustDigest, e.trustWord())...)
+		}
 		checker = e.checker(s.workspace, memory{s.journal}, r.Getenv)
 	}
 	if !r.Key.IsZero() {

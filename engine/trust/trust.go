@@ -91,7 +91,7 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 		b.Commands = append(b.Commands, Part{Key: c.Type, Attributes: c.Attrs.Public()})
 		b.unknown = b.unknown || !c.Attrs.Known()
 	}
-	return b
+	return b.normal() // as it is digested: who is shown it can digest it herself
 }
 
 // Known is false when something in it depends on a variable that has no value, so

@@ -1,10 +1,14 @@
 package trust_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/trust"
 )
 
@@ -88,5 +92,14 @@ func TestParsePlace(t *testing.T) {
 		if err := trust.CheckPin(pin); (err == nil) != ok {
 			t.Errorf("%q: %v", pin, err)
 		}
+	}
+}
+
+// What is shown can be digested by whoever reads it.
+func TestWhatIsShownIsDigested(t *testing.T) {
+	b := trust.Of(&config.Workspace{Approvers: []config.Approver{{Name: "alice", PublicKey: "PEM\n"}}}, nil, "")
+	shown, err := plan.Canonical(b)
+	if sum := sha256.Sum256(shown); err != nil || "sha256:"+hex.EncodeToString(sum[:]) != b.Digest() {
+		t.Errorf("%s is not what is digested: %v", shown, err)
 	}
 }
