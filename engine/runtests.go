@@ -134,7 +134,7 @@ func (t *trial) mockOf(address string) (config.TestMock, bool) {
 
 // judge plans, and asks the policies of every stage that the run speaks of.
 func (t *trial) judge(ctx context.Context) {
-	w, diags := t.engine.Load(false)
+	w, base, diags := t.engine.load(false)
 	if t.diags = diags; w == nil || diags.HasErrors() {
 		return
 	}
@@ -157,6 +157,10 @@ func (t *trial) judge(ctx context.Context) {
 	p := &planner.Planner{
 		Workspace: w, Fleet: targets, Policies: policies, Known: known,
 		Events: event.Discard, Now: func() time.Time { return t.now }, Parallelism: t.engine.opts.Parallelism,
+		Trust: t.engine.trustWord(),
+	}
+	if base != nil {
+		p.Base = base.workspace
 	}
 	t.planned, diags = p.Plan(ctx, planner.Request{
 		Reason: t.run.Reason, Ticket: t.run.Ticket, Requester: t.run.Requester, Addresses: t.run.Addresses, Where: t.run.Where, All: t.run.All,
@@ -209,7 +213,7 @@ func (t *trial) approval(ctx context.Context, w *config.Workspace, policies *pol
 		in.Approvals = append(in.Approvals, policy.Approval{Approver: name, Groups: w.Approvers[i].Groups})
 	}
 	if !t.diags.HasErrors() {
-		t.ask(ctx, policies, in)
+		t.ask(ctx, policies, in, planner.Before(in, t.planned.Resets)...)
 	}
 }
 
@@ -225,13 +229,13 @@ func (t *trial) results(ctx context.Context, policies *policy.Set) {
 				Proof: r.Proof, NewAccepted: r.NewAccepted, StoresConfirmed: r.StoresConfirmed, Reloaded: r.Reloaded,
 				SessionsEnded: r.SessionsEnded, Notified: r.Notified, Final: r.Final,
 			}
-			t.ask(ctx, policies, in)
+			t.ask(ctx, policies, in, planner.Before(in, []*planner.Reset{reset})...)
 		}
 	}
 }
 
-func (t *trial) ask(ctx context.Context, policies *policy.Set, in *policy.Input) {
-	verdict, diags := policies.Eval(ctx, in)
+func (t *trial) ask(ctx context.Context, policies *policy.Set, in *policy.Input, before ...*policy.Input) {
+	verdict, diags := policies.Eval(ctx, in, before...)
 	t.diags = append(t.diags, diags...)
 	t.decisions = append(slices.Clone(t.decisions), verdict.Decisions...)
 	if in.Stage == policy.StageApproval {
