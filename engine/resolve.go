@@ -256,7 +256,8 @@ func approverNames(w *config.Workspace) []string {
 }
 
 // answers verifies what people answered to questions of a run: each by the key of
-// an approver of today. What does not count is said.
+// an approver of today, who is not one that the workspace names by itself where the
+// run was begun under a trust base. What does not count is said.
 func (s *session) answers(ctx context.Context, run journal.Run, file *plan.File, operators []string) ([]executor.Answer, diag.Diagnostics) {
 	documents, err := executor.Resolutions(ctx, s.journal, run.ID)
 	if err != nil {
@@ -264,6 +265,9 @@ func (s *session) answers(ctx context.Context, run journal.Run, file *plan.File,
 	}
 	var out []executor.Answer
 	var diags diag.Diagnostics
+	if len(documents) > 0 && !plan.TrustCovers(s.engine.trustWord(), file.Plan.Trust) {
+		return nil, diags.Warnf("Answers do not count", "The run was begun with -trust or REMINT_TRUST, which say whose answers count, and this resume is without. Resume in the same way.")
+	}
 	for _, d := range documents {
 		who, said := signerOf(s.workspace, d.Content)
 		if said == nil || said.Run != run.ID || said.PlanDigest != file.Digest || said.PlanID != file.ID {
