@@ -65,11 +65,11 @@ ID token that is not bound to the plan cannot be kept; give it to apply.
 
 // newCodes makes codes for somebody to keep.
 func (a *app) newCodes(who, out string, args []string) diag.Exit {
-	if !a.noArgs(args) {
-		return diag.ExitError
-	}
 	if who == "" || out == "" || strings.ContainsFunc(who, func(r rune) bool { return r <= ' ' || r == '#' || r == 0x7f }) {
 		a.fault("Whose codes, and where to", "-new-codes=WHO goes with -out=FILE; WHO is a word without spaces, as credentials' `subject` names people.")
+		return diag.ExitError
+	}
+	if !a.noArgs(args) {
 		return diag.ExitError
 	}
 	var codes []byte
