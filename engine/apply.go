@@ -179,7 +179,7 @@ func headDiffers(a, b *plan.Plan) []string {
 	}
 	check("the workspace", a.WorkspaceDigest == b.WorkspaceDigest)
 	check("the policies", a.PolicyDigest == b.PolicyDigest)
-	check("the trust base (approvers, signer, providers, notifiers, commands)", a.TrustDigest == b.TrustDigest || a.PolicyDigest != b.PolicyDigest)
+	check("the trust base (approvers, signer, verifiers, providers, notifiers, commands)", a.TrustDigest == b.TrustDigest || a.PolicyDigest != b.PolicyDigest)
 	check("what the policies require", reflect.DeepEqual(a.Requirements, b.Requirements))
 	check("what the policies decide", reflect.DeepEqual(a.Decisions, b.Decisions))
 	check("reason, mode, ticket or requester", a.Reason == b.Reason && a.Mode == b.Mode && a.Ticket == b.Ticket && a.Requester == b.Requester)

@@ -289,7 +289,7 @@ func (p *planText) trust() {
 		p.line("Trust: pinned. Approvers and policies come from the workspace, and have the digest that REMINT_TRUST asks for.")
 		p.line("%s", p.st.dim(d.TrustDigest))
 	default:
-		p.line("Trust: a trust base. Approvers, policies, providers, notifiers and commands come from outside of the workspace.")
+		p.line("Trust: a trust base. Approvers, verifiers, policies, providers, notifiers and commands come from outside of the workspace.")
 		p.line("%s", p.st.dim(d.TrustDigest))
 	}
 }
