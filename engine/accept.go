@@ -42,18 +42,31 @@ type AcceptRequest struct {
 	Facts     map[string]string
 }
 
-// ShowTrust tells who judges this workspace. It starts no provider.
+// ShowTrust tells who judges this workspace. It starts no provider. Judges that are
+// not the pinned ones come back together with a fault that says so: whoever sets a
+// new pin wants to see them.
 func (e *Engine) ShowTrust(ctx context.Context) (*TrustReport, diag.Diagnostics) {
-	s, diags := e.open(ctx, need{judges: true})
+	unpinned := *e
+	if trust.CheckPin(e.opts.Trust.Pin) == nil {
+		unpinned.opts.Trust.Pin = ""
+	}
+	s, diags := unpinned.open(ctx, need{judges: true})
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	defer s.close()
+	e.trust = unpinned.trust
+	faults := e.pinned(s.trust)
+	diags = append(diags, faults...)
+	word := e.trustWord()
+	if faults.HasErrors() {
+		word = unpinned.trustWord()
+	}
 	out := &TrustReport{
-		Trust: e.trustWord(), Place: e.trust, Digest: s.trustDigest, Base: s.trust, Incomplete: !s.trust.Known(),
+		Trust: word, Place: e.trust, Digest: s.trustDigest, Base: s.trust, Incomplete: !s.trust.Known(),
 	}
 	digest, old, faults := s.remembered(ctx)
-	if diags = append(diags, faults...); diags.HasErrors() {
+	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
 	if out.Remembered = digest; digest != "" && digest != out.Digest {

@@ -48,7 +48,7 @@ func (a *app) judges(ctx context.Context, f trustFlags, args []string) diag.Exit
 	switch {
 	case len(args) == 1 && args[0] == "show":
 		report, diags := e.ShowTrust(ctx)
-		if report != nil && !diags.HasErrors() {
+		if report != nil {
 			a.view.Trust(report)
 		}
 		return a.done(diags)
