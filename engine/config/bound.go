@@ -57,17 +57,23 @@ func (l *loader) bindSettings() {
 		return
 	}
 	s, b := &l.ws.Settings, &base.Settings
+	sameState := s.StatePath.Written == b.StatePath.Written && s.SharedState.same(b.SharedState)
+	sameDir := s.EvidenceDir.Written == b.EvidenceDir.Written
 	for _, part := range []struct {
 		name string
 		same bool
-		take func()
+		// moved is set where it is not where the base has it, said there or not; from is that.
+		moved bool
+		from  string
+		take  func()
 	}{
-		{"state", s.StatePath.Written == b.StatePath.Written && s.SharedState.same(b.SharedState),
+		{"state", sameState, !sameState, b.StatePath.Written,
 			func() { s.StatePath, s.SharedState = b.StatePath, b.SharedState }},
-		{"evidence", s.EvidenceDir.Written == b.EvidenceDir.Written && s.SignerKey.Written == b.SignerKey.Written,
+		{"evidence", sameDir && s.SignerKey.Written == b.SignerKey.Written, !sameDir, b.EvidenceDir.Written,
 			func() { s.EvidenceDir, s.SignerKey = b.EvidenceDir, b.SignerKey }},
-		{"seal", slices.Equal(s.SealRecipients, b.SealRecipients), func() { s.SealRecipients, s.SealIdentities = b.SealRecipients, b.SealIdentities }},
-		{"decision_log", s.DecisionLog.Written == b.DecisionLog.Written,
+		{"seal", slices.Equal(s.SealRecipients, b.SealRecipients), false, "",
+			func() { s.SealRecipients, s.SealIdentities = b.SealRecipients, b.SealIdentities }},
+		{"decision_log", s.DecisionLog.Written == b.DecisionLog.Written, false, "",
 			func() { s.DecisionLog, l.decisionLogAt = b.DecisionLog, base.declared["decision_log"] }},
 	} {
 		here, said := l.ws.declared[part.name]
@@ -77,8 +83,8 @@ func (l *loader) bindSettings() {
 			l.differs("The block "+part.name, diag.RangeOf(here), diag.RangeOf(there), diag.ExitError)
 		case said && !bound && part.name == "seal":
 			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base seals secrets for nobody else, and whoever is named here could read them.%s", merge)
-		case said && !bound && part.name == "state" && !part.same && len(base.Credentials) > 0:
-			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base, which is of this workspace, keeps its state in %s; another one knows nothing of what was done.%s", quoted(b.StatePath.Written), merge)
+		case said && !bound && part.moved && len(base.Credentials) > 0:
+			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base, which is of this workspace, keeps its %s in %s; another place knows nothing of what was done.%s", part.name, quoted(part.from), merge)
 		case bound && !said:
 			part.take()
 		}

@@ -194,6 +194,7 @@ func TestBoundState(t *testing.T) {
 	for name, row := range map[string]struct{ base, text, want string }{
 		"elsewhere":            {own, own + elsewhere, "keeps its state in"},
 		"the same":             {own, own + same, ""},
+		"evidence":             {own, own + "remint {\n  evidence { directory = \"other\" }\n}\n", "keeps its evidence in"},
 		"of another workspace": {judges, own + elsewhere, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
