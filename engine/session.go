@@ -59,7 +59,11 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		return nil, diags
 	}
 	s.sources = sources
-	s.policies, faults = e.policyOptions(w).Compile(ctx, sources)
+	options := e.policyOptions(w)
+	if n.offline { // a stranger's workspace says where the log is, and nothing is decided
+		options.Log = nil
+	}
+	s.policies, faults = options.Compile(ctx, sources)
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		s.close()

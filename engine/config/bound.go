@@ -83,6 +83,8 @@ func (l *loader) bindSettings() {
 			l.differs("The block "+part.name, diag.RangeOf(here), diag.RangeOf(there), diag.ExitError)
 		case said && !bound && part.name == "seal":
 			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base seals secrets for nobody else, and whoever is named here could read them.%s", merge)
+		case said && !bound && part.name == "decision_log":
+			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base logs no decisions, and planning would write to what is named here.%s", merge)
 		case said && !bound && part.moved && len(base.Credentials) > 0:
 			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base, which is of this workspace, keeps its %s in %s; another place knows nothing of what was done.%s", part.name, quoted(part.from), merge)
 		case bound && !said:

@@ -194,6 +194,8 @@ func TestBoundState(t *testing.T) {
 	for name, row := range map[string]struct{ base, text, want string }{
 		"elsewhere":            {own, own + elsewhere, "keeps its state in"},
 		"the same":             {own, own + same, ""},
+		"a log of decisions":   {own, own + "remint {\n  decision_log { path = \"log\" }\n}\n", "logs no decisions"},
+		"of anybody":           {judges, own + "remint {\n  decision_log { path = \"log\" }\n}\n", "logs no decisions"},
 		"evidence":             {own, own + "remint {\n  evidence { directory = \"other\" }\n}\n", "keeps its evidence in"},
 		"of another workspace": {judges, own + elsewhere, ""},
 	} {
