@@ -44,7 +44,10 @@ func (a *app) policyNew(dir string) diag.Exit {
 		}
 		return '_'
 	}, filepath.Base(dir))
-	a.view.Note(fmt.Sprintf("\nIt is asked once a *.remint.hcl file says so:\n\n  policy %q {\n    path        = %q\n    enforcement = \"mandatory\"\n  }\n\nThen: remint policy test", label, filepath.ToSlash(dir)))
+	next := fmt.Sprintf("\nIt is asked once a *.remint.hcl file says so:\n\n  policy %q {\n    path        = %q\n    enforcement = \"mandatory\"\n  }\n\nThen: remint policy test", label, filepath.ToSlash(dir))
+	for line := range strings.SplitSeq(next, "\n") { // a note is one line: breaks in it are shown, not made
+		a.view.Note(line)
+	}
 	return diag.ExitOK
 }
 
