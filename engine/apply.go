@@ -105,8 +105,8 @@ func (a *Application) question() question {
 func (a *Application) derive(ctx context.Context) diag.Diagnostics {
 	given := a.req.File
 	request := a.req.Request
-	if given != nil && given.Plan.TrustChange != nil {
-		return diag.Errored(diag.ExitError, "Not a plan of resets", "It is a change of the trust base: `remint trust accept` takes it.")
+	if faults := ofResets(given); faults.HasErrors() {
+		return faults
 	}
 	if given != nil {
 		request = requestOf(given)
@@ -134,6 +134,14 @@ func (a *Application) derive(ctx context.Context) diag.Diagnostics {
 		return diags
 	}
 	return append(diags, a.compare(&given.Plan, &planned.File.Plan)...)
+}
+
+// ofResets refuses a change of the trust base, which has no resets.
+func ofResets(f *plan.File) diag.Diagnostics {
+	if f == nil || f.Plan.TrustChange == nil {
+		return nil
+	}
+	return diag.Errored(diag.ExitError, "Not a plan of resets", "It is a change of the trust base: `remint trust accept` takes it.")
 }
 
 // compare refuses a plan that no longer holds: as a whole, or the resets whose

@@ -12,6 +12,9 @@ import (
 // PolicyEval asks the plan policies about the credentials and the reason of a
 // saved plan, as the targets are now, and explains which rules held.
 func (e *Engine) PolicyEval(ctx context.Context, file *plan.File) (*policy.Explanation, diag.Diagnostics) {
+	if faults := ofResets(file); faults.HasErrors() { // it would be asked about whatever is due
+		return nil, faults
+	}
 	s, diags := e.open(ctx, need{})
 	if diags.HasErrors() {
 		return nil, diags

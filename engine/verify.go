@@ -59,6 +59,9 @@ type Verification struct {
 // Verify judges what somebody brings, and gives the document to keep. It needs
 // neither variables nor the state where what is brought can be judged again later.
 func (e *Engine) Verify(ctx context.Context, r VerifyRequest) (*Verification, diag.Diagnostics) {
+	if faults := ofResets(r.File); faults.HasErrors() {
+		return nil, faults
+	}
 	w, diags := e.Load(true)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
