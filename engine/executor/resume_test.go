@@ -301,3 +301,27 @@ func TestRollBack(t *testing.T) {
 		}
 	}
 }
+
+// Two people resume at once: the second one's look was before the first one closed
+// the run, and its lease comes after.
+func TestAClosedRunIsNotResumed(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{consumers: 1})
+	e.plan()
+	e.w.fail(fault{op: "Put", kind: crash})
+	e.apply()
+	if out := e.resume(); !out.Closed {
+		t.Fatalf("not closed: %v", out.diags.Err())
+	}
+	before, calls := e.records(), len(e.w.calls)
+	out := e.resume()
+	if out.Result != nil || out.diags.HasErrors() {
+		t.Errorf("%+v, %v", out.Result, out.diags.Err())
+	}
+	if diff := cmp.Diff(before, e.records()); diff != "" {
+		t.Errorf("records of a closed run (-before +after):\n%s", diff)
+	}
+	if n := len(e.w.calls); n != calls {
+		t.Errorf("the world was called: %v", e.w.calls[calls:])
+	}
+}

@@ -61,7 +61,8 @@ func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Dia
 }
 
 // Resume goes on with a run that was interrupted. Resets that ended well are
-// left alone.
+// left alone. There is no result where somebody else closed the run before it could
+// be leased: nothing may follow the record that closed it.
 func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Diagnostics) {
 	r := &run{x: x, job: job, results: map[string]ResetResult{}}
 	leased, diags := r.lease(ctx)
@@ -69,6 +70,12 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 		return nil, diags
 	}
 	defer leased()
+	switch state, err := x.Journal.Run(ctx, job.Run); {
+	case err != nil:
+		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be read", "%s.", err)
+	case !state.ClosedAt.IsZero():
+		return nil, nil
+	}
 	histories, err := r.histories(ctx)
 	if err != nil {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be read", "%s.", err)
