@@ -85,7 +85,7 @@ func (r *reset) run(ctx context.Context) error {
 			return &stepError{address, errInterrupted}
 		}
 		if r.job.Held != nil && r.gated(st) && !past.effect() {
-			return &stepError{address, r.job.Held}
+			return &stepError{address, r.shut()}
 		}
 		if st.Phase == lifecycle.Revoke && r.mode() == lifecycle.Cutover && !r.inPlace() && left != nil {
 			// Promise 3: the old one lives until everything that needs the new one has it.
@@ -101,6 +101,19 @@ func (r *reset) run(ctx context.Context) error {
 		}
 	}
 	return left
+}
+
+// shut says why a gated step does not begin. Where another run finished a reset of
+// the credential, no gate that opens again makes this one worth finishing: it would
+// stay open for good.
+func (r *reset) shut() error {
+	switch {
+	case r.job.Generations[r.address] <= r.Plan.Observed.Generation:
+		return r.job.Held
+	case r.begun():
+		return errAnother
+	}
+	return errDrift
 }
 
 // gated reports whether beginning st needs the gate even in a resume: what

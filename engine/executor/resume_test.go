@@ -325,3 +325,34 @@ func TestAClosedRunIsNotResumed(t *testing.T) {
 		t.Errorf("the world was called: %v", e.w.calls[calls:])
 	}
 }
+
+// Gates that stay shut do not keep a run open that another run has overtaken.
+func TestHeldAndOvertakenEnds(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		s     setup
+		crash fault
+		want  executor.Outcome
+		exit  diag.Exit
+	}{
+		"nothing begun": {setup{}, fault{op: "Inspect", kind: crash}, executor.Refused, diag.ExitStale},
+		"approved":      {setup{}, fault{op: "Check", kind: crash}, executor.Refused, diag.ExitStale},
+		"before revoke": {setup{typ: "mem_key"}, fault{op: "Put", kind: crash, effect: true}, executor.Superseded, diag.ExitUnfinished},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := start(t, tc.s)
+			e.plan()
+			e.w.fail(tc.crash)
+			e.apply()
+			address := e.file.Plan.Resets[0].Address
+			out := e.resume(held, func(_ *process, j *executor.Job) { j.Generations[address] = 1 })
+			if r := out.reset(t, 0); r.Outcome != tc.want || r.Open || !out.Closed || !e.closed() || out.Exit() != tc.exit {
+				t.Errorf("%+v, exit %d, closed %v", r, out.Exit(), out.Closed)
+			}
+			if !e.w.works("a", e.old) {
+				t.Error("the old secret does not work any more")
+			}
+		})
+	}
+}

@@ -14,6 +14,9 @@ import (
 // errSuperseded ends a reset that is not ours to finish any more.
 var errSuperseded = provider.Errorf(provider.Permanent, "somebody else reset the credential since this run began it")
 
+// errAnother is errSuperseded where the state knows by whom.
+var errAnother = fmt.Errorf("%w: another run finished a reset of it. Nothing more is done here; the state of the credential is that run's", errSuperseded)
+
 // stillOurs sees, in a reset that an earlier process began, that the target is
 // the planned one and that nobody has reset the credential since: what is left to
 // do would otherwise put a dead secret over a living one. Only a reset whose new
@@ -28,7 +31,7 @@ func (r *reset) stillOurs(ctx context.Context, seen *entry) error {
 			"point the provider block back to it, then resume", target, r.Plan.Observed.Target)
 	}
 	if r.job.Generations[r.address] > r.Plan.Observed.Generation {
-		return fmt.Errorf("%w: another run finished a reset of it. Nothing more is done here; the state of the credential is that run's", errSuperseded)
+		return errAnother
 	}
 	if !r.confirmed() {
 		return nil
