@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -16,7 +17,8 @@ import (
 
 // Recover writes a secret that is sealed in the state into a new file of mode
 // 0600: the newest that a run made for the address. With erase the sealed copy is
-// forgotten once the file is durable. With old it is the old secret, which a run
+// forgotten once the file is durable, but for a run that is open: it could not be
+// finished without. With old it is the old secret, which a run
 // keeps until it is proven dead.
 func (e *Engine) Recover(ctx context.Context, address, field, out string, old, erase bool) diag.Diagnostics {
 	a, err := addrs.ParseCredential(address)
@@ -35,9 +37,17 @@ func (e *Engine) Recover(ctx context.Context, address, field, out string, old, e
 		return diags.Errorf("Nothing is sealed", "There is no state yet.")
 	}
 	defer j.Close()
-	found, err := newestSealed(ctx, j, a.String(), old)
+	found, since, err := newestSealed(ctx, j, a.String(), old)
 	if err != nil {
 		return diags.Errorf("Nothing is sealed", "%s.", err)
+	}
+	if since != "" {
+		diags = diags.Warnf("It was replaced since", "The secret is of run %s, and run %s finished a reset of %s later: it is hardly the one that works.", found.Run, since, a)
+	}
+	if erase {
+		if diags = append(diags, erasable(ctx, j, found)...); diags.HasErrors() {
+			return diags
+		}
 	}
 	m, err := unseal(ctx, w, j, found)
 	if err != nil {
@@ -58,26 +68,49 @@ func (e *Engine) Recover(ctx context.Context, address, field, out string, old, e
 	return diags
 }
 
-func newestSealed(ctx context.Context, j journal.Journal, address string, old bool) (journal.Sealed, error) {
+// erasable refuses to take from an open run what it has sealed: the steps that are
+// left would stop for want of it, and no resume could finish them.
+func erasable(ctx context.Context, j journal.Journal, s journal.Sealed) diag.Diagnostics {
+	run, err := j.Run(ctx, s.Run)
+	if err != nil {
+		return diag.Errored(0, "The state cannot be read", "%s.", err)
+	}
+	if run.ClosedAt.IsZero() {
+		return diag.Errored(0, "The run still needs it", "Run %s is open, and cannot be finished without this secret. Nothing was written or erased. "+
+			"Take it without -erase, or finish the run first: remint resume %[1]s.", s.Run)
+	}
+	return nil
+}
+
+// newestSealed gives what was sealed last, and the run that finished a reset of the
+// address since, "" if none did.
+func newestSealed(ctx context.Context, j journal.Journal, address string, old bool) (found journal.Sealed, since string, err error) {
 	runs, err := j.Runs(ctx)
 	if err != nil {
-		return journal.Sealed{}, err
+		return found, "", err
 	}
-	for _, r := range runs {
+	known, err := j.Credential(ctx, address)
+	if err != nil && !errors.Is(err, journal.ErrNotFound) {
+		return found, "", err
+	}
+	for _, r := range runs { // newest first
 		list, err := j.Secrets(ctx, r.ID)
 		if err != nil {
-			return journal.Sealed{}, err
+			return found, "", err
 		}
 		for _, s := range list {
 			if s.Address == address && old == (s.Name == executor.OldSecret) {
-				return s, nil
+				return s, since, nil
 			}
+		}
+		if r.ID == known.Run {
+			since = r.ID
 		}
 	}
 	if old {
-		return journal.Sealed{}, fmt.Errorf("the state holds no old secret of %s: it was never known, or was proven dead", address)
+		return found, "", fmt.Errorf("the state holds no old secret of %s: it was never known, or was proven dead", address)
 	}
-	return journal.Sealed{}, fmt.Errorf("the state holds no secret of %s: it is in its stores, was taken, or was never made", address)
+	return found, "", fmt.Errorf("the state holds no secret of %s: it is in its stores, was taken, or was never made", address)
 }
 
 func pick(m secret.Material, field string) (secret.Value, error) {
