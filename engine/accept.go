@@ -212,6 +212,9 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 		}
 	}()
 	derived, old, faults := s.propose(ctx, req.Operator)
+	if !faults.HasErrors() { // evidence of the change would hide that the state is an old copy
+		faults = append(faults, s.older(ctx, false)...)
+	}
 	if faults.HasErrors() {
 		return nil, append(diags, faults...)
 	}
