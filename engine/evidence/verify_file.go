@@ -100,7 +100,7 @@ func (v *verification) line(f *recordFile, line []byte) {
 	}
 	v.signed(hint)
 	if !ledgered {
-		v.bad(f, f.lines, CodeUnledgered, "record %s is not in the ledger: the ledger was cut or is an older copy, or the record was signed again", ID(r))
+		v.bad(f, f.lines, CodeUnledgered, "record %s is not in the ledger: the run was interrupted while this was filed (resume it), or the ledger was cut or is an older copy, or the record was signed again", ID(r))
 	}
 	c := r.common()
 	if c.Run != f.run {
