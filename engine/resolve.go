@@ -256,17 +256,29 @@ func approverNames(w *config.Workspace) []string {
 }
 
 // answers verifies what people answered to questions of a run: each by the key of
-// an approver of today, who is not one that the workspace names by itself where the
-// run was begun under a trust base. What does not count is said.
+// an approver of today, where today's judges are the run's or those that the state
+// knows, and come from a trust base if the run's did. Otherwise whoever left the trust
+// base out could answer with a key of her own. What does not count is said.
 func (s *session) answers(ctx context.Context, run journal.Run, file *plan.File, operators []string) ([]executor.Answer, diag.Diagnostics) {
 	documents, err := executor.Resolutions(ctx, s.journal, run.ID)
 	if err != nil {
 		return nil, diag.Errored(diag.ExitUnfinished, "Run "+run.ID+" cannot be resumed", "%s.", err)
 	}
+	if len(documents) == 0 {
+		return nil, nil
+	}
+	known, _, err := executor.Remembered(ctx, s.journal)
+	if err != nil {
+		return nil, diag.Errored(diag.ExitUnfinished, "Run "+run.ID+" cannot be resumed", "%s.", err)
+	}
 	var out []executor.Answer
 	var diags diag.Diagnostics
-	if len(documents) > 0 && !plan.TrustCovers(s.engine.trustWord(), file.Plan.Trust) {
+	if !plan.TrustCovers(s.engine.trustWord(), file.Plan.Trust) {
 		return nil, diags.Warnf("Answers do not count", "The run was begun with -trust or REMINT_TRUST, which say whose answers count, and this resume is without. Resume in the same way.")
+	}
+	if s.trustDigest != file.Plan.TrustDigest && s.trustDigest != known && known != "" {
+		return nil, diags.Warnf("Answers do not count", "What people answered to questions of run %s does not count under this trust base: it is neither the run's nor the one that the state knows. "+
+			"Give the run's (-trust), or have this one accepted: `remint trust show`.", run.ID)
 	}
 	for _, d := range documents {
 		who, said := signerOf(s.workspace, d.Content)
