@@ -14,8 +14,11 @@ import (
 func (s *session) older(ctx context.Context, ephemeral bool) diag.Diagnostics {
 	dir := s.workspace.Settings.EvidenceDir
 	last, err := evidence.LastRecord(dir.Absolute)
-	if err != nil || last == "" {
+	if err != nil {
 		return nil // damage is told when the ledger is opened
+	}
+	if last == "" {
+		return s.ledgerGone(ctx)
 	}
 	known, err := s.journal.HasBundle(ctx, last)
 	if err == nil && !known && ephemeral {
@@ -31,6 +34,34 @@ func (s *session) older(ctx context.Context, ephemeral bool) diag.Diagnostics {
 	return diag.Errored(diag.ExitError, "The state is older than the evidence",
 		"The ledger in %s ends with the record %s, of which the state knows nothing: it is an old copy, or another state. Nothing was changed. "+
 			"Put the newest copy of the state back. If that is lost for good, name a new directory in the evidence block, and keep the old one for auditors.", dir.Written, last)
+}
+
+// ledgerGone refuses to begin a second ledger beside evidence that a first one had:
+// no record of before would be in it, and its heads would contradict those that
+// others have kept. What a kill left before the first ledger was begun still waits
+// in the state.
+func (s *session) ledgerGone(ctx context.Context) diag.Diagnostics {
+	dir := s.workspace.Settings.EvidenceDir
+	runs, err := evidence.Runs(dir.Absolute)
+	if err != nil {
+		return nil // there is none yet, or it cannot be used, which is told when it is opened
+	}
+	for _, run := range runs {
+		waits := false
+		for _, err := range s.journal.Unfiled(ctx, run) {
+			if err != nil {
+				return diag.Errored(0, "The state cannot be read", "%s.", err)
+			}
+			waits = true
+			break
+		}
+		if !waits {
+			return diag.Errored(diag.ExitError, "The ledger is gone",
+				"%s has evidence of run %s, and no ledger that it is in. Nothing was changed. Put the ledger back. "+
+					"If that is lost for good, name a new directory in the evidence block, and keep the old one for auditors.", dir.Written, run)
+		}
+	}
+	return nil
 }
 
 // lasting refuses to reset in place with a state that goes when a CI job ends: a
