@@ -356,3 +356,41 @@ func TestHeldAndOvertakenEnds(t *testing.T) {
 		})
 	}
 }
+
+// Another run may finish between the look at the state and the lease.
+func TestWhatFinishedBeforeTheLeaseCounts(t *testing.T) {
+	t.Parallel()
+	stale := func(_ *process, j *executor.Job) { j.Generations = map[string]int64{} }
+	t.Run("apply", func(t *testing.T) {
+		t.Parallel()
+		e := start(t, setup{})
+		e.plan()
+		late := e.file
+		e.plan()
+		e.run = "run-2"
+		if out := e.apply(); out.Exit() != diag.ExitOK {
+			t.Fatalf("%+v", out.reset(t, 0))
+		}
+		e.run, e.file = "run-1", late
+		if r := e.apply(stale).reset(t, 0); r.Outcome != executor.Refused {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("resume", func(t *testing.T) {
+		t.Parallel()
+		e := start(t, setup{})
+		e.plan()
+		first, run := e.file, e.run
+		e.w.fail(fault{op: "Set", kind: crash, effect: true})
+		e.apply()
+		e.plan()
+		e.run = "run-2"
+		if out := e.apply(); out.Exit() != diag.ExitOK {
+			t.Fatalf("%+v", out.reset(t, 0))
+		}
+		e.run, e.file = run, first
+		if r := e.resume(stale).reset(t, 0); r.Outcome != executor.Superseded {
+			t.Errorf("%+v", r)
+		}
+	})
+}

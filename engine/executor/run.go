@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -121,7 +122,30 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 	for _, p := range r.job.Resets {
 		r.job.Leases[p.Plan.Address] = leases[at[leaseKey(p)]]
 	}
-	return func() { _ = r.x.Journal.Release(context.WithoutCancel(ctx), r.job.Run) }, nil
+	release = func() { _ = r.x.Journal.Release(context.WithoutCancel(ctx), r.job.Run) }
+	if err := r.recount(ctx); err != nil {
+		release()
+		return nil, diag.Errored(diag.ExitError, "The state cannot be read", "%s. Nothing was changed.", err)
+	}
+	return release, nil
+}
+
+// recount takes in what other runs finished since the job was made: from now on
+// nobody else can.
+func (r *run) recount(ctx context.Context) error {
+	known, err := r.x.Journal.Credentials(ctx)
+	if err != nil {
+		return err
+	}
+	generations := maps.Clone(r.job.Generations)
+	if generations == nil {
+		generations = map[string]int64{}
+	}
+	for _, c := range known {
+		generations[c.Address] = max(generations[c.Address], c.Generation)
+	}
+	r.job.Generations = generations
+	return nil
 }
 
 // leaseKey says which credential a reset is about at its target, whatever its
