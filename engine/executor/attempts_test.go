@@ -142,6 +142,9 @@ func TestACallThatHangsIsAmbiguous(t *testing.T) {
 	if out.Exit() != diag.ExitOK && (r.Outcome != executor.Halted || !r.Changed) {
 		t.Errorf("%+v", r)
 	}
+	if out.Closed { // one of its attempts was looked into, and found
+		return
+	}
 	if out = e.resume(); out.Exit() != diag.ExitOK && !e.closed() {
 		t.Errorf("resumed: %+v", out.reset(t, 0))
 	}
