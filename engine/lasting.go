@@ -2,6 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -45,6 +49,11 @@ func (s *session) ledgerGone(ctx context.Context) diag.Diagnostics {
 	runs, err := evidence.Runs(dir.Absolute)
 	if err != nil {
 		return nil // there is none yet, or it cannot be used, which is told when it is opened
+	}
+	for _, part := range []string{"checkpoint", ".state/treeState"} {
+		if _, err := os.Lstat(filepath.Join(dir.Absolute, "ledger", filepath.FromSlash(part))); !errors.Is(err, fs.ErrNotExist) {
+			return nil // it is there, at least in part: what is wrong with it is told when it is opened
+		}
 	}
 	for _, run := range runs {
 		waits := false

@@ -199,6 +199,7 @@ func badFiles() []badRow {
 		run("x509: "+name, says, func(t *testing.T, b *bad) {
 			b.sh(t, "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca -days 30 2>/dev/null")
 			b.write(t, "x509.remint.hcl", "provider \"x509\" \"c\" {\n certificate = \"ca.pem\"\n private_key = \"ca.key\"\n crl = \"ca.crl\"\n environment = \"test\"\n}\ncredential \"x509_certificate\" \"k\" {\n provider = x509.c\n common_name = \"c\"\n dns_names = [\"c\"]\n lifetime = \"24h\"\n owner = \"x\"\n store \"file\" \"k\" {\n path = \"k\"\n field = \"private_key\"\n }\n store \"file\" \"c\" {\n path = \"c\"\n field = \"certificate\"\n }\n}\n")
+			b.sh(t, `"$0" trust accept -auto-approve`)
 			change(t, b)
 		}, "plan", "credential.x509_certificate.k")
 	}

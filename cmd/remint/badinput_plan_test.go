@@ -179,7 +179,7 @@ func (b *bad) gate(t *testing.T) {
 	b.write(t, "gate.remint.hcl", "approver \"alice\" { public_key = file(\"alice.pub\") }\nnotifier \"file\" \"two\" { path = \"two.jsonl\" }\npolicy \"house\" { path = \"rules\" }\n")
 	b.write(t, "rules/house.rego", "package remint.plan\n\n# METADATA\n# title: Two agree\nrequire contains {\"approvals\": 1}\n")
 	b.sh(t, "openssl genpkey -algorithm ed25519 -out alice.pem 2>/dev/null && chmod 600 alice.pem && openssl pkey -in alice.pem -pubout -out alice.pub")
-	b.sh(t, `"$0" plan -all -requester=carol -out=gated.plan && "$0" approve -key=alice.pem gated.plan`)
+	b.sh(t, `"$0" trust accept -auto-approve && "$0" plan -all -requester=carol -out=gated.plan && "$0" approve -key=alice.pem gated.plan`)
 }
 
 // sh runs shell in the workspace, with the program as $0.

@@ -88,9 +88,9 @@ func badStates() []badRow {
 		badRow{name: "a run that is none", args: []string{"runs", "../../x\x1b[2J"}, exit: 1, says: `\x1b`},
 		badRow{name: "resume a run that is none", args: []string{"resume", "\u202e"}, exit: 1, says: `\u202e`},
 		badRow{name: "recover what is not sealed", args: []string{"recover", "-out=new", "credential.htpasswd_user.ann"}, exit: 1, says: "holds no secret of"},
-		badRow{name: "recover over a file", args: []string{"recover", "-out=main.remint.hcl", "credential.htpasswd_user.bob"}, exit: 1, says: "file exists"},
+		badRow{name: "recover over a file", args: []string{"recover", "-out=main.remint.hcl", "credential.htpasswd_user.bob"}, exit: 1, says: "file already exists"},
 		badRow{
-			name: "recover through a link", args: []string{"recover", "-out=new", "credential.htpasswd_user.bob"}, exit: 1, says: "file exists",
+			name: "recover through a link", args: []string{"recover", "-out=new", "credential.htpasswd_user.bob"}, exit: 1, says: "file already exists",
 			make: func(t *testing.T, b *bad) { b.link(t, "../outside/new", "new") },
 		},
 		badRow{

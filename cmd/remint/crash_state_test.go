@@ -46,5 +46,5 @@ func TestCrashesWithSharedState(t *testing.T) {
 	for i := range worlds {
 		worlds[i] = onPostgreSQL(worlds[i], s.SuperURL(), s.SuperURL())
 	}
-	enumerateCrashes(t, "calls, state in PostgreSQL", worlds, modes)
+	enumerateCrashes(t, "calls, state in PostgreSQL", worlds, modes, os.Getenv("REMINT_TORTURE") != "")
 }

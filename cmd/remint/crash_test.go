@@ -37,10 +37,10 @@ func crashWorlds(t *testing.T) []world {
 // TestCrashes breaks every operation of a reset of each type in each mode:
 // `make test` in one way, `make torture` in all that show something.
 func TestCrashes(t *testing.T) {
-	enumerateCrashes(t, "calls that leave the process", crashWorlds(t), reasons)
+	enumerateCrashes(t, "calls that leave the process", crashWorlds(t), reasons, true)
 }
 
-func enumerateCrashes(t *testing.T, what string, worlds []world, reasons []string) {
+func enumerateCrashes(t *testing.T, what string, worlds []world, reasons []string, whole bool) {
 	t.Helper()
 	total := newTally()
 	t.Run("all", func(t *testing.T) {
@@ -72,7 +72,9 @@ func enumerateCrashes(t *testing.T, what string, worlds []world, reasons []strin
 		}
 	})
 	total.report(t, what)
-	total.complete(t)
+	if whole { // a sample misses some kinds of operation
+		total.complete(t)
+	}
 }
 
 // kind is an operation's name without what it is about.
