@@ -154,7 +154,7 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 
 // PolicySources are the built-in library and the workspace's own.
 func (e *Engine) PolicySources(w *config.Workspace) ([]policy.Source, diag.Diagnostics) {
-	builtin, err := e.librarySource(w)
+	builtin, err := e.builtinSource(w)
 	if err != nil {
 		return nil, diag.Errored(diag.ExitDenied, "The policy library cannot be read", "%s. What cannot be asked denies.", err)
 	}

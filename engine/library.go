@@ -31,8 +31,8 @@ func LibrarySchema(l *policy.Library) provider.Schema {
 	return s
 }
 
-// librarySource is the library as the workspace chooses and sets it.
-func (e *Engine) librarySource(w *config.Workspace) (policy.Source, error) {
+// builtinSource is the library as the workspace chooses and sets it.
+func (e *Engine) builtinSource(w *config.Workspace) (policy.Source, error) {
 	library, err := policy.OpenLibrary(e.opts.Policies)
 	if err != nil {
 		return policy.Source{}, err

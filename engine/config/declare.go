@@ -66,15 +66,15 @@ func (l *loader) loadLibrary() {
 		}
 		for _, inner := range b.Body.Blocks {
 			if inner.Type == "parameters" && l.labelled(inner, "parameters") && l.once("The block library.parameters", inner.TypeRange) {
-				l.libraryParameters(inner)
+				l.parametersOf(inner)
 			}
 		}
 	}
 	l.bindLibrary()
 }
 
-// libraryParameters reads what is set; what nobody would read is a fault.
-func (l *loader) libraryParameters(b *hclsyntax.Block) {
+// parametersOf reads what is set; what nobody would read is a fault.
+func (l *loader) parametersOf(b *hclsyntax.Block) {
 	l.noBlocks(b.Body, "The parameters")
 	l.ws.Library.Parameters = provider.NewAttrs(l.simple(b.Body, b, "The library", l.opts.Parameters.Attributes...))
 	for _, a := range sortedAttributes(b.Body) {

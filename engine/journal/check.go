@@ -43,6 +43,14 @@ func (b *Batch) Check() error {
 	return nil
 }
 
+// Check finds what keeps a run from being opened in any state.
+func (r Run) Check() error {
+	if r.PlanID == "" {
+		return errors.New("a run needs a plan id")
+	}
+	return CheckRunID(r.ID)
+}
+
 // CheckRunID refuses names that could not be part of a file's name.
 func CheckRunID(run string) error {
 	if run == "" || len(run) > 128 {

@@ -58,7 +58,7 @@ func library(files map[string][]byte) error {
 				fmt.Fprintf(&b, "| `%s`: %s. %s | `%s` | %s | %s | %s |\n", r.ID, r.Title, strings.TrimSpace(r.Description), r.Stage, r.Set, r.Severity, strings.Join(r.Controls, ", "))
 			}
 		}
-		libraryParameters(&b, l, g.Name)
+		parametersOf(&b, l, g.Name)
 	}
 	if err := controls(&b, rules); err != nil {
 		return err
@@ -67,7 +67,7 @@ func library(files map[string][]byte) error {
 	return nil
 }
 
-func libraryParameters(b *strings.Builder, l *policy.Library, group string) {
+func parametersOf(b *strings.Builder, l *policy.Library, group string) {
 	head := "\n| parameter | type | default | |\n|---|---|---|---|\n"
 	for _, p := range l.Parameters {
 		if p.Group != group {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -15,16 +14,13 @@ import (
 
 // Open begins a run.
 func (s *store) Open(ctx context.Context, run journal.Run) error {
-	if err := journal.CheckRunID(run.ID); err != nil {
+	if err := run.Check(); err != nil {
 		return err
-	}
-	if run.PlanID == "" {
-		return errors.New("a run needs a plan id")
 	}
 	body, meta := pack.Bytes(run.Plan), pack.Bytes(run.Meta)
 	return s.w.submit(ctx, &change{runs: []string{run.ID}, queue: func(b *pgx.Batch) {
 		b.Queue("INSERT INTO run (id, plan_id, plan_digest, operator, opened_at) VALUES ($1, $2, $3, $4, $5)",
-			run.ID, run.PlanID, run.PlanDigest, run.Operator, nanos(run.OpenedAt))
+			run.ID, run.PlanID, run.PlanDigest, run.Operator, pack.Nanos(run.OpenedAt))
 		b.Queue("INSERT INTO run_body (run, plan, meta) VALUES ($1, $2, $3)", run.ID, body, meta)
 	}})
 }
@@ -43,7 +39,7 @@ func queue(to *pgx.Batch, b *journal.Batch) {
 	for i := range b.Records {
 		r := &b.Records[i]
 		to.Queue("INSERT INTO record (run, address, step, kind, attempt, at, data) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq",
-			r.Run, r.Address, r.Step, string(r.Kind), r.Attempt, nanos(r.At), []byte(r.Data)).QueryRow(func(row pgx.Row) error { return row.Scan(&r.Seq) })
+			r.Run, r.Address, r.Step, string(r.Kind), r.Attempt, pack.Nanos(r.At), []byte(r.Data)).QueryRow(func(row pgx.Row) error { return row.Scan(&r.Seq) })
 	}
 	for _, x := range b.Seal {
 		to.Queue("INSERT INTO sealed (run, address, name, ciphertext) VALUES ($1, $2, $3, $4) ON CONFLICT (run, address, name) DO UPDATE SET ciphertext = excluded.ciphertext",
@@ -56,7 +52,7 @@ func queue(to *pgx.Batch, b *journal.Batch) {
 		to.Queue(`INSERT INTO credential (address, run, at, proof, version, mode, generation) VALUES ($1, $2, $3, $4, $5, $6, 1)
 			ON CONFLICT (address) DO UPDATE SET run = excluded.run, at = excluded.at, proof = excluded.proof,
 				version = excluded.version, mode = excluded.mode, generation = credential.generation + 1`,
-			f.Address, f.Run, nanos(f.At), f.Proof, f.Version, f.Mode)
+			f.Address, f.Run, pack.Nanos(f.At), f.Proof, f.Version, f.Mode)
 	}
 	for i := range b.Bundles {
 		x := &b.Bundles[i]
@@ -64,7 +60,7 @@ func queue(to *pgx.Batch, b *journal.Batch) {
 			x.ID, x.Run, x.File, x.Line).QueryRow(func(row pgx.Row) error { return row.Scan(&x.Seq) })
 	}
 	if c := b.Close; c != nil {
-		to.Queue("UPDATE run SET closed_at = $2, outcome = $3 WHERE id = $1", c.Run, nanos(c.At), c.Outcome)
+		to.Queue("UPDATE run SET closed_at = $2, outcome = $3 WHERE id = $1", c.Run, pack.Nanos(c.At), c.Outcome)
 	}
 	if len(b.Filed) > 0 {
 		to.Queue("UPDATE bundle SET filed = true WHERE id = ANY($1)", b.Filed)
@@ -91,18 +87,4 @@ func refusal(err error) error {
 		return errors.New("there is evidence of that name already")
 	}
 	return nil
-}
-
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-func fromNanos(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, n).UTC()
 }

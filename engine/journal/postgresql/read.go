@@ -21,7 +21,7 @@ func scanRun(row pgx.CollectableRow, more ...any) (journal.Run, error) {
 	var r journal.Run
 	var opened, closed int64
 	err := row.Scan(append([]any{&r.ID, &r.PlanID, &r.PlanDigest, &r.Operator, &opened, &closed, &r.Outcome}, more...)...)
-	r.OpenedAt, r.ClosedAt = fromNanos(opened), fromNanos(closed)
+	r.OpenedAt, r.ClosedAt = pack.Time(opened), pack.Time(closed)
 	return r, err
 }
 
@@ -118,7 +118,7 @@ func (s *store) Records(ctx context.Context, run, address string) iter.Seq2[jour
 		var at int64
 		var data []byte
 		err := row.Scan(&r.Seq, &r.Address, &r.Step, &kind, &r.Attempt, &at, &data)
-		r.Kind, r.At, r.Data = journal.Kind(kind), fromNanos(at), data
+		r.Kind, r.At, r.Data = journal.Kind(kind), pack.Time(at), data
 		return r, err
 	}, func(r journal.Record) int64 { return r.Seq }, query, args...)
 }
@@ -182,7 +182,7 @@ func (s *store) credentials(ctx context.Context, clause string, args ...any) ([]
 	return collect(ctx, s, func(row pgx.CollectableRow) (c journal.Credential, err error) {
 		var at int64
 		err = row.Scan(&c.Address, &c.Run, &at, &c.Proof, &c.Version, &c.Mode, &c.Generation)
-		c.At = fromNanos(at)
+		c.At = pack.Time(at)
 		return c, err
 	}, "SELECT address, run, at, proof, version, mode, generation FROM credential"+clause, args...)
 }

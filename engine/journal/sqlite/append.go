@@ -12,11 +12,8 @@ import (
 
 // Open begins a run.
 func (s *store) Open(ctx context.Context, run journal.Run) error {
-	if err := journal.CheckRunID(run.ID); err != nil {
+	if err := run.Check(); err != nil {
 		return err
-	}
-	if run.PlanID == "" {
-		return errors.New("a run needs a plan id")
 	}
 	body, meta := pack.Bytes(run.Plan), pack.Bytes(run.Meta)
 	return s.w.submit(ctx, &change{do: func(t *tx) error {
@@ -37,7 +34,7 @@ func (s *store) Open(ctx context.Context, run journal.Run) error {
 			return fmt.Errorf("there is a run %s already", run.ID)
 		}
 		res, err := t.exec("INSERT INTO run (id, plan_id, plan_digest, operator, opened_at) VALUES (?, ?, ?, ?, ?)",
-			run.ID, run.PlanID, run.PlanDigest, run.Operator, nanos(run.OpenedAt))
+			run.ID, run.PlanID, run.PlanDigest, run.Operator, pack.Nanos(run.OpenedAt))
 		if err != nil {
 			return err
 		}
@@ -128,7 +125,7 @@ func (t *tx) record(r *journal.Record) error {
 		return err
 	}
 	res, err := t.exec("INSERT INTO record (run, address, step, kind, attempt, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		n, r.Address, r.Step, string(r.Kind), r.Attempt, nanos(r.At), []byte(r.Data))
+		n, r.Address, r.Step, string(r.Kind), r.Attempt, pack.Nanos(r.At), []byte(r.Data))
 	if err != nil {
 		return err
 	}
@@ -184,7 +181,7 @@ func (t *tx) finished(f journal.Finished) error {
 	_, err := t.exec(`INSERT INTO credential (address, run, at, proof, version, mode, generation) VALUES (?, ?, ?, ?, ?, ?, 1)
 		ON CONFLICT (address) DO UPDATE SET run = excluded.run, at = excluded.at, proof = excluded.proof,
 			version = excluded.version, mode = excluded.mode, generation = generation + 1`,
-		f.Address, f.Run, nanos(f.At), f.Proof, f.Version, f.Mode)
+		f.Address, f.Run, pack.Nanos(f.At), f.Proof, f.Version, f.Mode)
 	return err
 }
 
@@ -230,6 +227,6 @@ func (t *tx) closeRun(c journal.Close) error {
 		return err
 	}
 	t.closed = true
-	_, err = t.exec("UPDATE run SET closed_at = ?, outcome = ? WHERE n = ?", nanos(c.At), c.Outcome, n)
+	_, err = t.exec("UPDATE run SET closed_at = ?, outcome = ? WHERE n = ?", pack.Nanos(c.At), c.Outcome, n)
 	return err
 }

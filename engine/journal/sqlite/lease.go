@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/journal/internal/pack"
 )
 
 // Acquire takes leases on all keys or on none. The fence of each grows with
@@ -128,7 +129,7 @@ func (s *store) atWork(ctx context.Context, run string) error {
 	err := s.read.QueryRowContext(ctx, "SELECT key, holder, since FROM lease WHERE run = ? ORDER BY key LIMIT 1", run).Scan(&held.Key, &held.Holder, &since)
 	switch {
 	case err == nil:
-		held.Since = fromNanos(since)
+		held.Since = pack.Time(since)
 	case !errors.Is(err, sql.ErrNoRows):
 		return s.explain(err)
 	}
@@ -145,7 +146,7 @@ func (s *store) lease(t *tx, run, holder, key string) (fence int64, err error) {
 	case err != nil:
 		return 0, err
 	case by != "" && by != run && s.locks.alive(by):
-		return 0, &journal.HeldError{Key: key, Run: by, Holder: who, Since: fromNanos(since), Age: s.opts.Now().Sub(fromNanos(since))}
+		return 0, &journal.HeldError{Key: key, Run: by, Holder: who, Since: pack.Time(since), Age: s.opts.Now().Sub(pack.Time(since))}
 	case by != "" && by != run:
 		if err := t.let(by); err != nil {
 			return 0, err
@@ -154,7 +155,7 @@ func (s *store) lease(t *tx, run, holder, key string) (fence int64, err error) {
 	fence++
 	_, err = t.exec(`INSERT INTO lease (key, fence, run, holder, since) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET fence = excluded.fence, run = excluded.run, holder = excluded.holder, since = excluded.since`,
-		key, fence, run, holder, nanos(s.opts.Now()))
+		key, fence, run, holder, pack.Nanos(s.opts.Now()))
 	return fence, err
 }
 

@@ -18,7 +18,7 @@ func scanRun(scan func(...any) error, more ...any) (journal.Run, error) {
 	var r journal.Run
 	var opened, closed int64
 	err := scan(append([]any{&r.ID, &r.PlanID, &r.PlanDigest, &r.Operator, &opened, &closed, &r.Outcome}, more...)...)
-	r.OpenedAt, r.ClosedAt = fromNanos(opened), fromNanos(closed)
+	r.OpenedAt, r.ClosedAt = pack.Time(opened), pack.Time(closed)
 	return r, err
 }
 
@@ -87,7 +87,7 @@ func (s *store) Records(ctx context.Context, run, address string) iter.Seq2[jour
 			if err := scan(&r.Seq, &r.Address, &r.Step, &kind, &r.Attempt, &at, &data); err != nil {
 				return false, err
 			}
-			r.Kind, r.At, r.Data = journal.Kind(kind), fromNanos(at), data
+			r.Kind, r.At, r.Data = journal.Kind(kind), pack.Time(at), data
 			stopped = !yield(r, nil)
 			return !stopped, nil
 		})
@@ -176,7 +176,7 @@ func (s *store) credentials(ctx context.Context, clause string, args ...any) ([]
 		var c journal.Credential
 		var at int64
 		err := scan(&c.Address, &c.Run, &at, &c.Proof, &c.Version, &c.Mode, &c.Generation)
-		c.At = fromNanos(at)
+		c.At = pack.Time(at)
 		out = append(out, c)
 		return true, err
 	})

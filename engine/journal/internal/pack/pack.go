@@ -1,4 +1,5 @@
-// Package pack compresses what a run keeps whole, for every kind of state.
+// Package pack is how every kind of state holds what it is given: what a run keeps
+// whole is compressed, times are numbers.
 package pack
 
 import (
