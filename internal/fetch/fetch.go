@@ -29,7 +29,7 @@ func CheckURL(v any) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil, u.Host == "", u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("must be a URL such as https://login.example.com")
+		return errors.New("must be a URL such as https://service.example.com/path")
 	case u.User != nil:
 		return errors.New("must not carry a user or password: plans show it")
 	case u.Scheme == "http" && !loopback(u.Hostname()):

@@ -7,8 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +16,7 @@ import (
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/fetch"
 )
 
 // Notifier declares the notifier `webhook`.
@@ -27,7 +26,7 @@ func Notifier() provider.NotifierDefinition {
 		Description: "Posts each notice as JSON to a URL, with the headers `webhook-id` (the same over retries), `webhook-timestamp` and, with a secret, `webhook-signature`, as Standard Webhooks defines them. " +
 			"Any 2xx answer is delivery. Network errors, 429 and 5xx are tried again; redirects are not followed.",
 		Schema: provider.Schema{Attributes: []provider.Attribute{
-			{Name: "url", Type: provider.String, Required: true, Check: checkURL,
+			{Name: "url", Type: provider.String, Required: true, Check: fetch.CheckURL,
 				Description: "Where to post: https, or http to this machine. It is shown in plans, so it must not carry a password or token; messages name only its host."},
 			{Name: "secret", Type: provider.String, Sensitive: true,
 				Description: "The key of the HMAC-SHA256 signature: `whsec_` and base64 as Standard Webhooks writes it, or any other text, taken as it is. Without it, requests are not signed."},
@@ -44,10 +43,10 @@ func Notifier() provider.NotifierDefinition {
 
 func open(_ context.Context, b provider.Block) (provider.Notifier, error) {
 	target := b.Attrs.String("url")
-	if err := checkURL(target); err != nil {
+	if err := fetch.CheckURL(target); err != nil {
 		return nil, provider.Errorf(provider.Permanent, "url %s", err)
 	}
-	u, _ := url.Parse(target) // checkURL parsed it
+	u, _ := url.Parse(target) // CheckURL parsed it
 	key, err := signingKey(b.Attrs.Secret("secret"))
 	if err != nil {
 		return nil, err
@@ -70,25 +69,6 @@ func open(_ context.Context, b provider.Block) (provider.Notifier, error) {
 		},
 		now: time.Now, wait: wait,
 	}, nil
-}
-
-func checkURL(v any) error {
-	s, _ := v.(string)
-	u, err := url.Parse(s)
-	switch {
-	case err != nil, u.Host == "", u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("must be a URL such as https://hooks.example.com/remint")
-	case u.User != nil:
-		return errors.New("must not carry a user or password: plans show it")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return errors.New("must begin with https: http is for this machine only (127.0.0.1, ::1, localhost)")
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // signingKey decodes a whsec_ secret and takes any other as it is.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/fetch"
 )
 
 const canary = "c4nary-Zx9-secret"
@@ -258,7 +259,7 @@ func TestChecks(t *testing.T) {
 		"https://h/\x7f" + canary:         false,
 		"":                                false,
 	} {
-		err := checkURL(u)
+		err := fetch.CheckURL(u)
 		if (err == nil) != good || err != nil && strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: %v", u, err)
 		}
