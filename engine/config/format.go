@@ -18,7 +18,11 @@ func Format(src []byte, filename string) ([]byte, diag.Diagnostics) {
 		return nil, diag.Diagnostics{fault("The file is too large", "Files of more than 4 MB are not read.", hcl.Range{Filename: filename, Start: hcl.InitialPos, End: hcl.InitialPos}, nil)}
 	}
 	var tokens int
-	found := scan(src, filename, &tokens)
+	list, found := scan(src, filename, &tokens)
+	if list == nil { // it is no text, and not quoted
+		return nil, diag.FromHCL(found, nil)
+	}
+	files[filename].Bytes = hidden(src, list, secretNames)
 	if !found.HasErrors() {
 		_, found = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	}

@@ -94,7 +94,7 @@ func (l *loader) readRunbook(b *hclsyntax.Block, builtin bool) {
 func (l *loader) digest(b *hclsyntax.Block) string {
 	h := sha256.New()
 	r := b.Range()
-	src := l.files[r.Filename].Bytes[r.Start.Byte:r.End.Byte]
+	src := l.raw[r.Filename][r.Start.Byte:r.End.Byte]
 	tokens, _ := hclsyntax.LexConfig(src, r.Filename, hcl.InitialPos)
 	for _, t := range tokens {
 		switch t.Type {

@@ -22,22 +22,23 @@ const (
 )
 
 // scan looks through src's tokens for what must not reach the parser. tokens
-// counts over all files.
-func scan(src []byte, name string, tokens *int) hcl.Diagnostics {
+// counts over all files. The tokens come back for whoever wants them: all, those
+// of a beginning, or none of what is no text.
+func scan(src []byte, name string, tokens *int) (hclsyntax.Tokens, hcl.Diagnostics) {
 	if at, what := textFault(src); what != "" {
-		return hcl.Diagnostics{refusal("Not plain text", what, rangeAt(src, name, at))}
+		return nil, hcl.Diagnostics{refusal("Not plain text", what, rangeAt(src, name, at))}
 	}
 	list := lex(src, name, maxTokens-*tokens)
 	if *tokens += len(list); *tokens > maxTokens {
-		return hcl.Diagnostics{refusal("The workspace is too large", fmt.Sprintf("It has more than %d words and signs. Move tables of credentials into a CSV file and use for_each.", maxTokens), rangeAt(src, name, 0))}
+		return list, hcl.Diagnostics{refusal("The workspace is too large", fmt.Sprintf("It has more than %d words and signs. Move tables of credentials into a CSV file and use for_each.", maxTokens), rangeAt(src, name, 0))}
 	}
 	var s scanner
 	for i, tok := range list {
 		if d := s.token(tok, i > 0 && list[i-1].Type == hclsyntax.TokenDot); d != nil {
-			return hcl.Diagnostics{d}
+			return list, hcl.Diagnostics{d}
 		}
 	}
-	return nil
+	return list, nil
 }
 
 // lex gives the tokens of src, or those of a part of it that are more than

@@ -20,7 +20,7 @@ func (w *Workspace) Select(expr string) (func(*Credential) bool, diag.Diagnostic
 	l.ctx = &hcl.EvalContext{Functions: functions(l.budget)}
 	l.budget.units.Store(whereUnits)
 	l.budget.grant(len(w.Credentials))
-	found := scan(src, name, &l.tokens)
+	_, found := scan(src, name, &l.tokens)
 	var e hclsyntax.Expression
 	if !found.HasErrors() {
 		e, found = hclsyntax.ParseExpression(src, name, hcl.InitialPos)

@@ -66,11 +66,14 @@ func (l *loader) readWorkspace() []*hclsyntax.Body {
 
 // parse scans, then parses one file. Nil when it cannot be parsed at all.
 func (l *loader) parse(src []byte, name string) *hclsyntax.Body {
-	l.files[name] = &hcl.File{Bytes: src}
 	if l.tokens > maxTokens { // said once already
 		return nil
 	}
-	found := scan(src, name, &l.tokens)
+	tokens, found := scan(src, name, &l.tokens)
+	quoted := hidden(src, tokens, l.secrets)
+	if tokens != nil { // what is no text is not quoted
+		l.files[name] = &hcl.File{Bytes: quoted}
+	}
 	if len(found) > 0 {
 		l.broken = true
 		l.hcl(found)
@@ -81,7 +84,8 @@ func (l *loader) parse(src []byte, name string) *hclsyntax.Body {
 		l.hcl(diags)
 		return nil
 	}
-	l.files[name] = file
+	l.raw[name] = src
+	l.files[name] = &hcl.File{Body: file.Body, Bytes: quoted, Nav: file.Nav}
 	l.hcl(diags)
 	body := file.Body.(*hclsyntax.Body)
 	if diags.HasErrors() {

@@ -134,7 +134,7 @@ func (l *loader) assign(v *variable, text, from string) {
 	if v.typ.IsPrimitiveType() {
 		got = cty.StringVal(text)
 	} else {
-		found := scan([]byte(text), from, &l.tokens)
+		_, found := scan([]byte(text), from, &l.tokens)
 		if !found.HasErrors() {
 			var expr hclsyntax.Expression
 			if expr, found = hclsyntax.ParseExpression([]byte(text), from, hcl.InitialPos); !found.HasErrors() {
@@ -180,7 +180,7 @@ func (l *loader) fromFile(path string) {
 		return
 	}
 	l.paths.protect(full, "the file of variables "+quoted(path))
-	found := scan(src, path, &l.tokens)
+	_, found := scan(src, path, &l.tokens)
 	if found.HasErrors() {
 		l.hcl(found)
 		return
