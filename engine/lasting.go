@@ -46,9 +46,12 @@ func (s *session) older(ctx context.Context, ephemeral bool) diag.Diagnostics {
 // in the state.
 func (s *session) ledgerGone(ctx context.Context) diag.Diagnostics {
 	dir := s.workspace.Settings.EvidenceDir
+	if begun, err := evidence.Begun(dir.Absolute); err == nil && !begun {
+		return s.evidenceGone(ctx)
+	}
 	runs, err := evidence.Runs(dir.Absolute)
 	if err != nil {
-		return nil // there is none yet, or it cannot be used, which is told when it is opened
+		return nil // it cannot be used, which is told when it is opened
 	}
 	for _, part := range []string{"checkpoint", ".state/treeState"} {
 		if _, err := os.Lstat(filepath.Join(dir.Absolute, "ledger", filepath.FromSlash(part))); !errors.Is(err, fs.ErrNotExist) {
@@ -68,6 +71,22 @@ func (s *session) ledgerGone(ctx context.Context) diag.Diagnostics {
 			return diag.Errored(diag.ExitError, "The ledger is gone",
 				"%s has evidence of run %s, and no ledger that it is in. Nothing was changed. Put the ledger back. "+
 					"If that is lost for good, name a new directory in the evidence block, and keep the old one for auditors.", dir.Written, run)
+		}
+	}
+	return nil
+}
+
+// evidenceGone warns of runs that the state knows and of which there is no evidence
+// where it is looked for. It is no fault: whoever names a new directory wants that.
+func (s *session) evidenceGone(ctx context.Context) diag.Diagnostics {
+	known, err := s.journal.Runs(ctx)
+	if err != nil {
+		return diag.Errored(0, "The state cannot be read", "%s.", err)
+	}
+	for _, run := range known {
+		if !run.ClosedAt.IsZero() {
+			return diag.Diagnostics{}.Warnf("Earlier evidence is not here",
+				"The state knows run %s, and %s has no evidence of it or of any other: a new ledger begins. If you named no new directory, stop, and put the evidence back.", run.ID, s.workspace.Settings.EvidenceDir.Written)
 		}
 	}
 	return nil
