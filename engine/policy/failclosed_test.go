@@ -8,6 +8,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/plan"
 )
@@ -117,8 +119,22 @@ func TestFailsClosedWhenCompiled(t *testing.T) {
 			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
+			if diff := cmp.Diff(diags, hereSays(t, source(tc.files), anInput())); diff != "" {
+				t.Errorf("judged in this process, it says something else:\n%s", diff)
+			}
 		})
 	}
+}
+
+// hereSays is what is wrong with a source that is judged in this process.
+func hereSays(t *testing.T, src Source, in *Input) diag.Diagnostics {
+	t.Helper()
+	src.Known = true
+	set, diags := Options{Limits: Limits{Time: 2 * time.Second}}.Compile(context.Background(), []Source{src})
+	if !diags.HasErrors() {
+		_, diags = set.Eval(context.Background(), in)
+	}
+	return diags
 }
 
 func TestLinksAreNotFollowed(t *testing.T) {
@@ -188,6 +204,9 @@ func TestFailsClosedWhenAsked(t *testing.T) {
 			_, diags = set.Eval(context.Background(), anInput())
 			if diags.Exit() != diag.ExitDenied || !strings.Contains(diags.Err().Error(), tc.want) || !strings.Contains(diags.Err().Error(), "house") {
 				t.Errorf("exit %v, got %v\nwant %q in it", diags.Exit(), diags.Err(), tc.want)
+			}
+			if diff := cmp.Diff(diags, hereSays(t, source(one(tc.text)), anInput())); diff != "" {
+				t.Errorf("judged in this process, it says something else:\n%s", diff)
 			}
 		})
 	}

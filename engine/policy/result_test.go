@@ -14,10 +14,17 @@ import (
 	"github.com/remint-dev/remint/engine/plan"
 )
 
+// here is a source that is judged in this process: what results mean is the same
+// wherever they are judged, which TestFailsClosedWhenAsked and TestApartIsTheSame see to.
+func here(src Source) Source {
+	src.Known = true
+	return src
+}
+
 // saying is what one source says that has one member of one set.
 func saying(t *testing.T, set, object string) (Verdict, diag.Diagnostics) {
 	t.Helper()
-	return compileAll(t, named("house", Mandatory, "package remint.plan\n"+set+" contains x if x := "+object+"\n")).Eval(context.Background(), anInput())
+	return compileAll(t, here(named("house", Mandatory, "package remint.plan\n"+set+" contains x if x := "+object+"\n"))).Eval(context.Background(), anInput())
 }
 
 // A result is read to its last byte and no further: what is as large as it may be
@@ -119,8 +126,8 @@ func TestFaultsAreShort(t *testing.T) {
 // A policy that says nonsense about everything is reported a bounded number of
 // times; and another's faults do not hide behind it.
 func TestFaultsAreBounded(t *testing.T) {
-	flood := named("flood", Mandatory, "package remint.plan\ndeny contains i if some i in ["+numbers(maxErrors+20)+"]\n")
-	_, diags := compileAll(t, flood, named("other", Mandatory, "package remint.plan\nwarn contains 1 if true\nrequire contains 1 if true\n")).Eval(context.Background(), anInput())
+	flood := here(named("flood", Mandatory, "package remint.plan\ndeny contains i if some i in ["+numbers(maxErrors+20)+"]\n"))
+	_, diags := compileAll(t, flood, here(named("other", Mandatory, "package remint.plan\nwarn contains 1 if true\nrequire contains 1 if true\n"))).Eval(context.Background(), anInput())
 	of := map[string]int{}
 	for _, d := range diags {
 		for _, name := range []string{"flood", "other"} {
@@ -219,7 +226,7 @@ func TestStepsAreNotMistakenForOthers(t *testing.T) {
 
 // The bounds grow with the plan: a large one is not denied for its size.
 func TestBoundsGrowWithThePlan(t *testing.T) {
-	busy := named("a", Mandatory, "package remint.plan\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if {\n\tx := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n\tx[a] + x[b] + x[c] + x[d] == -1\n}\n")
+	busy := here(named("a", Mandatory, "package remint.plan\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if {\n\tx := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n\tx[a] + x[b] + x[c] + x[d] == -1\n}\n"))
 	for name, l := range map[string]Limits{
 		"time":   {Time: 1, TimePerReset: time.Minute, Memory: 1 << 40},
 		"memory": {Time: time.Minute, Memory: 1, MemoryPerReset: 1 << 40},
