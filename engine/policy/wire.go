@@ -52,9 +52,7 @@ func (c *wire) write(v any) error {
 	}
 	var head [4]byte
 	binary.BigEndian.PutUint32(head[:], uint32(c.buf.Len()))
-	if _, err := c.w.Write(head[:]); err != nil {
-		return err
-	}
+	_, _ = c.w.Write(head[:]) // an error of a buffered writer stays: the next write says it
 	_, err := c.w.Write(c.buf.Bytes())
 	return err
 }
