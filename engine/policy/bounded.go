@@ -58,7 +58,7 @@ func (w *watch) run(ctx context.Context, b bound, start uint64) {
 			w.end(tooLong(b.time))
 			return
 		case <-sample.C:
-			if now := heap(); now > start && now-start > b.memory/4*3 {
+			if heap() > start+b.memory/4*3 {
 				w.end(tooMuch(b.memory))
 				return
 			}

@@ -92,7 +92,7 @@ func (s *Set) into(ctx context.Context, u *union, explain bool, in *Input) ([]an
 
 // evalKnown asks the sources that are judged in this process.
 func (s *Set) evalKnown(ctx context.Context, in *Input, explain bool, answers []answer, faults []diag.Diagnostics) {
-	var about *subject
+	about := sync.OnceValues(func() (*subject, error) { return subjectOf(in) })
 	for i, src := range s.sources {
 		if src.known == nil {
 			continue
@@ -101,14 +101,12 @@ func (s *Set) evalKnown(ctx context.Context, in *Input, explain bool, answers []
 		if faults[i] = diags; diags.HasErrors() || c.queries[in.Stage] == nil {
 			continue
 		}
-		if about == nil {
-			var err error
-			if about, err = subjectOf(in); err != nil {
-				faults[i] = denied("Policy input cannot be made", "%v.", err)
-				return
-			}
+		subject, err := about()
+		if err != nil {
+			faults[i] = denied("Policy input cannot be made", "%v.", err)
+			continue
 		}
-		answers[i], faults[i] = c.judge(ctx, about, s.limits.of(len(in.Resets)), explain)
+		answers[i], faults[i] = c.judge(ctx, subject, s.limits.of(len(in.Resets)), explain)
 	}
 }
 
