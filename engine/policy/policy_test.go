@@ -176,7 +176,12 @@ func full() *Input {
 		Steps:  []Step{{Address: "verify.x", Phase: "verify", Reversible: true, Controls: []string{"c"}}, {Address: "prove.x#2", Phase: "prove", Controls: []string{}}},
 		Result: &Result{Proof: "tested", NewAccepted: true, StoresConfirmed: 1, Reloaded: 2, SessionsEnded: 3, Notified: true, Asserted: []string{"mint.x"}, Final: true},
 	}
+	r.Change = &Change{Fields: []string{"owner", "stores"}, Base: &Changed{
+		Provider: "p.y", Owner: "q", Subject: "s", Environment: "staging", Production: true, Labels: map[string]string{"c": "2"},
+		Runbook: plan.Runbook{Name: "u", Digest: "e"}, Stores: []string{"file.b"}, Consumers: []string{"command.c"},
+	}}
 	s := r
+	s.Change = &Change{Fields: []string{"added"}}
 	s.Result, s.Address, s.EntropyBits, s.Attributes, s.Labels = nil, "credential.t.b", 0, map[string]any{}, map[string]string{}
 	s.Stores, s.Consumers = []string{}, []string{}
 	return &Input{
@@ -209,12 +214,31 @@ func TestInputIsItsJSON(t *testing.T) {
 	}
 }
 
+// Equal parts are made once: 10,000 resets by one runbook would else take four times the memory.
+func TestEqualPartsAreMadeOnce(t *testing.T) {
+	b := newBuilder()
+	r := full().Resets[0]
+	for name, make := range map[string]func() *ast.Term{
+		"text": func() *ast.Term { return b.str("x") }, "list": func() *ast.Term { return list1(b, []string{"x", "y"}) },
+		"runbook": func() *ast.Term { return b.runbook(r.Runbook) }, "steps": func() *ast.Term { return b.stepList(r.Steps) },
+	} {
+		if make() != make() {
+			t.Errorf("%s is made twice", name)
+		}
+	}
+	if list1(b, []string{"x", "y"}).Equal(list1(b, []string{"xy"})) || list1(b, []string{`x""y`}).Equal(list1(b, []string{"x", "y"})) {
+		t.Error("another list is taken for it")
+	}
+}
+
 func TestAttributesThatAreNoJSON(t *testing.T) {
 	in := anInput()
 	in.Resets[0].Attributes = map[string]any{"f": func() {}}
 	set := compileAll(t, named("a", Mandatory, good))
 	if _, diags := set.Eval(context.Background(), in); !diags.HasErrors() {
 		t.Error("judged without a part of its input")
+	} else if !strings.Contains(diags.Err().Error(), "unsupported type") {
+		t.Error(diags.Err())
 	}
 }
 
