@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,12 @@ type leaf struct {
 }
 
 func (l leaf) encode() ([]byte, error) { return plan.Canonical(l) }
+
+// digest is that of the bundle's line. A leaf that parseLeaf gave has one.
+func (l leaf) digest() (d [sha256.Size]byte) {
+	_, _ = hex.Decode(d[:], []byte(l.SHA256))
+	return d
+}
 
 // parseLeaf reads what encode writes, and nothing else.
 func parseLeaf(b []byte) (leaf, error) {

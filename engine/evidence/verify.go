@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -102,8 +101,8 @@ type verification struct {
 
 	mu     sync.Mutex
 	report *Report
-	// leaves are the places of the ledger's leaves by line digest, nil when it
-	// could not be read; found says of each whether its bundle was there.
+	// leaves are the places of the ledger's leaves by line digest; found says of
+	// each whether its bundle was there. Both are nil when it could not be read.
 	leaves map[[sha256.Size]byte]uint64
 	found  []bool
 	// uses are the records that each key signed, by its hint.
@@ -145,28 +144,28 @@ func (v *verification) claim(digest [sha256.Size]byte) bool {
 // unclaimed names the leaves whose bundles were not found.
 func (v *verification) unclaimed(runs map[string]bool) {
 	gone := map[string]int{}
-	last, entries := uint64(math.MaxUint64), [][]byte(nil)
-	for at := range uint64(len(v.found)) {
-		if v.leaves == nil || v.found[at] {
-			continue
-		}
-		if index := at / layout.EntryBundleWidth; index != last {
-			var err error
-			n := min(uint64(len(v.found))-index*layout.EntryBundleWidth, layout.EntryBundleWidth)
-			if entries, err = readEntries(filepath.Join(v.Dir, ledgerDir), index, int(n)); err != nil {
+	index := uint64(0)
+	for found := range slices.Chunk(v.found, layout.EntryBundleWidth) {
+		read := sync.OnceValues(func() ([][]byte, error) { return readEntries(filepath.Join(v.Dir, ledgerDir), index, len(found)) })
+		for i, ok := range found {
+			if ok {
+				continue
+			}
+			entries, err := read()
+			if err != nil {
 				v.find(CodeLedger, ledgerDir, 0, "the ledger changed while it was read")
 				return
 			}
-			last = index
+			l, err := parseLeaf(entries[i])
+			switch {
+			case err != nil: // said already
+			case runs[l.Run]:
+				v.find(CodeMissing, l.Run, 0, "record %s is in the ledger, but its bundle is gone or was edited", l.Record)
+			default:
+				gone[l.Run]++
+			}
 		}
-		l, err := parseLeaf(entries[at%layout.EntryBundleWidth])
-		switch {
-		case err != nil: // said already
-		case runs[l.Run]:
-			v.find(CodeMissing, l.Run, 0, "record %s is in the ledger, but its bundle is gone or was edited", l.Record)
-		default:
-			gone[l.Run]++
-		}
+		index++
 	}
 	for run, n := range gone {
 		v.find(CodeMissing, run, 0, "the whole run is gone: the ledger has %d records of it", n)
@@ -209,13 +208,8 @@ func (v *verification) run(ctx context.Context, run string) error {
 
 // reason is an error without the path, which the finding gives.
 func reason(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
-	switch {
-	case errors.As(err, &p):
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
-	case errors.As(err, &l):
-		return l.Err
 	}
 	return err
 }

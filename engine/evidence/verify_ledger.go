@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/transparency-dev/formats/log"
@@ -20,14 +19,11 @@ import (
 // collects the leaves.
 func (v *verification) readLedger(ctx context.Context) error {
 	raw, err := readSmall(filepath.Join(v.Dir, ledgerDir, layout.CheckpointPath))
-	if errors.Is(err, fs.ErrNotExist) {
-		begun, berr := Begun(v.Dir)
-		if berr == nil && !begun {
+	if err != nil {
+		if begun, berr := Begun(v.Dir); berr == nil && !begun {
 			v.unbegun()
 			return nil
 		}
-	}
-	if err != nil {
 		v.find(CodeLedger, ledgerDir, 0, "the ledger has no head: it is missing or was removed (%v)", reason(err))
 		return nil
 	}
@@ -43,38 +39,33 @@ func (v *verification) readLedger(ctx context.Context) error {
 		}
 	}
 	v.leaves = map[[sha256.Size]byte]uint64{}
-	tree := &treeCheck{v: v, rows: &compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}}
-	tree.whole = tree.rows.NewEmptyRange(0)
-	for at := uint64(0); ; {
+	tree := newTreeCheck(v)
+	var entries [][]byte
+	for at := uint64(0); ; at++ {
 		if kept != nil && kept.Size == at {
 			tree.compare(kept, CodeCheckpoint, "the first %d leaves are not those of the checkpoint kept elsewhere: what was logged then was changed since")
 		}
 		if at == head.Size {
 			break
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		index := at / layout.EntryBundleWidth
-		n := min(head.Size-at, layout.EntryBundleWidth)
-		entries, err := readEntries(filepath.Join(v.Dir, ledgerDir), index, int(n))
-		if err != nil {
-			v.find(CodeLedger, ledgerDir, 0, "the ledger is cut or damaged: %v", reason(err))
-			v.leaves = nil
-			return nil
-		}
-		for i, e := range entries {
-			if i > 0 && kept != nil && kept.Size == at+uint64(i) {
-				tree.compare(kept, CodeCheckpoint, "the first %d leaves are not those of the checkpoint kept elsewhere: what was logged then was changed since")
+		place := at % layout.EntryBundleWidth
+		if place == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			v.leaf(at+uint64(i), e)
-			tree.add(0, rfc6962.DefaultHasher.HashLeaf(e))
+			n := min(head.Size-at, layout.EntryBundleWidth)
+			if entries, err = readEntries(filepath.Join(v.Dir, ledgerDir), at/layout.EntryBundleWidth, int(n)); err != nil {
+				v.find(CodeLedger, ledgerDir, 0, "the ledger is cut or damaged: %v", reason(err))
+				v.leaves, v.found = nil, nil
+				return nil
+			}
 		}
-		at += n
+		v.leaf(at, entries[place])
+		tree.add(entries[place])
 	}
 	tree.compare(head, CodeRoot, "the %d leaves are not those that the ledger's head was signed over: entries were edited, removed or moved")
 	tree.finish()
-	return nil
+	return tree.err
 }
 
 // unbegun checks an evidence directory that no run has come to yet: it is sound,
@@ -118,10 +109,7 @@ func (v *verification) leaf(index uint64, raw []byte) {
 	if l.Seq != index {
 		v.find(CodeLedgerSeq, ledgerDir, 0, "leaf %d has the sequence number %d", index, l.Seq)
 	}
-	var digest [sha256.Size]byte
-	if _, err := hex.Decode(digest[:], []byte(l.SHA256)); err != nil {
-		return
-	}
+	digest := l.digest()
 	if _, twice := v.leaves[digest]; twice {
 		v.find(CodeLedgerSeq, ledgerDir, 0, "leaf %d names record %s, which has a leaf already", index, l.Record)
 		v.found[index] = true
@@ -133,57 +121,46 @@ func (v *verification) leaf(index uint64, raw []byte) {
 // treeCheck computes a tree's root and tiles as leaves are added.
 type treeCheck struct {
 	v     *verification
-	rows  *compact.RangeFactory
 	whole *compact.Range
 	// open are the hashes of each level's last, unfinished tile, and done counts
-	// the finished ones.
-	open [][][]byte
-	done []uint64
+	// the finished ones. A level of tiles is eight of the tree, which has 64.
+	open [64/layout.TileHeight + 1][][]byte
+	done [64/layout.TileHeight + 1]uint64
 	bad  bool
+	// err is for what the library would find wrong with how it is used.
+	err error
 }
 
-// add takes the next hash of a level.
-func (t *treeCheck) add(level int, hash []byte) {
-	if level == 0 {
-		if err := t.whole.Append(hash, nil); err != nil {
-			t.damaged(0)
-		}
-	}
-	if level == len(t.open) {
-		t.open, t.done = append(t.open, nil), append(t.done, 0)
-	}
-	t.open[level] = append(t.open[level], hash)
-	if len(t.open[level]) < layout.TileWidth {
+func newTreeCheck(v *verification) *treeCheck {
+	rows := compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+	return &treeCheck{v: v, whole: rows.NewEmptyRange(0)}
+}
+
+// add takes the next leaf.
+func (t *treeCheck) add(entry []byte) {
+	t.err = errors.Join(t.err, t.whole.Append(rfc6962.DefaultHasher.HashLeaf(entry), t.node))
+}
+
+// node takes the next finished node of a level of the tree. Every eighth level
+// stands in tiles.
+func (t *treeCheck) node(id compact.NodeID, hash []byte) {
+	if id.Level%layout.TileHeight != 0 {
 		return
 	}
-	t.tile(level)
-	root := t.rows.NewEmptyRange(0)
-	for _, h := range t.open[level] {
-		if err := root.Append(h, nil); err != nil {
-			t.damaged(level)
-		}
+	level := id.Level / layout.TileHeight
+	t.open[level] = append(t.open[level], hash)
+	if len(t.open[level]) == layout.TileWidth {
+		t.tile(int(level))
+		t.open[level] = t.open[level][:0]
+		t.done[level]++
 	}
-	above, err := root.GetRootHash(nil)
-	if err != nil {
-		t.damaged(level)
-	}
-	t.open[level] = t.open[level][:0]
-	t.done[level]++
-	t.add(level+1, above)
 }
 
 // tile compares the tile of a level that t.open holds with its file.
 func (t *treeCheck) tile(level int) {
 	got, err := readHashes(filepath.Join(t.v.Dir, ledgerDir), uint64(level), t.done[level], len(t.open[level]))
-	if err != nil || !bytes.Equal(got, bytes.Join(t.open[level], nil)) {
-		t.damaged(level)
-	}
-}
-
-// damaged is said once: a tile holds nothing that the entries do not say.
-func (t *treeCheck) damaged(level int) {
-	if !t.bad {
-		t.bad = true
+	if (err != nil || !bytes.Equal(got, bytes.Join(t.open[level], nil))) && !t.bad {
+		t.bad = true // said once: a tile holds nothing that the entries do not say
 		t.v.find(CodeLedger, ledgerDir, 0, "a tile of level %d is missing or does not fit the entries", level)
 	}
 }
@@ -199,12 +176,10 @@ func (t *treeCheck) finish() {
 
 // compare compares the root over the leaves so far with a head's.
 func (t *treeCheck) compare(cp *log.Checkpoint, code Code, format string) {
-	root := rfc6962.DefaultHasher.EmptyRoot()
-	if t.whole.End() > 0 {
-		var err error
-		if root, err = t.whole.GetRootHash(nil); err != nil {
-			root = nil
-		}
+	root, err := t.whole.GetRootHash(nil)
+	t.err = errors.Join(t.err, err)
+	if root == nil {
+		root = rfc6962.DefaultHasher.EmptyRoot()
 	}
 	if !bytes.Equal(root, cp.Hash) {
 		t.v.find(code, ledgerDir, 0, format, cp.Size)
