@@ -219,15 +219,18 @@ func TestVerifyAnEmptyFile(t *testing.T) {
 func TestVerifyNeedsKeys(t *testing.T) {
 	w := newForgery().file(t)
 	keys := []crypto.PublicKey{w.signer.Public()}
-	for name, o := range map[string]VerifyOptions{
-		"no signer":    {Dir: w.dir, LedgerKey: w.ledger},
-		"no ledger":    {Dir: w.dir, PublicKeys: keys},
-		"a kind of no": {Dir: w.dir, PublicKeys: []crypto.PublicKey{"key"}, LedgerKey: w.ledger},
-		"no directory": {Dir: w.path("none"), PublicKeys: keys, LedgerKey: w.ledger},
-		"a file":       {Dir: w.path("r1", RunFile), PublicKeys: keys, LedgerKey: w.ledger},
+	for name, tc := range map[string]struct {
+		o    VerifyOptions
+		says string
+	}{
+		"no signer":    {VerifyOptions{Dir: w.dir, LedgerKey: w.ledger}, "without the public keys"},
+		"no ledger":    {VerifyOptions{Dir: w.dir, PublicKeys: keys}, "without the public keys"},
+		"a kind of no": {VerifyOptions{Dir: w.dir, PublicKeys: append([]crypto.PublicKey{"key"}, keys...), LedgerKey: w.ledger}, "not supported"},
+		"no directory": {VerifyOptions{Dir: w.path("none"), PublicKeys: keys, LedgerKey: w.ledger}, "there is no evidence directory"},
+		"a file":       {VerifyOptions{Dir: w.path("r1", RunFile), PublicKeys: keys, LedgerKey: w.ledger}, "not a directory"},
 	} {
-		if r, err := Verify(context.Background(), o); err == nil || r != nil {
-			t.Errorf("%s: %+v", name, r)
+		if r, err := Verify(context.Background(), tc.o); err == nil || r != nil || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
