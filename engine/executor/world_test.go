@@ -30,6 +30,8 @@ type world struct {
 	// unopenable is a kind of thing that cannot be reached: provider, store, consumer
 	// or notifier.
 	unopenable string
+	// wrap, if set, takes abilities away from the provider, or has it answer otherwise.
+	wrap func(controlled) provider.Provider
 	// place and basis are those of probes, if not the usual; detail is what they add.
 	place, detail string
 	basis         lifecycle.Proof
@@ -515,6 +517,8 @@ func registry(w *world, p *process) *provider.Registry {
 			switch {
 			case w.unopenable == "provider":
 				return nil, errUnopenable
+			case w.wrap != nil:
+				return w.wrap(controlled{target{w, p}}), nil
 			case w.identifies:
 				return identifying{controlled{target{w, p}}}, nil
 			case w.readOnly:
