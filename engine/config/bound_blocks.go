@@ -33,7 +33,7 @@ func (l *loader) bindProviders() {
 		case !here.Attrs.Equal(there.Attrs):
 			l.differs("Provider "+key, here.Range, there.Range, diag.ExitError)
 		case !raised && here.Environment != there.Environment:
-			l.refuse(hclRange(here.Range), diag.ExitError, "The environment is bound", "Provider %s is %s in the trust base, at %s:%d; a workspace may raise that to production, and not make it %q.%s",
+			l.refuse(hclRange(here.Range), diag.ExitDenied, "The environment is bound", "Provider %s is %s in the trust base, at %s:%d; a workspace may raise that to production, and not make it %q.%s",
 				key, cmp.Or(there.Environment, lifecycle.Production), there.Range.Filename, there.Range.Start.Line, here.Environment, merge)
 		}
 		taken := *there

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/provider"
 )
 
@@ -95,6 +96,6 @@ func (l *loader) lowering(c *credentialBlock, a addrs.Credential, said string) {
 	if at == nil || c.lowered(a) {
 		return
 	}
-	l.fault(at.Expr.Range(), "The environment is bound", "Under a trust base only a provider block there says that something is less than production; %s cannot make itself %q. "+
+	l.refuse(at.Expr.Range(), diag.ExitDenied, "The environment is bound", "Under a trust base only a provider block there says that something is less than production; %s cannot make itself %q. "+
 		"Remove the line, or use a provider block that is %q in the trust base.", a, said, said)
 }

@@ -87,10 +87,10 @@ func TestBoundRefuses(t *testing.T) {
 	}{
 		"provider's url":     {change("url         = var.admin", `url = "postgres://evil"`), "Provider postgresql.main is not what the trust base says at base/main.remint.hcl:7", 1},
 		"provider's path":    {change(`file = "site"`, `file = "other"`), "Provider htpasswd.site is not what", 1},
-		"provider lowered":   {change(`"staging"`, `"test"`), "Provider postgresql.main is staging in the trust base", 1},
-		"production lowered": {change(`{ file = "site" }`, "{\n  file = \"site\"\n  environment = \"staging\"\n}"), "Provider htpasswd.site is production in the trust base", 1},
+		"provider lowered":   {change(`"staging"`, `"test"`), "Provider postgresql.main is staging in the trust base", 3},
+		"production lowered": {change(`{ file = "site" }`, "{\n  file = \"site\"\n  environment = \"staging\"\n}"), "Provider htpasswd.site is production in the trust base", 3},
 		"provider added":     {boundBase + `provider "htpasswd" "mine" { file = "mine" }`, "Provider htpasswd.mine is not in the trust base", 1},
-		"credential lowered": {change(`user     = "ann"`, "user = \"ann\"\n  environment = \"test\""), "Under a trust base only a provider block there", 1},
+		"credential lowered": {change(`user     = "ann"`, "user = \"ann\"\n  environment = \"test\""), "Under a trust base only a provider block there", 3},
 		"enforcement":        {change(`{ path = "rules" }`, "{\n  path = \"rules\"\n  enforcement = \"advisory\"\n}"), `Policy "house" is not what the trust base says`, 3},
 		"policy's path":      {change(`{ path = "rules" }`, `{ path = "other" }`), `Policy "house" is not what the trust base says`, 3},
 		"approver's groups":  {boundBase + "approver \"alice\" {\n  public_key = file(\"keys/alice.pub\")\n  groups = [\"c\"]\n}\n", `Approver "alice" is not what the trust base says`, 4},

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
 )
@@ -262,7 +263,7 @@ func (l *loader) environment(c *credentialBlock, a addrs.Credential, said string
 		return said
 	}
 	if at := c.block.Body.Attributes["environment"]; at != nil && !c.lowered(a) {
-		l.fault(at.Expr.Range(), "The environment is bound", "Provider %s says %q for all of its credentials; %s may raise that to production, and not make it %q. Remove the line, or use a provider block of that environment.", c.provider.Key(), bound, a, said)
+		l.refuse(at.Expr.Range(), diag.ExitDenied, "The environment is bound", "Provider %s says %q for all of its credentials; %s may raise that to production, and not make it %q. Remove the line, or use a provider block of that environment.", c.provider.Key(), bound, a, said)
 	}
 	return bound
 }

@@ -121,7 +121,7 @@ func (l *loader) loadApprovers() {
 			case problem != "":
 				l.fault(at, "Not a public key", "%s", problem)
 			case other != "":
-				l.fault(at, "One key for two approvers", "Approver %q has the same key as %q, and could approve twice. Give each person a key of their own.", a.Name, other)
+				l.refuse(at, diag.ExitMissing, "One key for two approvers", "Approver %q has the same key as %q, and could approve twice. Give each person a key of their own.", a.Name, other)
 			}
 			keysSeen[der] = a.Name
 		}

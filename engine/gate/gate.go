@@ -92,6 +92,7 @@ func (a Answer) Input() []policy.Approval {
 // Ask finds the approvals that count, once per person, and what is missing.
 func Ask(q Question) Answer {
 	var out Answer
+	q.Approvers = persons(q.Approvers)
 	for _, d := range q.Documents {
 		approver, signed, why := q.judge(d)
 		switch {
@@ -99,8 +100,8 @@ func Ask(q Question) Answer {
 			out.Ignored = append(out.Ignored, d.Name+" does not count: "+why+".")
 		case signed.Decision == "reject":
 			out.Rejections = append(out.Rejections, rejection(approver.Name, signed.Comment))
-		case slices.ContainsFunc(out.Approvals, func(a Approval) bool { return a.Approver.Name == approver.Name }):
-			out.Ignored = append(out.Ignored, d.Name+" does not count again: "+approver.Name+" has approved already.")
+		case out.by(approver) != "":
+			out.Ignored = append(out.Ignored, d.Name+" does not count again: "+again(approver.Name, out.by(approver))+".")
 		default:
 			out.Approvals = append(out.Approvals, Approval{Approver: approver, Signed: signed, Document: d})
 		}
@@ -114,6 +115,23 @@ func Ask(q Question) Answer {
 	}
 	out.Missing = append(out.Missing, q.unverified()...)
 	return out
+}
+
+// by is under which name a person has approved; "" where she has not.
+func (a Answer) by(who config.Approver) string {
+	for _, x := range a.Approvals {
+		if Is(x.Approver, who.Name) {
+			return x.Approver.Name
+		}
+	}
+	return ""
+}
+
+func again(name, before string) string {
+	if name == before {
+		return name + " has approved already"
+	}
+	return name + " and " + before + " share an identity, and a person counts once, whatever keys she has: ask somebody else"
 }
 
 func rejection(name, comment string) string {
@@ -207,7 +225,7 @@ func (q Question) need(need plan.Approvals, have []Approval) Need {
 		return out
 	}
 	for _, a := range q.Approvers {
-		used := slices.ContainsFunc(have, func(h Approval) bool { return h.Approver.Name == a.Name })
+		used := slices.ContainsFunc(have, func(h Approval) bool { return Is(h.Approver, a.Name) }) || slices.ContainsFunc(out.May, func(who string) bool { return Is(a, who) })
 		barred := slices.ContainsFunc(slices.Concat(q.Operators, q.Verified.Requesters(), []string{q.File.Plan.Requester}), func(who string) bool { return Is(a, who) })
 		if !used && !barred && inGroup(a, need.Group) && a.Ended(q.Now) == "" {
 			out.May = append(out.May, a.Name)

@@ -1,0 +1,59 @@
+package gate
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/remint-dev/remint/engine/config"
+)
+
+// persons gives approvers who share a name or an identity all names of each other.
+// They are one person with several keys: what bars or counts for one of them does
+// so for all.
+func persons(list []config.Approver) []config.Approver {
+	owners := map[string][]int{} // by a name's folded form
+	for i, a := range list {
+		for _, who := range names(a) {
+			owners[fold(who)] = append(owners[fold(who)], i)
+		}
+	}
+	out := append([]config.Approver(nil), list...)
+	seen := make([]bool, len(list))
+	for i := range list {
+		if seen[i] {
+			continue
+		}
+		seen[i] = true
+		person, all := []int{i}, []string(nil)
+		for at := 0; at < len(person); at++ {
+			for _, who := range names(list[person[at]]) {
+				all = append(all, who)
+				for _, j := range owners[fold(who)] {
+					if !seen[j] {
+						seen[j], person = true, append(person, j)
+					}
+				}
+			}
+		}
+		if len(person) == 1 {
+			continue
+		}
+		for _, j := range person {
+			out[j].Identities = all
+		}
+	}
+	return out
+}
+
+func names(a config.Approver) []string { return append([]string{a.Name}, a.Identities...) }
+
+// fold gives names one form that strings.EqualFold takes for equal.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		return least
+	}, name)
+}
