@@ -82,6 +82,16 @@ func TestLongestLine(t *testing.T) {
 	}
 }
 
+// A foreign line may be longer than any of ours: it is not held in memory.
+func TestLongForeignLine(t *testing.T) {
+	in := append([]byte{'x'}, bytes.Repeat([]byte{'{'}, maxLine+256<<10)...)
+	in = append(in, "\n{b}\n"...)
+	lines, _, err := readLines(&lineReader{r: bufio.NewReaderSize(bytes.NewReader(in), 64<<10), head: []byte("{")})
+	if d := cmp.Diff([]string{"foreign", "{b}"}, lines); d != "" || !errors.Is(err, io.EOF) {
+		t.Error(err, d)
+	}
+}
+
 // A large line waits for its turn and keeps it while it is looked at; others do
 // not wait.
 func TestLargeLinesTakeTurns(t *testing.T) {

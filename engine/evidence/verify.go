@@ -102,7 +102,7 @@ type verification struct {
 	mu     sync.Mutex
 	report *Report
 	// leaves are the places of the ledger's leaves by line digest; found says of
-	// each whether its bundle was there. Both are nil when it could not be read.
+	// each whether its bundle was there. Both are nil where there is no ledger to read.
 	leaves map[[sha256.Size]byte]uint64
 	found  []bool
 	// uses are the records that each key signed, by its hint.
