@@ -62,7 +62,7 @@ func (r *reset) answer() (*Answer, error) {
 // does. The record is durable together with the next one, before any effect.
 func (r *reset) heed() (*Answer, error) {
 	a, err := r.answer()
-	if err != nil || a == nil || a.Step == "" {
+	if a == nil || a.Step == "" {
 		return a, err
 	}
 	st, ok := r.stepAt(a.Step)

@@ -86,9 +86,9 @@ func (r *reset) drift(ctx context.Context, obs provider.Observation) error {
 	if err != nil {
 		return provider.Errorf(provider.ClassOf(err, provider.Transient), "%v", err)
 	}
-	planned, now := r.Plan.Observed, versions(obs)
+	planned := r.Plan.Observed
 	if target != planned.Target || r.job.Generations[r.address] != planned.Generation || obs.Exists != planned.Exists ||
-		obs.Enabled != planned.Enabled || !slices.Equal(now, planned.Versions) && len(now)+len(planned.Versions) > 0 {
+		obs.Enabled != planned.Enabled || !slices.Equal(versions(obs), planned.Versions) {
 		return errDrift
 	}
 	return nil
@@ -109,14 +109,15 @@ func (r *reset) keepOld(ctx context.Context, e *entry) error {
 	for _, m := range r.x.Fleet.Stored(ctx, r.Credential) {
 		r.known.Add(m)
 		p, err := r.probe(ctx, "old", m, e)
-		switch {
-		case err != nil && r.mode() == lifecycle.Cutover:
-			return err
-		case err == nil && p.Verdict == provider.Accepted:
+		switch p.Verdict {
+		case provider.Accepted:
 			e.OldKnown = true
 			return r.seal(OldSecret, m)
-		case err == nil && p.Verdict == provider.Unclear && r.mode() == lifecycle.Cutover:
-			return provider.Errorf(provider.Transient, "the target gives no clear answer to the old secret, so nothing was begun: %s at %s", p.Detail, p.Endpoint)
+		case provider.Unclear:
+			err = provider.Errorf(provider.Transient, "the target gives no clear answer to the old secret, so nothing was begun: %s at %s", p.Detail, p.Endpoint)
+		}
+		if err != nil && r.mode() == lifecycle.Cutover {
+			return err
 		}
 	}
 	return nil
@@ -148,7 +149,8 @@ const (
 // errResting says that a login was not tried.
 var errResting = provider.Errorf(provider.Permanent, "no more logins are tried, so that nobody is locked out")
 
-// probe authenticates once and writes down what came of it.
+// probe authenticates once and writes down what came of it: no verdict where there
+// is an error.
 func (r *reset) probe(ctx context.Context, subject string, m secret.Material, e *entry) (provider.Probe, error) {
 	now, recent := r.x.now(), 0
 	var first time.Time
@@ -175,7 +177,7 @@ func (r *reset) note(subject string, p provider.Probe, err error, e *entry) (pro
 		if provider.ClassOf(err, provider.Transient) == provider.Ambiguous {
 			err = provider.Errorf(provider.Transient, "%v", err)
 		}
-		return p, err
+		return provider.Probe{}, err
 	}
 	e.Probes = append(e.Probes, evidence.Probe{
 		Subject: subject, Verdict: string(p.Verdict), Basis: string(p.Basis), Endpoint: p.Endpoint, Detail: r.said(p.Detail), At: r.x.now(),

@@ -10,7 +10,7 @@ import (
 	"github.com/remint-dev/remint/engine/provider"
 )
 
-// scrubbed is an error whose text was rid of the secrets that code which should
+// scrubbed is an error whose text was rid of any secrets that code which should
 // know better quoted in it.
 type scrubbed struct {
 	text string
@@ -28,10 +28,7 @@ func (r *reset) scrub(err error) error {
 	if err == nil {
 		return nil
 	}
-	if text := r.said(err.Error()); text != err.Error() {
-		return &scrubbed{text, err}
-	}
-	return err
+	return &scrubbed{r.said(err.Error()), err}
 }
 
 // said rids what somebody else's code says of the secrets that this reset knows.

@@ -3,7 +3,6 @@ package executor
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -186,7 +185,6 @@ func (h *history) read(r journal.Record) error {
 	case r.Kind == journal.Note && r.Step == "":
 		h.baseline = &e
 	case r.Step != "":
-		e.Facts = maps.Clone(e.Facts)
 		before := h.steps[r.Step]
 		p := progress{kind: r.Kind, attempt: r.Attempt, entry: e, intended: before.intended || r.Kind == journal.Intend}
 		p.denied = before.denied || p.toldNot()
