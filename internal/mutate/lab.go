@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,18 +60,23 @@ type lab struct {
 	// limit, if not 0, is the time after which no more are tried.
 	limit time.Duration
 
+	// known is what an earlier run learned, by test.
+	known reach
+
 	mu sync.Mutex
-	// last is the test that killed last: it often kills the neighbours too.
-	last string
+	// killers are, by function, the tests that killed a mutant of it, the last one
+	// first: they often kill its neighbours too.
+	killers map[string][]string
 }
 
 // newLab builds the binary and learns what the tests reach.
-func newLab(ctx context.Context, s *schemata, parallel int) (*lab, error) {
+func newLab(ctx context.Context, s *schemata, parallel int, known reach) (*lab, error) {
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{s: s, patience: patience, dir: dir, binary: filepath.Join(dir, "tests"), took: map[string]time.Duration{}, waited: map[string]time.Duration{}, reach: map[int][]string{}}
+	l := &lab{s: s, patience: patience, dir: dir, binary: filepath.Join(dir, "tests"), took: map[string]time.Duration{}, waited: map[string]time.Duration{}, reach: map[int][]string{},
+		known: known, killers: map[string][]string{}}
 	if err := errors.Join(l.build(ctx), l.learn(ctx, parallel)); err != nil {
 		l.close()
 		return nil, err
@@ -116,6 +122,7 @@ func (l *lab) learn(ctx context.Context, parallel int) error {
 		return fmt.Errorf("the tests cannot be listed: %w", err)
 	}
 	tests := slices.DeleteFunc(strings.Fields(string(out)), func(t string) bool { return strings.HasPrefix(t, "Benchmark") })
+	tests = slices.DeleteFunc(tests, l.recall)
 	return side(parallel, len(tests), func(i int) error { return l.learnOne(ctx, tests[i]) })
 }
 
@@ -181,8 +188,8 @@ func (l *lab) tryAll(ctx context.Context, parallel int, done func(*mutant)) erro
 	})
 }
 
-// order is what is to be tried, mixed, so that what a run with a limit got to is
-// a fair sample; the same each time.
+// order is what is to be tried: with a limit it is mixed, the same each time, so
+// that what such a run got to is a fair sample.
 func (l *lab) order() []int {
 	var out []int
 	for i, m := range l.s.mutants {
@@ -190,29 +197,31 @@ func (l *lab) order() []int {
 			out = append(out, i)
 		}
 	}
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	if l.limit > 0 {
+		rand.New(rand.NewPCG(1, 1)).Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	}
 	return out
 }
 
-// try runs the tests that reach a mutant, in groups, the quickest first.
+// try runs the tests that reach a mutant, in groups: those that killed a neighbour,
+// then the quickest first.
 func (l *lab) try(ctx context.Context, i int) (outcome, error) {
 	tests := slices.Clone(l.reach[i])
 	if len(tests) == 0 {
 		return unreached, nil
 	}
 	l.mu.Lock()
-	last := l.last
+	killers := l.killers[l.s.mutants[i].Func]
 	l.mu.Unlock()
 	if l.quick > 0 {
 		tests = slices.DeleteFunc(tests, func(t string) bool { return l.took[t] > l.quick })
 	}
-	slices.SortFunc(tests, func(a, b string) int { return int(l.took[a] - l.took[b]) })
-	if at := slices.Index(tests, last); at > 0 {
-		tests = slices.Insert(slices.Delete(tests, at, at+1), 0, last)
-	}
+	slices.SortFunc(tests, func(a, b string) int {
+		return cmp.Or(-cmp.Compare(rank(killers, a), rank(killers, b)), cmp.Compare(l.took[a], l.took[b]))
+	})
 	for len(tests) > 0 {
-		n, sum := 1, l.took[tests[0]]
-		for n < len(tests) && tests[0] != last && sum+l.took[tests[n]] < 2*time.Second {
+		n, sum, first := 1, l.took[tests[0]], rank(killers, tests[0]) > 0
+		for n < len(tests) && first == (rank(killers, tests[n]) > 0) && sum+l.took[tests[n]] < 2*time.Second {
 			sum += l.took[tests[n]]
 			n++
 		}
@@ -224,7 +233,8 @@ func (l *lab) try(ctx context.Context, i int) (outcome, error) {
 		if how.outcome != survived || err != nil {
 			if how.by != "" {
 				l.mu.Lock()
-				l.last = how.by
+				name := l.s.mutants[i].Func
+				l.killers[name] = slices.Insert(slices.DeleteFunc(slices.Clone(l.killers[name]), func(t string) bool { return t == how.by }), 0, how.by)
 				l.mu.Unlock()
 			}
 			return how.outcome, err
@@ -232,6 +242,15 @@ func (l *lab) try(ctx context.Context, i int) (outcome, error) {
 		tests = tests[n:]
 	}
 	return survived, nil
+}
+
+// rank is how much a test is to be preferred: it is among the last three that killed
+// a neighbour, the last one first.
+func rank(killers []string, test string) int {
+	if at := slices.Index(killers, test); at >= 0 && at < 3 {
+		return 3 - at
+	}
+	return 0
 }
 
 // result is how a run of tests ended: which test failed first, if the output tells,

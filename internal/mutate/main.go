@@ -30,6 +30,7 @@ func main() {
 	flag.IntVar(&o.parallel, "parallel", 1, "mutants that are tried at once")
 	flag.StringVar(&o.equivalent, "equivalent", "internal/mutate/equivalent.txt", "mutants that no test can kill, and why")
 	flag.StringVar(&o.keep, "keep", "", "a `file` that remembers what was killed: it is not tried again while tests are written")
+	flag.StringVar(&o.reach, "reach", "", "a `file` that remembers which test reaches what: it is not learned again, and a test that was there may be missed where it reaches more by now")
 	flag.StringVar(&o.match, "match", "", "only mutants whose description has this `text`")
 	flag.DurationVar(&o.quick, "quick", 0, "leave out tests that take longer than this")
 	flag.DurationVar(&o.limit, "for", 0, "try a fair sample for this long in each package")
@@ -50,6 +51,7 @@ type options struct {
 	floor                   float64
 	parallel                int
 	equivalent, keep, match string
+	reach                   string
 	list                    bool
 	quick, limit            time.Duration
 }
@@ -93,11 +95,18 @@ func measure(ctx context.Context, o options, s *schemata, reasons map[string]str
 			return false, fmt.Errorf("%s has a reason for what is not there: %s", o.equivalent, key)
 		}
 	}
-	l, err := newLab(ctx, s, o.parallel)
+	known, err := readReach(o.reach)
+	if err != nil {
+		return false, err
+	}
+	l, err := newLab(ctx, s, o.parallel, known)
 	if err != nil {
 		return false, err
 	}
 	defer l.close()
+	if err := known.write(o.reach, l); err != nil {
+		return false, err
+	}
 	for _, m := range s.mutants {
 		switch {
 		case !strings.Contains(m.Key, o.match):

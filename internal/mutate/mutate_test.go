@@ -19,7 +19,7 @@ func TestOutcomes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLab(context.Background(), s, 2)
+	l, err := newLab(context.Background(), s, 2, reach{})
 	if err != nil {
 		t.Fatal(err)
 	}
