@@ -36,15 +36,17 @@ type world struct {
 	place, detail string
 	basis         lifecycle.Proof
 	settle        time.Duration
-	accounts      map[string]*account
-	stores        map[string]string
-	reloads       map[string]int
-	notices       []provider.Notice
-	filed         map[string]string // bundle ID to line
-	order         []string          // of filed bundles
-	serial        int
-	faults        []*fault
-	calls         []string
+	// fence is the token with which somebody changed the target last.
+	fence    int64
+	accounts map[string]*account
+	stores   map[string]string
+	reloads  map[string]int
+	notices  []provider.Notice
+	filed    map[string]string // bundle ID to line
+	order    []string          // of filed bundles
+	serial   int
+	faults   []*fault
+	calls    []string
 }
 
 // account is one credential at its target.
@@ -312,7 +314,7 @@ func (t target) Inspect(ctx context.Context, c provider.Credential) (provider.Ob
 	_, err := t.w.call(ctx, t.p, "Inspect", func() {
 		a := t.w.account(name(c))
 		obs = provider.Observation{
-			Exists: a.exists, Enabled: a.enabled, Unlisted: a.unlisted, Sessions: len(a.sessions), Now: t.w.tick(), Settle: t.w.settle,
+			Exists: a.exists, Enabled: a.enabled, Unlisted: a.unlisted, Sessions: len(a.sessions), Now: t.w.tick(), Settle: t.w.settle, Fence: t.w.fence,
 		}
 		obs.Exists, obs.Incomplete = obs.Exists && !a.unrecorded, a.unrecorded
 		for _, v := range a.versions {
