@@ -26,7 +26,7 @@ type ApplyRequest struct {
 	Proofs    Proofs
 	// Operator is who runs it, as far as the system tells.
 	Operator string
-	// Unattended is set when nobody is asked at a terminal.
+	// Unattended is set when nobody at a terminal is asked.
 	Unattended bool
 	// Facts are circumstances worth keeping in evidence.
 	Facts map[string]string
@@ -109,7 +109,7 @@ func (a *Application) derive(ctx context.Context) diag.Diagnostics {
 		return faults
 	}
 	if given != nil {
-		request = requestOf(given)
+		request = planner.Again(given)
 		if !given.Plan.Applyable && !slices.ContainsFunc(given.Plan.Decisions, func(d plan.Decision) bool { return d.Level == plan.Deny }) {
 			return diag.Errored(diag.ExitError, "The plan is not applyable", "It was made with -offline. Plan again without that flag.")
 		}
@@ -167,15 +167,6 @@ func (a *Application) compare(stated, derived *plan.Plan) diag.Diagnostics {
 	return diags
 }
 
-// requestOf is what a plan file asks for.
-func requestOf(f *plan.File) planner.Request {
-	r := planner.Request{Reason: f.Plan.Reason, Ticket: f.Plan.Ticket, Requester: f.Plan.Requester}
-	for _, x := range f.Plan.Resets {
-		r.Addresses = append(r.Addresses, x.Address)
-	}
-	return r
-}
-
 // headDiffers names what differs between two plans, apart from what was
 // observed at single targets.
 func headDiffers(a, b *plan.Plan) []string {
@@ -190,6 +181,7 @@ func headDiffers(a, b *plan.Plan) []string {
 	check("the trust base (approvers, signer, verifiers, providers, notifiers, commands)", a.TrustDigest == b.TrustDigest || a.PolicyDigest != b.PolicyDigest)
 	check("what the policies require", reflect.DeepEqual(a.Requirements, b.Requirements))
 	check("what the policies decide", reflect.DeepEqual(a.Decisions, b.Decisions))
+	check("how the credentials were chosen", reflect.DeepEqual(a.Selection, b.Selection))
 	check("reason, mode, ticket or requester", a.Reason == b.Reason && a.Mode == b.Mode && a.Ticket == b.Ticket && a.Requester == b.Requester)
 	check("where the judges come from (it was planned with -trust or REMINT_TRUST, and this is without)", plan.TrustCovers(b.Trust, a.Trust))
 	check("which credentials there are", slices.EqualFunc(a.Resets, b.Resets, func(x, y plan.Reset) bool { return x.Address == y.Address }))

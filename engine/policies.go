@@ -20,7 +20,7 @@ func (e *Engine) PolicyEval(ctx context.Context, file *plan.File) (*policy.Expla
 		return nil, diags
 	}
 	defer s.close()
-	planned, faults := s.planner().Plan(ctx, requestOf(file))
+	planned, faults := s.planner().Plan(ctx, planner.Again(file))
 	if diags = append(diags, faults...); planned == nil {
 		return nil, diags
 	}

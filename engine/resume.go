@@ -21,8 +21,9 @@ type ResumeRequest struct {
 	// Approvals found now are added to those that the run kept.
 	Approvals []gate.Document
 	// Proofs likewise.
-	Proofs     Proofs
-	Operator   string
+	Proofs   Proofs
+	Operator string
+	// Unattended is set when nobody looks on at a terminal.
 	Unattended bool
 }
 

@@ -46,6 +46,9 @@ func New(p Plan, seen []Seen, now time.Time) (*File, error) {
 func (p *Plan) normalize() {
 	p.Decisions = orEmpty(p.Decisions)
 	p.Resets = orEmpty(p.Resets)
+	if p.Selection != nil {
+		p.Selection.Addresses = orEmpty(p.Selection.Addresses)
+	}
 	p.Requirements.Approvals = orEmpty(p.Requirements.Approvals)
 	if p.Requirements.Strength == "" {
 		p.Requirements.Strength = "none"

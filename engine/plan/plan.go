@@ -56,6 +56,8 @@ type Plan struct {
 	Mode      lifecycle.Mode   `json:"mode"`
 	Ticket    string           `json:"ticket"`
 	Requester string           `json:"requester" jsonschema:"description=A claim; verified at apply."`
+	// Selection is how the resets were chosen; absent in a change of the trust base.
+	Selection *Selection `json:"selection,omitempty"`
 	// Applyable is false for plans made offline, and for denied ones.
 	Applyable bool `json:"applyable"`
 	// Trust says who judges: self-asserted, pinned or base.
@@ -68,6 +70,31 @@ type Plan struct {
 	Resets          []Reset      `json:"resets"`
 	// TrustChange stands in a plan without resets that is about the judges themselves.
 	TrustChange *TrustChange `json:"trust_change,omitempty"`
+}
+
+// Chosen says by what a plan's resets were chosen.
+type Chosen string
+
+// The ways to choose.
+const (
+	// ByAddress: they were named.
+	ByAddress Chosen = "address"
+	// ByWhere: an expression holds for them.
+	ByWhere Chosen = "where"
+	// ByAll: all that the workspace declares.
+	ByAll Chosen = "all"
+	// ByDue: what max_age said was due.
+	ByDue Chosen = "due"
+)
+
+// Selection is how a plan's resets were chosen. Apply looks whether it is true.
+type Selection struct {
+	By Chosen `json:"by"`
+	// Where is the expression, "" unless they were chosen by one.
+	Where string `json:"where"`
+	// Addresses are those that were named, each once, sorted: one without a key stands
+	// for all instances. None unless they were chosen by address.
+	Addresses []string `json:"addresses"`
 }
 
 // TrustChange asks that a state take another trust base for its own. It is approved

@@ -51,6 +51,9 @@ type Request struct {
 	Addresses []string
 	Where     string
 	All       bool
+	// Saved is a plan whose credentials Addresses are; how it says that they were chosen
+	// is a claim.
+	Saved *plan.File
 }
 
 // Planned is a plan with what is needed to carry it out.
@@ -73,6 +76,8 @@ type Reset struct {
 	Fence int64
 
 	request *config.Reset
+	// choice is that of all resets of the plan.
+	choice *choice
 }
 
 // Expand gives the steps as the executor needs them. They are made when they
@@ -99,15 +104,16 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	how := p.choose(req, chosen)
 	doc := plan.Plan{
-		Reason: reset.Reason, Mode: reset.Mode, Ticket: req.Ticket, Requester: req.Requester,
+		Selection: &how.selection, Reason: reset.Reason, Mode: reset.Mode, Ticket: req.Ticket, Requester: req.Requester,
 		Applyable: p.Fleet != nil, Trust: p.Trust,
 		WorkspaceDigest: WorkspaceDigest(chosen), PolicyDigest: p.Policies.Digest(), TrustDigest: p.TrustDigest,
 		Resets: make([]plan.Reset, len(resets)),
 	}
 	for i, r := range resets {
 		doc.Resets[i] = *r.Plan
-		r.Plan = &doc.Resets[i]
+		r.Plan, r.choice = &doc.Resets[i], how
 	}
 	if len(resets) > 0 {
 		in := Input(policy.StagePlan, &doc, resets)

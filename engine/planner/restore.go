@@ -31,6 +31,7 @@ func (p *Planner) Restore(file *plan.File) ([]*Reset, diag.Diagnostics) {
 	}
 	reset := config.Reset{Reason: doc.Reason, Mode: doc.Mode, Ticket: doc.Ticket, Requester: doc.Requester}
 	base := p.baseline()
+	how := p.choose(Again(file), chosen)
 	out := make([]*Reset, len(chosen))
 	for i, c := range chosen {
 		steps, diags := c.Runbook.Expand(c, reset)
@@ -42,7 +43,7 @@ func (p *Planner) Restore(file *plan.File) ([]*Reset, diag.Diagnostics) {
 			return nil, changed("the steps of %s are not the planned ones", r.Address)
 		}
 		s := situation{c: c, reset: reset, obs: provider.Observation{}, steps: steps, shared: &p.shared}
-		out[i] = &Reset{Credential: c, Plan: r, Input: s.input(r, p.shared.find(r.Steps)), request: &reset}
+		out[i] = &Reset{Credential: c, Plan: r, Input: s.input(r, p.shared.find(r.Steps)), request: &reset, choice: how}
 		as := *r // the plan's own words stand, whatever the base says by now
 		now := &Reset{Credential: c, Plan: &as, Input: out[i].Input, request: &reset}
 		if diags := p.against(base, now); diags.HasErrors() {

@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
@@ -18,6 +19,8 @@ func (p *Planner) selection(req Request) ([]*config.Credential, diag.Diagnostics
 		}
 	}
 	switch {
+	case req.Saved != nil:
+		return p.named(req.Addresses)
 	case ways > 1:
 		return nil, diag.Errored(0, "More than one selection", "Give addresses, -where or -all, not several of them.")
 	case ways == 0 && req.Reason.NeedsSelection():
@@ -34,16 +37,19 @@ func (p *Planner) selection(req Request) ([]*config.Credential, diag.Diagnostics
 	case len(req.Addresses) > 0:
 		return p.named(req.Addresses)
 	}
-	return p.filter(p.due), nil
+	return p.filter(p.due(p.Now())), nil
 }
 
-// due reports whether max_age says that c should be reset; an unknown age is due.
-func (p *Planner) due(c *config.Credential) bool {
-	if c.MaxAge == 0 {
-		return false
+// due reports whether max_age says that a credential should have been reset by then; an
+// unknown age is due.
+func (p *Planner) due(then time.Time) func(*config.Credential) bool {
+	return func(c *config.Credential) bool {
+		if c.MaxAge == 0 {
+			return false
+		}
+		known, ok := p.Known[c.Addr.String()]
+		return !ok || then.Sub(known.At) >= c.MaxAge
 	}
-	known, ok := p.Known[c.Addr.String()]
-	return !ok || p.Now().Sub(known.At) >= c.MaxAge
 }
 
 func (p *Planner) filter(match func(*config.Credential) bool) []*config.Credential {

@@ -125,5 +125,9 @@ func Input(stage policy.Stage, doc *plan.Plan, resets []*Reset) *policy.Input {
 	for i, r := range resets {
 		in.Resets[i] = r.Input
 	}
+	in.Partial, in.Targets = chosenFrom(doc.Selection, resets)
+	if stage == policy.StageResult { // resets are judged one by one: 50,000 names in each would be too many
+		in.Targets.Addresses = []string{}
+	}
 	return in
 }

@@ -29,6 +29,12 @@ type Input struct {
 	Ticket    string           `json:"ticket"`
 	Requester string           `json:"requester"`
 	Trust     string           `json:"trust"`
+	// Partial is whether the plan was chosen by address, by an expression or as all, and
+	// leaves out some that the workspace declares; or as due, and leaves out some that were due
+	// when it was made. The clock alone never makes it true.
+	Partial bool `json:"partial"`
+	// Targets is how the resets were chosen.
+	Targets Targets `json:"targets"`
 	// Resets are all of the plan's, sorted by address.
 	Resets []Reset `json:"resets"`
 	// Requirements are what the plan stage asked for; from the approval stage on.
@@ -37,9 +43,35 @@ type Input struct {
 	Operator     string        `json:"operator,omitempty"`
 	Approvals    []Approval    `json:"approvals,omitempty"`
 	Verification *Verification `json:"verification,omitempty"`
-	Unattended   bool          `json:"unattended,omitempty"`
+	// Unattended is whether nobody at a terminal was asked (-auto-approve, a pipe, CI), or,
+	// in a resume, looks on.
+	Unattended bool `json:"unattended,omitempty"`
 	// Now is set in the approval stage only, and recorded.
 	Now *time.Time `json:"now,omitempty"`
+}
+
+// Targets is how the plan's resets were chosen, and of how many.
+type Targets struct {
+	// By is one of address, where, all, due.
+	By plan.Chosen `json:"by"`
+	// Where is the expression, empty unless they were chosen by one.
+	Where string `json:"where"`
+	// Addresses are those that were named; one without a key stands for all instances.
+	// Empty unless they were chosen by address, and in the result stage.
+	Addresses []string `json:"addresses"`
+	// Declared is how many credentials the workspace has, Selected how many the plan has.
+	Declared int `json:"declared"`
+	Selected int `json:"selected"`
+	// LeftOut are those that the workspace declares and the plan does not have, counted
+	// by provider and type.
+	LeftOut []LeftOut `json:"left_out"`
+}
+
+// LeftOut counts credentials of one type at one provider that a plan leaves out.
+type LeftOut struct {
+	Provider       string `json:"provider"`
+	CredentialType string `json:"credential_type"`
+	Count          int    `json:"count"`
 }
 
 // Approval is a verified approval that counts.

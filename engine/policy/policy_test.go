@@ -185,7 +185,8 @@ func full() *Input {
 	s.Result, s.Address, s.EntropyBits, s.Attributes, s.Labels = nil, "credential.t.b", 0, map[string]any{}, map[string]string{}
 	s.Stores, s.Consumers = []string{}, []string{}
 	return &Input{
-		Version: InputVersion, Stage: StageApproval, Reason: "forgotten", Mode: "cutover", Ticket: "T", Requester: "r", Trust: "t",
+		Version: InputVersion, Stage: StageApproval, Reason: "forgotten", Mode: "cutover", Ticket: "T", Requester: "r", Trust: "t", Partial: true,
+		Targets: Targets{By: plan.ByAddress, Where: "w", Addresses: []string{"credential.t"}, Declared: 5, Selected: 2, LeftOut: []LeftOut{{Provider: "p.x", CredentialType: "t", Count: 3}}},
 		Resets:       []Reset{r, s},
 		Requirements: &plan.Requirements{Approvals: []plan.Approvals{{Count: 2, Group: "g", Addresses: []string{"credential.t.a"}}}, Strength: "aal2"},
 		Operator:     "op", Approvals: []Approval{{Approver: "alice", Groups: []string{"g"}}},
@@ -197,7 +198,7 @@ func full() *Input {
 func TestInputIsItsJSON(t *testing.T) {
 	early := full()
 	early.Stage = StagePlan // what is set is shown at any stage
-	for _, in := range []*Input{full(), early, {Resets: []Reset{{Labels: map[string]string{}, Attributes: map[string]any{}, Observed: plan.Observed{Versions: []string{}},
+	for _, in := range []*Input{full(), early, {Targets: Targets{Addresses: []string{}, LeftOut: []LeftOut{}}, Resets: []Reset{{Labels: map[string]string{}, Attributes: map[string]any{}, Observed: plan.Observed{Versions: []string{}},
 		Stores: []string{}, Consumers: []string{}, Phases: []lifecycle.Phase{}, Steps: []Step{}}}}} {
 		got, err := term(in)
 		if err != nil {

@@ -49,6 +49,7 @@ func (b *builder) input(in *Input, resets []*ast.Term) *ast.Term {
 		{"version", b.str(in.Version)}, {"stage", b.str(string(in.Stage))},
 		{"reason", b.str(string(in.Reason))}, {"mode", b.str(string(in.Mode))},
 		{"ticket", b.str(in.Ticket)}, {"requester", b.str(in.Requester)}, {"trust", b.str(in.Trust)},
+		{"partial", ast.InternedTerm(in.Partial)}, {"targets", b.targets(&in.Targets)},
 		{"resets", ast.ArrayTerm(resets...)},
 	}
 	if in.Requirements != nil {
@@ -81,6 +82,17 @@ func (b *builder) input(in *Input, resets []*ast.Term) *ast.Term {
 		o = append(o, member{"now", b.str(in.Now.Format(time.RFC3339Nano))})
 	}
 	return o.term()
+}
+
+func (b *builder) targets(t *Targets) *ast.Term {
+	left := make([]*ast.Term, len(t.LeftOut))
+	for i, l := range t.LeftOut {
+		left[i] = object{{"provider", b.str(l.Provider)}, {"credential_type", b.str(l.CredentialType)}, {"count", integer(int64(l.Count))}}.term()
+	}
+	return object{
+		{"by", b.str(string(t.By))}, {"where", b.str(t.Where)}, {"addresses", list1(b, t.Addresses)},
+		{"declared", integer(int64(t.Declared))}, {"selected", integer(int64(t.Selected))}, {"left_out", ast.ArrayTerm(left...)},
+	}.term()
 }
 
 func (b *builder) verification(v *Verification) *ast.Term {

@@ -67,6 +67,8 @@ func vocabulary(t reflect.Type) *jsonschema.Schema {
 		return enum(append([]lifecycle.Proof{""}, proofs...))
 	case reflect.TypeFor[plan.Level]():
 		return enum([]plan.Level{plan.Deny, plan.Overridden, plan.Warn})
+	case reflect.TypeFor[plan.Chosen]():
+		return enum([]plan.Chosen{plan.ByAddress, plan.ByWhere, plan.ByAll, plan.ByDue})
 	case reflect.TypeFor[policy.Stage]():
 		return enum([]policy.Stage{policy.StagePlan, policy.StageApproval, policy.StageResult})
 	case reflect.TypeFor[event.Level]():

@@ -19,6 +19,26 @@ deny contains finding.general(rego.metadata.rule(), "A reset for a compromise ne
 }
 
 # METADATA
+# title: All of them, or none
+# description: >-
+#   Whoever was in the place that leaked one of them may have the others, too: what is
+#   left out stays usable.
+# custom:
+#   id: incident_partial
+#   severity: high
+#   remedy: Choose with `-where` or `-all`, so that none of them is left out.
+#   controls: ["NIST CSF 2.0 RS.MI-01"]
+deny contains finding.general(rego.metadata.rule(), what) if {
+	not parameters.incident_partial
+	input.reason == "compromised"
+	some left in input.targets.left_out
+	some reset in input.resets
+	reset.provider == left.provider
+	reset.credential_type == left.credential_type
+	what := sprintf("This containment leaves out other credentials of the type %s at %s.", [left.credential_type, left.provider])
+}
+
+# METADATA
 # title: A responder agrees
 # description: Cutting a credential off takes whatever uses it down; somebody who answers for that agrees.
 # custom:

@@ -3,6 +3,7 @@ package remint.plan_test
 import data.example
 import data.example.about
 import data.example.addressed
+import data.example.general
 import data.example.ids
 import data.remint.plan
 
@@ -14,6 +15,20 @@ test_incident_ticket if {
 	plan.deny == set() with input as leaked({}, "INC-1")
 	plan.deny == set() with input as leaked({}, "") with data.parameters.incident_ticket as false
 	plan.deny == set() with input as object.union(about({}), {"ticket": ""})
+}
+
+test_incident_partial if {
+	leaves := {"targets": {"left_out": [{"provider": "htpasswd.site", "credential_type": "htpasswd_user", "count": 3}]}}
+	elsewhere := {"targets": {"left_out": [
+		{"provider": "htpasswd.other", "credential_type": "htpasswd_user", "count": 1},
+		{"provider": "htpasswd.site", "credential_type": "other", "count": 1},
+	]}}
+	found := plan.deny with input as object.union(leaked({}, "INC-1"), leaves) with data.parameters.incident_partial as false
+	ids(found) == {"incident_partial"}
+	general(found)
+	plan.deny == set() with input as object.union(leaked({}, "INC-1"), leaves)
+	plan.deny == set() with input as object.union(leaked({}, "INC-1"), elsewhere) with data.parameters.incident_partial as false
+	plan.deny == set() with input as object.union(about({}), leaves) with data.parameters.incident_partial as false
 }
 
 test_incident_needs_approval if {

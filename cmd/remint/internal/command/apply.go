@@ -91,7 +91,7 @@ func (a *app) apply(ctx context.Context, fs *flag.FlagSet, f applyFlags, args []
 
 // applyRequest reads the positional arguments: a plan file, or addresses.
 func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engine.ApplyRequest, diag.Diagnostics) {
-	req := engine.ApplyRequest{Operator: a.operator(), Unattended: f.auto, Facts: a.facts(), CI: a.term.CI, AcceptEphemeralState: f.ephemeral}
+	req := engine.ApplyRequest{Operator: a.operator(), Unattended: f.auto || !a.term.Watched(), Facts: a.facts(), CI: a.term.CI, AcceptEphemeralState: f.ephemeral}
 	var diags diag.Diagnostics
 	plans := 0
 	for _, x := range args {

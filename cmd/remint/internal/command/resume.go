@@ -50,7 +50,7 @@ func (a *app) resume(run string, named, verified []string, proof proofFlags, par
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: documents, Proofs: proofs, Operator: a.operator(), Unattended: true})
+	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: documents, Proofs: proofs, Operator: a.operator(), Unattended: !a.term.Watched()})
 	a.tellTrust(e)
 	flush()
 	if len(results) == 0 && !diags.HasErrors() {

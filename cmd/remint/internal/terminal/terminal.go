@@ -49,6 +49,10 @@ func New(in *os.File, out, errw *os.File, environ []string) *Terminal {
 	}
 }
 
+// Watched reports whether somebody at a terminal can answer. Continuous integration may
+// have a terminal, and nobody at it.
+func (t *Terminal) Watched() bool { return t.inTTY && !t.CI }
+
 // ReadHidden reads a line that does not show while it is typed; from what is no
 // terminal, a line.
 func (t *Terminal) ReadHidden() ([]byte, error) {

@@ -69,6 +69,16 @@ func (p *planText) head() {
 	if d.Ticket != "" {
 		about = append(about, "ticket "+safe(d.Ticket))
 	}
+	if s := d.Selection; s != nil {
+		switch s.By {
+		case plan.ByWhere:
+			about = append(about, "chosen with -where="+safe(s.Where))
+		case plan.ByAll:
+			about = append(about, "chosen with -all")
+		case plan.ByDue:
+			about = append(about, "chosen because max_age says that they are due")
+		}
+	}
 	if len(about) > 0 {
 		p.line("%s", strings.Join(about, ", "))
 	}
