@@ -225,10 +225,14 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	if why := outdated(&file.Plan, &derived.Plan); why != "" {
 		return nil, append(diags, diag.Errored(diag.ExitStale, "The change is stale", "%s Propose it again, and have that approved.", why)...)
 	}
+	decided, faults := s.decidedOnTrust(ctx, file, old)
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
 	answer := gate.Ask(gate.Question{
 		// Who asked is not what matters here, but that somebody else agrees than who accepts.
-		File: file, Requirements: plan.Requirements{Approvals: needed(old)}, Approvers: old.People(), Documents: req.Approvals,
-		Operators: []string{req.Operator}, Anyone: true, Now: e.opts.Now().UTC(),
+		File: file, Requirements: plan.Requirements{Approvals: needed(old)}, Approvers: old.People(), Documents: slices.Concat(req.Approvals, decided),
+		Operators: []string{req.Operator}, Anyone: true, MaxExpires: old.MaxExpires(), Now: e.opts.Now().UTC(),
 	})
 	for _, m := range answer.Ignored {
 		diags = diags.Warnf("An approval does not count", "%s", m)

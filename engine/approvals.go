@@ -49,9 +49,13 @@ func (e *Engine) Approvals(ctx context.Context, file *plan.File, documents []gat
 	for _, r := range refused {
 		diags = diags.Warnf("A verification does not count", "%s", r)
 	}
+	decided, faults := e.decidedSoFar(ctx, w, file)
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
 	answer := gate.Ask(gate.Question{
-		File: file, Requirements: file.Plan.Requirements, Approvers: w.Approvers, Documents: documents,
-		Operators: []string{operator}, Verified: verified, Now: e.opts.Now().UTC(),
+		File: file, Requirements: file.Plan.Requirements, Approvers: w.Approvers, Documents: slices.Concat(documents, decided),
+		Operators: []string{operator}, Verified: verified, MaxExpires: w.Settings.Approvals.MaxExpires, Now: e.opts.Now().UTC(),
 	})
 	return &ApprovalsReport{Answer: answer, Verified: verified, Rest: rest(file, answer.Needs)}, diags
 }

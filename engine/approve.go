@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"time"
 
@@ -18,9 +19,11 @@ type ApproveRequest struct {
 	// Key is the file of the approver's private key.
 	Key     string
 	Comment string
+	// Expires is how long it counts; zero for DefaultExpiry, or less where the trust
+	// base caps it.
 	Expires time.Duration
-	// Reject says no instead.
-	Reject bool
+	// Reject says no instead, and Withdraw takes back what the same person decided before.
+	Reject, Withdraw bool
 }
 
 // SignedApproval is an approval ready to be saved.
@@ -31,7 +34,12 @@ type SignedApproval struct {
 	Trust    string
 	Approval evidence.Approval
 	Document []byte
+	// Kept is the declared source of decisions that it was written to; "" without one.
+	Kept string
 }
+
+// DefaultExpiry is how long an approval counts unless it says otherwise.
+const DefaultExpiry = 24 * time.Hour
 
 // maxExpiry is the longest that an approval may count.
 const maxExpiry = 30 * 24 * time.Hour
@@ -52,8 +60,8 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
 		return nil, diags
 	}
-	if r.Expires <= 0 || r.Expires > maxExpiry {
-		return nil, diags.Errorf("No such expiry", "-expires must be more than nothing and at most %s.", maxExpiry)
+	if diags = append(diags, r.expiry(w.Settings.Approvals.MaxExpires)...); diags.HasErrors() {
+		return nil, diags
 	}
 	if !file.Plan.Applyable {
 		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to approve.")
@@ -73,7 +81,7 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if who == "" {
 		return nil, diags.Errorf("Not an approver's key", "%s has the public half of %s. Its approval would not count.", where, r.Key)
 	}
-	now := e.opts.Now().UTC().Truncate(time.Second)
+	now := e.opts.Now().UTC().Truncate(time.Millisecond)
 	if i := slices.IndexFunc(w.Approvers, func(x config.Approver) bool { return x.Name == who }); i >= 0 && file.Plan.TrustChange == nil {
 		if ended := w.Approvers[i].Ended(now); ended != "" {
 			return nil, diags.Errorf("A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", who, ended)
@@ -82,16 +90,42 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	a := evidence.Approval{
 		PlanID: file.ID, PlanDigest: file.Digest, PolicyDigest: file.Plan.PolicyDigest, TrustDigest: file.Plan.TrustDigest,
 		Targets: gate.Targets(file), Decision: evidence.Approve, Approver: who, Comment: r.Comment,
-		CreatedAt: now, ExpiresAt: now.Add(r.Expires),
+		CreatedAt: now, ExpiresAt: now.Add(r.Expires), Nonce: rand.Text(),
 	}
-	if r.Reject {
+	switch {
+	case r.Withdraw:
+		a.Decision = evidence.Withdraw
+	case r.Reject:
 		a.Decision = evidence.Reject
 	}
 	doc, err := evidence.SignApproval(signer, a)
 	if err != nil {
 		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
 	}
-	return &SignedApproval{Approver: who, Trust: file.Plan.Trust, Approval: a, Document: doc}, diags
+	out := &SignedApproval{Approver: who, Trust: file.Plan.Trust, Approval: a, Document: doc}
+	var faults diag.Diagnostics
+	out.Kept, faults = e.keepDecision(ctx, w, file, out)
+	if diags = append(diags, faults...); diags.HasErrors() {
+		return nil, diags
+	}
+	return out, diags
+}
+
+// expiry settles how long an approval counts.
+func (r *ApproveRequest) expiry(longest time.Duration) diag.Diagnostics {
+	if r.Expires == 0 {
+		r.Expires = DefaultExpiry
+		if longest > 0 {
+			r.Expires = min(DefaultExpiry, longest)
+		}
+	}
+	switch {
+	case r.Expires < 0 || r.Expires > maxExpiry:
+		return diag.Errored(0, "No such expiry", "-expires must be more than nothing and at most %s.", maxExpiry)
+	case longest > 0 && r.Expires > longest:
+		return diag.Errored(0, "An approval does not count that long", "-expires must be at most %s: remint.approvals.max_expires caps it.", longest)
+	}
+	return nil
 }
 
 // unspent refuses a plan that the state knows to be applied. One whose run is open

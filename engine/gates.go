@@ -31,9 +31,13 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	now := s.engine.opts.Now().UTC()
 	doc := &asked.file.Plan
 	verified, diags := s.verified(ctx, asked.file, asked.proofs)
+	decided, unread := s.engine.decisions(ctx, s.workspace, s.journal, asked.file)
+	if diags = append(diags, unread...); unread.HasErrors() {
+		return gate.Answer{}, verified, diags
+	}
 	q := gate.Question{
-		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: asked.documents,
-		Operators: asked.operators, Verified: verified, Now: now,
+		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: slices.Concat(asked.documents, decided),
+		Operators: asked.operators, Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Now: now,
 	}
 	answer := gate.Ask(q)
 	in := planner.Input(policy.StageApproval, doc, asked.resets)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,6 +29,8 @@ allow "command" { command = ["/bin/echo"] }
 remint {
   state "postgresql" { url = var.admin }
   decision_log { path = "decisions.jsonl" }
+  approvals { max_expires = "8h" }
+  decisions "directory" { path = "/srv/decided" }
   evidence {
     directory = "evidence"
   }
@@ -102,6 +105,9 @@ func TestBoundRefuses(t *testing.T) {
 		"state's schema":     {change("{ url = var.admin }", "{\n  url = var.admin\n  schema = \"mine\"\n}"), "The block state is not what the trust base says", 1},
 		"state in a file":    {change(`"postgresql" { url = var.admin }`, `"sqlite" {}`), "The block state is not what the trust base says", 1},
 		"decision log":       {change("decisions.jsonl", "elsewhere.jsonl"), "The block decision_log is not what the trust base says", 1},
+		"a longer cap":       {change(`max_expires = "8h"`, `max_expires = "9h"`), "Approvals count for 8h0m0s at most", 4},
+		"other decisions":    {change("/srv/decided", "decided"), "The block decisions is not what the trust base says", 4},
+		"decisions in state": {change(`"directory" { path = "/srv/decided" }`, `"state" {}`), "The block decisions is not what the trust base says", 4},
 		"seal":               {change("remint {", "remint {\n  seal { recipients = [\"age1x\"] }"), "whoever is named here could read them", 1},
 		"a secret shown":     {change("sensitive = true", "sensitive = false") + "\ncredential \"htpasswd_user\" \"b\" {\n  provider = htpasswd.site\n  user = \"b\"\n  owner = var.admin\n}\n", "owner would show it", 1},
 	} {
@@ -131,6 +137,7 @@ func TestBoundAllows(t *testing.T) {
 		"nothing of it":         {text: "credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n}\n"},
 		"groups in other order": {text: boundBase + "approver \"alice\" {\n  public_key = file(\"keys/alice.pub\")\n  groups = [\"b\", \"a\"]\n}\n"},
 		"raised":                {text: raised(boundBase)},
+		"a shorter cap":         {text: strings.Replace(boundBase, `"8h"`, `"480m"`, 1)},
 		"more policies":         {text: boundBase + "policy \"more\" {\n  path = \"rules\"\n  enforcement = \"advisory\"\n}\n"},
 		"more notifiers":        {text: boundBase + `notifier "webhook" "mine" { url = "https://mine" }`},
 		"an allowed command":    {text: strings.Replace(boundBase, "/bin/true", "/bin/echo", 1)},
@@ -157,6 +164,9 @@ func TestBoundAllows(t *testing.T) {
 			}
 			if s := w.Settings; s.SharedState == nil || s.SharedState.URL.RevealString() != "postgres://admin:hunter2@db/x" || s.DecisionLog.Absolute != filepath.Join(w.Dir, "decisions.jsonl") {
 				t.Errorf("state and log: %+v", s)
+			}
+			if a := w.Settings.Approvals; a.MaxExpires != 8*time.Hour || a.Decisions == nil || a.Decisions.Directory.Absolute != "/srv/decided" {
+				t.Errorf("approvals: %+v", a)
 			}
 			p := w.Policies[0]
 			if !p.Bound || p.Name != "house" || strings.HasPrefix(p.Path.Absolute, w.Dir) {

@@ -66,6 +66,7 @@ type Settings struct {
 	SealIdentities []provider.Path
 	// DecisionLog is where each decision of the policies is written; may be empty.
 	DecisionLog provider.Path
+	Approvals   Approvals
 }
 
 // SharedState is a state in PostgreSQL.

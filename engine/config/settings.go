@@ -26,9 +26,9 @@ func (l *loader) loadSettings() {
 			s.RequiredVersion = v
 			l.checkVersion(v, b.Body.Attributes["required_version"].Expr)
 		}
-		l.noBlocks(b.Body, "remint", "state", "evidence", "seal", "decision_log")
+		l.noBlocks(b.Body, "remint", "state", "evidence", "seal", "decision_log", "approvals", "decisions")
 		for _, inner := range b.Body.Blocks {
-			if inner.Type != "state" && inner.Type != "evidence" && inner.Type != "seal" && inner.Type != "decision_log" {
+			if inner.Type != "state" && inner.Type != "evidence" && inner.Type != "seal" && inner.Type != "decision_log" && !approvalBlocks[inner.Type] {
 				continue
 			}
 			if !l.once("The block remint."+inner.Type, inner.TypeRange) {
@@ -39,6 +39,7 @@ func (l *loader) loadSettings() {
 		}
 	}
 	l.bindSettings()
+	l.bindApprovals()
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		l.paths.protect(s.StatePath.Absolute+suffix, "the state")
 	}
@@ -57,6 +58,8 @@ func (l *loader) loadSettings() {
 
 func (l *loader) setting(b *hclsyntax.Block, s *Settings) {
 	switch b.Type {
+	case "approvals", "decisions":
+		l.approvalSetting(b, &s.Approvals)
 	case "state":
 		if !l.labelled(b, `state "sqlite"`) {
 			return

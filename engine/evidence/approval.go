@@ -11,6 +11,8 @@ import (
 const (
 	Approve = "approve"
 	Reject  = "reject"
+	// Withdraw takes back what the same person decided before.
+	Withdraw = "withdraw"
 )
 
 // SignApproval signs an approval: a Sigstore bundle as one line of JSON with a
@@ -34,8 +36,8 @@ func (a Approval) name() string { return a.PlanID + "/approval/" + a.Nonce }
 
 func (a Approval) check() error {
 	switch {
-	case a.Decision != Approve && a.Decision != Reject:
-		return fmt.Errorf("the decision is %.40q: it must be %s or %s", a.Decision, Approve, Reject)
+	case a.Decision != Approve && a.Decision != Reject && a.Decision != Withdraw:
+		return fmt.Errorf("the decision is %.40q: it must be %s, %s or %s", a.Decision, Approve, Reject, Withdraw)
 	case a.PlanID == "" || a.Nonce == "":
 		return errors.New("an approval must name its plan and have a nonce")
 	case !a.ExpiresAt.After(a.CreatedAt):

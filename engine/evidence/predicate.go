@@ -191,7 +191,7 @@ type Approval struct {
 	PolicyDigest string   `json:"policy_digest"`
 	TrustDigest  string   `json:"trust_digest"`
 	Targets      []string `json:"targets"`
-	// Decision is approve or reject.
+	// Decision is approve, reject, or withdraw, which takes back what the same person decided before.
 	Decision string `json:"decision"`
 	// Approver is a name for the reader; who it is follows from the key.
 	Approver  string    `json:"approver"`

@@ -41,7 +41,10 @@ type Question struct {
 	Verified verify.Outcome
 	// Anyone may ask: no approval more is needed because nobody verified who did.
 	Anyone bool
-	Now    time.Time
+	// MaxExpires caps how long an approval counts from when it was signed, whatever
+	// it says itself; zero where nothing does.
+	MaxExpires time.Duration
+	Now        time.Time
 }
 
 // Approval is one that counts.
@@ -49,6 +52,8 @@ type Approval struct {
 	Approver config.Approver
 	Signed   evidence.Approval
 	Document Document
+	// Until is when it ceases to count.
+	Until time.Time
 }
 
 // Answer says what counts and what is missing.
@@ -93,17 +98,27 @@ func (a Answer) Input() []policy.Approval {
 func Ask(q Question) Answer {
 	var out Answer
 	q.Approvers = persons(q.Approvers)
-	for _, d := range q.Documents {
-		approver, signed, why := q.judge(d)
+	said, withdrawn := q.hear()
+	for _, d := range said {
+		taken := withdrawn[person(d.by)]
+		have := slices.IndexFunc(out.Approvals, func(a Approval) bool { return person(a.Approver) == person(d.by) })
 		switch {
-		case why != "":
-			out.Ignored = append(out.Ignored, d.Name+" does not count: "+why+".")
-		case signed.Decision == "reject":
-			out.Rejections = append(out.Rejections, rejection(approver.Name, signed.Comment))
-		case out.by(approver) != "":
-			out.Ignored = append(out.Ignored, d.Name+" does not count again: "+again(approver.Name, out.by(approver))+".")
+		case d.why != "":
+			out.Ignored = append(out.Ignored, d.doc.Name+" does not count: "+d.why+".")
+		case d.signed.Decision == evidence.Withdraw:
+		case d.signed.Decision == evidence.Reject && d.signed.CreatedAt.Before(taken):
+			out.Ignored = append(out.Ignored, d.doc.Name+" does not count: "+d.by.Name+" took her rejection back.")
+		case d.signed.Decision == evidence.Reject:
+			if text := rejection(d.by.Name, d.signed.Comment); !slices.Contains(out.Rejections, text) {
+				out.Rejections = append(out.Rejections, text)
+			}
+		case !taken.IsZero() && !d.signed.CreatedAt.After(taken):
+			out.Ignored = append(out.Ignored, d.doc.Name+" does not count: "+d.by.Name+" withdrew it at "+taken.UTC().Format(time.RFC3339)+".")
+		case have >= 0:
+			out.Approvals[have].Approver.Groups = union(out.Approvals[have].Approver.Groups, d.by.Groups)
+			out.Ignored = append(out.Ignored, d.doc.Name+" does not count again: "+again(d.by.Name, out.Approvals[have].Approver.Name)+".")
 		default:
-			out.Approvals = append(out.Approvals, Approval{Approver: approver, Signed: signed, Document: d})
+			out.Approvals = append(out.Approvals, Approval{Approver: d.by, Signed: d.signed, Document: d.doc, Until: q.until(d.signed)})
 		}
 	}
 	req := q.Requirements
@@ -115,16 +130,6 @@ func Ask(q Question) Answer {
 	}
 	out.Missing = append(out.Missing, q.unverified()...)
 	return out
-}
-
-// by is under which name a person has approved; "" where she has not.
-func (a Answer) by(who config.Approver) string {
-	for _, x := range a.Approvals {
-		if Is(x.Approver, who.Name) {
-			return x.Approver.Name
-		}
-	}
-	return ""
 }
 
 func again(name, before string) string {
@@ -161,18 +166,16 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 			return nobody, signed, a.Name + "'s key " + ended
 		case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
 			return nobody, signed, "it is for another plan"
+		case signed.Decision == evidence.Reject, signed.Decision == evidence.Withdraw:
+			return a, signed, "" // nobody needs to be asked what she meant by it
 		case signed.PolicyDigest != f.Plan.PolicyDigest:
 			return nobody, signed, "it was given under other policies"
 		case signed.TrustDigest != f.Plan.TrustDigest:
 			return nobody, signed, "it was given under another trust base"
 		case !slices.Equal(signed.Targets, Targets(f)):
 			return nobody, signed, "it names other targets"
-		case signed.Decision != "approve" && signed.Decision != "reject":
-			return nobody, signed, "it neither approves nor rejects"
-		case signed.Decision == "reject":
-			return a, signed, ""
-		case !q.Now.Before(signed.ExpiresAt):
-			return nobody, signed, "it expired at " + signed.ExpiresAt.UTC().Format(time.RFC3339)
+		case !q.Now.Before(q.until(signed)):
+			return nobody, signed, "it expired at " + q.until(signed).UTC().Format(time.RFC3339) + q.capped(signed)
 		case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
 			return nobody, signed, "it is dated in the future"
 		case Is(a, q.File.Plan.Requester), slices.ContainsFunc(q.Verified.Requesters(), func(who string) bool { return Is(a, who) }):
@@ -225,13 +228,20 @@ func (q Question) need(need plan.Approvals, have []Approval) Need {
 		return out
 	}
 	for _, a := range q.Approvers {
-		used := slices.ContainsFunc(have, func(h Approval) bool { return Is(h.Approver, a.Name) }) || slices.ContainsFunc(out.May, func(who string) bool { return Is(a, who) })
+		used := slices.ContainsFunc(have, func(h Approval) bool { return person(h.Approver) == person(a) })
 		barred := slices.ContainsFunc(slices.Concat(q.Operators, q.Verified.Requesters(), []string{q.File.Plan.Requester}), func(who string) bool { return Is(a, who) })
-		if !used && !barred && inGroup(a, need.Group) && a.Ended(q.Now) == "" {
+		named := slices.ContainsFunc(out.May, func(name string) bool { return person(q.named(name)) == person(a) })
+		if !used && !barred && !named && inGroup(a, need.Group) && a.Ended(q.Now) == "" {
 			out.May = append(out.May, a.Name)
 		}
 	}
 	return out
+}
+
+// named is the approver of that name.
+func (q Question) named(name string) config.Approver {
+	i := slices.IndexFunc(q.Approvers, func(a config.Approver) bool { return a.Name == name })
+	return q.Approvers[i]
 }
 
 // missing is what a need lacks, as a sentence with what to do.

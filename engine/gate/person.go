@@ -47,6 +47,15 @@ func persons(list []config.Approver) []config.Approver {
 
 func names(a config.Approver) []string { return append([]string{a.Name}, a.Identities...) }
 
+// person is a key for the person whom an approver, as persons gives her, is.
+func person(a config.Approver) string {
+	key := fold(a.Name)
+	for _, id := range a.Identities {
+		key = min(key, fold(id))
+	}
+	return key
+}
+
 // fold gives names one form that strings.EqualFold takes for equal.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {

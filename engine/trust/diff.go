@@ -82,6 +82,7 @@ func (b *Base) named() map[string]string {
 	for _, v := range b.Verifiers {
 		out["verifier "+v.Key] = attributes(v.Attributes)
 	}
+	b.Approvals.lines(out)
 	out["library"] = attributes(b.Library.Attributes)
 	for _, c := range b.Commands {
 		out["consumer "+c.Key+attributes(c.Attributes)] = ""

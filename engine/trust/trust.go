@@ -33,6 +33,8 @@ type Base struct {
 	Library Part `json:"library"`
 	// Commands are the consumers that credentials may have.
 	Commands []Part `json:"commands"`
+	// Approvals are the terms on which people's approvals count; nil where nothing is said of them.
+	Approvals *Approvals `json:"approvals,omitempty"`
 
 	unknown bool
 }
@@ -91,6 +93,7 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 		b.Commands = append(b.Commands, Part{Key: c.Type, Attributes: c.Attrs.Public()})
 		b.unknown = b.unknown || !c.Attrs.Known()
 	}
+	b.Approvals = terms(w.Settings.Approvals)
 	return b.normal() // as it is digested: who is shown it can digest it herself
 }
 

@@ -50,6 +50,8 @@ func TestDigest(t *testing.T) {
 			[]string{"~ policy house mandatory, content 0123456789ab becomes advisory, content 0123456789ab"}},
 		"signer":      {func(b *trust.Base) { b.Signer = "b3RoZXI=" }, []string{"~ signer key c2lnbmVy becomes key b3RoZXI="}},
 		"seal":        {func(b *trust.Base) { b.Seal = []string{"age1x"} }, []string{"+ seal for age1x"}},
+		"cap":         {func(b *trust.Base) { b.Approvals = &trust.Approvals{MaxExpires: "8h0m0s"} }, []string{"+ approvals count for 8h0m0s"}},
+		"decisions":   {func(b *trust.Base) { b.Approvals = &trust.Approvals{Decisions: "state"} }, []string{"+ decisions in state"}},
 		"environment": {func(b *trust.Base) { b.Providers[0].Environment = "" }, []string{`~ provider htpasswd.site staging file="site" becomes production file="site"`}},
 		"notifier":    {func(b *trust.Base) { b.Notifiers = nil }, []string{`- notifier file.ops path="told"`}},
 		"command": {func(b *trust.Base) { b.Commands[0].Attributes["command"] = []string{"/bin/sh"} },

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"io"
-	"time"
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
@@ -17,13 +16,17 @@ func approveVerb() *verb {
 		help: `
 Shows the plan and writes a signed approval beside it, PLAN.NAME.approval.json.
 The approval is bound to this very plan, its policies, its trust base and its
-targets. NAME is that of the approver block with the key's public half.`,
+targets. NAME is that of the approver block with the key's public half.
+Where the remint block declares a source of decisions, it is written there first.
+-withdraw takes back an approval or a rejection: what the same person signed before
+does not count any more. She may decide again.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.ApproveRequest
 			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
 			fs.StringVar(&r.Comment, "comment", "", "say something, `C`, to those who read it")
-			fs.DurationVar(&r.Expires, "expires", 24*time.Hour, "how long it counts, `T`")
+			fs.DurationVar(&r.Expires, "expires", 0, "how long it counts, `T`; 24h unless said, or less where the trust base caps it")
 			fs.BoolVar(&r.Reject, "reject", false, "say no instead: a rejection blocks the plan")
+			fs.BoolVar(&r.Withdraw, "withdraw", false, "take back what you decided before")
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
 				path, ok := a.oneArg(args, "a plan file")
@@ -40,6 +43,9 @@ func (a *app) approve(ctx context.Context, r engine.ApproveRequest, path string)
 	file, diags := engine.ReadPlan(path)
 	if r.Key == "" {
 		diags = diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE.")
+	}
+	if r.Reject && r.Withdraw {
+		diags = diags.Errorf("One decision at a time", "-reject says no, and -withdraw takes back what was said before: say one of them.")
 	}
 	e, faults := a.engine(nil, 0)
 	diags = append(diags, faults...)

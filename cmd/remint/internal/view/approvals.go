@@ -24,7 +24,7 @@ func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport) {
 	}
 	line("plan %s, requested by %s (verified: %s)", safe(file.ID), safe(who), r.Verified.Level())
 	for _, a := range r.Answer.Approvals {
-		line("  %s by %s until %s", st.green("approved"), safe(a.Approver.Name), a.Signed.ExpiresAt.UTC().Format(time.RFC3339))
+		line("  %s by %s until %s", st.green("approved"), safe(a.Approver.Name), a.Until.UTC().Format(time.RFC3339))
 	}
 	for _, s := range r.Answer.Rejections {
 		line("  %s %s", st.red("rejected"), safe(s))
@@ -65,7 +65,7 @@ func needWords(n gate.Need) string {
 func approvalsDocument(file *plan.File, r *engine.ApprovalsReport) map[string]any {
 	approved, needs := []map[string]any{}, []map[string]any{}
 	for _, a := range r.Answer.Approvals {
-		approved = append(approved, map[string]any{"approver": a.Approver.Name, "expires_at": a.Signed.ExpiresAt, "comment": a.Signed.Comment})
+		approved = append(approved, map[string]any{"approver": a.Approver.Name, "expires_at": a.Until, "comment": a.Signed.Comment})
 	}
 	for _, n := range r.Answer.Needs {
 		needs = append(needs, map[string]any{

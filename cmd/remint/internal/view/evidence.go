@@ -118,12 +118,19 @@ func (v *View) Exported(runs int, out string) {
 // Approved says what was signed.
 func (v *View) Approved(a *engine.SignedApproval, path string) {
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "file": path, "trust": a.Trust, "approval": a.Approval})
+		v.document(map[string]any{"format_version": "1.0", "file": path, "trust": a.Trust, "approval": a.Approval, "decisions": a.Kept})
 		return
 	}
+	if a.Kept != "" {
+		path += ", and in " + a.Kept
+	}
 	word := "approves"
-	if a.Approval.Decision == evidence.Reject {
+	switch a.Approval.Decision {
+	case evidence.Reject:
 		word = "rejects"
+	case evidence.Withdraw:
+		v.Note(fmt.Sprintf("%s takes back what she decided of this plan: %s (trust: %s)", a.Approver, path, a.Trust))
+		return
 	}
 	v.Note(fmt.Sprintf("%s %s this plan until %s: %s (trust: %s)", a.Approver, word, a.Approval.ExpiresAt.UTC().Format(time.RFC3339), path, a.Trust))
 }
