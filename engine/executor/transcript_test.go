@@ -61,7 +61,7 @@ func (s *transcript) add(e *env, out outcome) {
 	}
 	say("evidence")
 	for _, id := range e.w.order[s.filed:] {
-		say("  %s %s", strings.TrimPrefix(id, e.run+"/"), told(e, e.w.filed[id]))
+		say("  %s %s", strings.TrimPrefix(id, e.run+"/"), heard(e, e.w.filed[id]))
 	}
 	say("notices")
 	for _, n := range e.w.notices[s.notices:] {
@@ -114,8 +114,8 @@ var common = []string{
 	"address", "decisions", "requirements", "sequence", "step", "phase",
 }
 
-// told is an evidence record without what is common to all.
-func told(e *env, line string) string {
+// heard is an evidence record without what is common to all.
+func heard(e *env, line string) string {
 	e.t.Helper()
 	var all map[string]any
 	if err := json.Unmarshal([]byte(line), &all); err != nil {
