@@ -20,25 +20,18 @@ func (s *store) Open(ctx context.Context, run journal.Run) error {
 		if err := s.mine(t, run.ID); err != nil {
 			return err
 		}
-		var spent, taken int
-		if err := t.get("SELECT count(*) FROM run WHERE plan_id = ?", []any{run.PlanID}, &spent); err != nil {
-			return err
-		}
-		if err := t.get("SELECT count(*) FROM run WHERE id = ?", []any{run.ID}, &taken); err != nil {
+		var spent, taken bool
+		if err := t.get("SELECT EXISTS (SELECT 1 FROM run WHERE plan_id = ?), EXISTS (SELECT 1 FROM run WHERE id = ?)", []any{run.PlanID, run.ID}, &spent, &taken); err != nil {
 			return err
 		}
 		switch {
-		case spent > 0:
+		case spent:
 			return journal.ErrSpent
-		case taken > 0:
+		case taken:
 			return fmt.Errorf("there is a run %s already", run.ID)
 		}
-		res, err := t.exec("INSERT INTO run (id, plan_id, plan_digest, operator, opened_at) VALUES (?, ?, ?, ?, ?)",
+		n, err := t.insert("INSERT INTO run (id, plan_id, plan_digest, operator, opened_at) VALUES (?, ?, ?, ?, ?)",
 			run.ID, run.PlanID, run.PlanDigest, run.Operator, pack.Nanos(run.OpenedAt))
-		if err != nil {
-			return err
-		}
-		n, err := res.LastInsertId()
 		if err != nil {
 			return err
 		}
@@ -124,29 +117,21 @@ func (t *tx) record(r *journal.Record) error {
 	if err != nil {
 		return err
 	}
-	res, err := t.exec("INSERT INTO record (run, address, step, kind, attempt, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+	r.Seq, err = t.insert("INSERT INTO record (run, address, step, kind, attempt, at, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		n, r.Address, r.Step, string(r.Kind), r.Attempt, pack.Nanos(r.At), []byte(r.Data))
-	if err != nil {
-		return err
-	}
-	r.Seq, err = res.LastInsertId()
 	return err
 }
 
 // seal keeps a ciphertext, in place of an earlier one of the same name.
 func (t *tx) seal(x journal.Sealed) error {
-	if err := t.erase(x); err != nil {
-		return err
-	}
 	run, err := t.run(x.Run)
 	if err != nil {
 		return err
 	}
-	res, err := t.exec("INSERT INTO sealed (ciphertext) VALUES (?)", x.Ciphertext)
-	if err != nil {
+	if err := t.forget(run, x); err != nil {
 		return err
 	}
-	n, err := res.LastInsertId()
+	n, err := t.insert("INSERT INTO sealed (ciphertext) VALUES (?)", x.Ciphertext)
 	if err != nil {
 		return err
 	}
@@ -154,15 +139,19 @@ func (t *tx) seal(x journal.Sealed) error {
 	return err
 }
 
-// erase overwrites a ciphertext with zeros where it stands, and forgets it.
-// Erasing what is not there is no error.
 func (t *tx) erase(x journal.Sealed) error {
 	run, err := t.run(x.Run)
 	if err != nil {
 		return err
 	}
+	return t.forget(run, x)
+}
+
+// forget overwrites a ciphertext with zeros where it stands, and drops its name.
+// Forgetting what is not there is no error.
+func (t *tx) forget(run int64, x journal.Sealed) error {
 	var n int64
-	err = t.get("SELECT n FROM sealed_name WHERE run = ? AND address = ? AND name = ?", []any{run, x.Address, x.Name}, &n)
+	err := t.get("SELECT n FROM sealed_name WHERE run = ? AND address = ? AND name = ?", []any{run, x.Address, x.Name}, &n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -186,18 +175,15 @@ func (t *tx) finished(f journal.Finished) error {
 }
 
 func (t *tx) bundle(b *journal.Bundle) error {
-	var taken int
-	if err := t.get("SELECT count(*) FROM bundle WHERE id = ?", []any{b.ID}, &taken); err != nil {
+	var taken bool
+	if err := t.get("SELECT EXISTS (SELECT 1 FROM bundle WHERE id = ?)", []any{b.ID}, &taken); err != nil {
 		return err
 	}
-	if taken > 0 {
+	if taken {
 		return fmt.Errorf("there is evidence named %s already", b.ID)
 	}
-	res, err := t.exec("INSERT INTO bundle (id, run, file, line) VALUES (?, ?, ?, ?)", b.ID, b.Run, b.File, b.Line)
-	if err != nil {
-		return err
-	}
-	b.Seq, err = res.LastInsertId()
+	var err error
+	b.Seq, err = t.insert("INSERT INTO bundle (id, run, file, line) VALUES (?, ?, ?, ?)", b.ID, b.Run, b.File, b.Line)
 	return err
 }
 

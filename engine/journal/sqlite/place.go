@@ -54,30 +54,32 @@ func createFile(path string) error {
 func privateFolder(dir string) error {
 	info, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		parent := filepath.Dir(dir)
-		if err := os.MkdirAll(parent, 0o700); err != nil {
-			return fmt.Errorf("the state's folder cannot be made: %w", err)
-		}
-		err := os.Mkdir(dir, 0o700)
-		switch {
-		case err == nil: // a umask may have taken the owner's own rights away
-			err = errors.Join(os.Chmod(dir, 0o700), syncFolder(parent))
-		case errors.Is(err, fs.ErrExist):
-			err = nil
-		}
-		if err != nil {
+		if err := makeFolder(dir); err != nil {
 			return fmt.Errorf("the state's folder cannot be made: %w", err)
 		}
 		info, err = os.Lstat(dir)
-		if err != nil {
-			return fmt.Errorf("the state's folder cannot be read: %w", err)
-		}
-		return privateEntry(dir, info, fs.ModeDir)
 	}
 	if err != nil {
 		return fmt.Errorf("the state's folder cannot be read: %w", err)
 	}
 	return privateEntry(dir, info, fs.ModeDir)
+}
+
+// makeFolder makes dir and those above it. Another process may be quicker: what
+// it made is looked at like any other.
+func makeFolder(dir string) error {
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
+	}
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(dir, 0o700), syncFolder(parent)) // a umask may have taken the owner's own rights away
 }
 
 func privateFile(path string) error {

@@ -52,6 +52,15 @@ func (t *tx) exec(query string, args ...any) (sql.Result, error) {
 	return st.ExecContext(t.ctx, args...)
 }
 
+// insert gives the number of the row that it makes.
+func (t *tx) insert(query string, args ...any) (int64, error) {
+	res, err := t.exec(query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
 // get scans one row; sql.ErrNoRows if there is none.
 func (t *tx) get(query string, args []any, into ...any) error {
 	st, err := t.stmt(query)
