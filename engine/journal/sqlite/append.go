@@ -95,21 +95,19 @@ func (t *tx) append(b *journal.Batch) error {
 
 // run gives a run's number; ErrNotFound if there is none.
 func (t *tx) run(id string) (int64, error) {
-	if n, ok := t.runs[id]; ok {
+	n, ok := t.runs[id]
+	if ok {
 		return n, nil
 	}
-	var n int64
 	err := t.get("SELECT n FROM run WHERE id = ?", []any{id}, &n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("run %s: %w", id, journal.ErrNotFound)
 	}
-	if err == nil {
-		if t.runs == nil {
-			t.runs = map[string]int64{}
-		}
-		t.runs[id] = n // runs are never removed
+	if err != nil {
+		return 0, err
 	}
-	return n, err
+	t.runs[id] = n // runs are never removed
+	return n, nil
 }
 
 func (t *tx) record(r *journal.Record) error {

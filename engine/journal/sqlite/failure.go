@@ -12,13 +12,7 @@ import (
 )
 
 // code is SQLite's primary result code, 0 if err is not SQLite's.
-func code(err error) int {
-	var e *modernc.Error
-	if errors.As(err, &e) {
-		return e.Code() & 0xff
-	}
-	return 0
-}
+func code(err error) int { return extended(err) & 0xff }
 
 // wording says what a result code means to people. SQLite's own text is not
 // shown: it can quote statements.

@@ -87,7 +87,7 @@ func startWriter(ctx context.Context, s *store) (*writer, error) {
 		return nil, openFailure(s.path, err)
 	}
 	w := &writer{s: s, queue: make(chan *change, groupLimit), ended: make(chan error, 1)}
-	w.t = tx{ctx: context.WithoutCancel(ctx), conn: conn, stmts: map[string]*sql.Stmt{}}
+	w.t = tx{ctx: context.WithoutCancel(ctx), conn: conn, stmts: map[string]*sql.Stmt{}, runs: map[string]int64{}}
 	// A killed process may have left its WAL.
 	if _, err := w.truncate(); err != nil && final(err) {
 		return nil, errors.Join(openFailure(s.path, err), conn.Close())
