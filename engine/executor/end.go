@@ -76,8 +76,7 @@ func (r *reset) needless(outcome Outcome, issued string) bool {
 	}
 	stored := map[string]bool{}
 	for _, st := range r.steps {
-		if st.Phase == lifecycle.Distribute && st.Store != nil && st.Secret != nil && st.Secret.String() == issued &&
-			r.past.steps[st.Addr.String()].kind == journal.Done {
+		if st.Phase == lifecycle.Distribute && st.Secret.String() == issued && r.past.steps[st.Addr.String()].kind == journal.Done {
 			stored[st.Store.Field] = true
 		}
 	}
