@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -51,9 +52,6 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 	if !r.inPlace() {
 		versions = r.old()
 		e.fact("versions", "%v", versions)
-		if len(versions) == 0 && r.past.baseline.Unlisted {
-			return e, provider.Errorf(provider.Permanent, "%s", unlisted)
-		}
 		if len(versions) == 0 {
 			e.fact("detail", "there was no old one")
 			return e, nil
@@ -66,14 +64,16 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 	return r.applied(e, applied, err)
 }
 
-// sweepEvery is how long a login that was begun before the change, and completed
-// since, may live at most. In a cutover nobody is known to have the old secret, so
-// few sweeps do; what is dead at the end is the same.
-func (r *reset) sweepEvery(settle time.Duration) time.Duration {
-	if r.mode() == lifecycle.Cutover {
-		return max(settle/4, time.Second)
+// sweepAgain is when to sweep again, left before the window closes: how long a login
+// that was begun before the change, and completed since, may live at most. In a
+// cutover nobody is known to have the old secret, so few sweeps do; what is dead at
+// the end is the same.
+func sweepAgain(mode lifecycle.Mode, settle, left time.Duration) time.Duration {
+	every := max(settle/16, 200*time.Millisecond)
+	if mode == lifecycle.Cutover {
+		every = max(settle/4, time.Second)
 	}
-	return max(settle/16, 200*time.Millisecond)
+	return min(left+10*time.Millisecond, every)
 }
 
 func (r *reset) applied(e entry, a provider.Applied, err error) (entry, error) {
@@ -87,9 +87,6 @@ func (r *reset) applied(e entry, a provider.Applied, err error) (entry, error) {
 // old lists the versions that this reset is to kill.
 func (r *reset) old() []string {
 	var out []string
-	if r.past.baseline == nil {
-		return nil
-	}
 	current := r.current()
 	for _, v := range r.past.baseline.Before {
 		if v != current {
@@ -101,25 +98,18 @@ func (r *reset) old() []string {
 
 // current is the version that this reset made, "" before there is one.
 func (r *reset) current() string {
-	for _, phase := range []lifecycle.Phase{lifecycle.Install, lifecycle.Issue} {
-		if e, ok := r.of(phase, 1); ok && e.Version != "" {
-			return e.Version
-		}
-	}
-	return ""
+	return cmp.Or(r.of(lifecycle.Install).Version, r.of(lifecycle.Issue).Version)
 }
 
 // cutoff is when, by the target's clock, the old secret stopped being accepted. Of
 // a change that a person asserted it is not known: what is begun by now is then ended.
-func (r *reset) cutoff(ctx context.Context, nth int) (time.Time, error) {
-	order := []lifecycle.Phase{lifecycle.Install, lifecycle.Revoke}
-	if r.mode() != lifecycle.Cutover && nth == 1 || !r.inPlace() {
-		order = []lifecycle.Phase{lifecycle.Revoke}
+func (r *reset) cutoff(ctx context.Context) (time.Time, error) {
+	at := r.of(lifecycle.Revoke).At
+	if r.inPlace() { // the new one took its place, if there is one yet
+		at = cmp.Or(r.of(lifecycle.Install).At, at)
 	}
-	for _, phase := range order {
-		if e, ok := r.of(phase, 1); ok && !e.At.IsZero() {
-			return e.At, nil
-		}
+	if !at.IsZero() {
+		return at, nil
 	}
 	if len(r.asserted()) == 0 {
 		return r.x.now(), nil
@@ -142,13 +132,13 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 		return e, errCapability("end sessions of")
 	}
 	nth := max(st.Addr.Nth, 1)
-	cutoff, err := r.cutoff(ctx, nth)
+	cutoff, err := r.cutoff(ctx)
 	if err != nil {
 		return e, err
 	}
 	settle := time.Duration(0)
-	if b := r.past.baseline; b != nil && nth == 1 {
-		settle = b.Settle
+	if nth == 1 {
+		settle = r.past.baseline.Settle
 	}
 	total := 0
 	for {
@@ -174,11 +164,10 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 		if err := r.flush(ctx); err != nil {
 			return e, err
 		}
-		pause := min(left+10*time.Millisecond, r.sweepEvery(settle))
 		until := r.x.now().Add(left)
 		r.x.Events.Emit(event.Event{Type: event.StepWaiting, Level: event.Info, Message: "a login begun before the change may still complete",
 			Run: r.job.Run, Address: r.address, Step: st.Addr.String(), Phase: string(st.Phase), Until: &until, Timestamp: r.x.now()})
-		if err := r.wait.Wait(r.soft, pause); err != nil {
+		if err := r.wait.Wait(r.soft, sweepAgain(r.mode(), settle, left)); err != nil {
 			return e, provider.Errorf(provider.Ambiguous, "interrupted while logins begun before the change could still complete")
 		}
 	}

@@ -124,15 +124,7 @@ func (r *reset) readRecords(ctx context.Context, st config.Step, e *entry) (bool
 // acknowledged reports whether the target confirmed an operation after which an
 // in-place credential can have no old secret: setting a new one, or revoking.
 func (r *reset) acknowledged() bool {
-	if !r.inPlace() {
-		return false
-	}
-	for _, phase := range []lifecycle.Phase{lifecycle.Install, lifecycle.Revoke} {
-		if d, ok := r.of(phase, 1); ok && !d.At.IsZero() {
-			return true
-		}
-	}
-	return false
+	return r.inPlace() && !(r.of(lifecycle.Install).At.IsZero() && r.of(lifecycle.Revoke).At.IsZero())
 }
 
 // control shows which place is alive: the new secret, or the provider's own

@@ -193,15 +193,14 @@ func (r *reset) issued() string {
 	return ""
 }
 
-// of gives the entry of the last done step of a phase.
-func (r *reset) of(phase lifecycle.Phase, nth int) (entry, bool) {
+// of gives the entry of the first step of a phase that is done: nothing before one is.
+func (r *reset) of(phase lifecycle.Phase) entry {
 	for _, st := range r.steps {
-		p := r.past.steps[st.Addr.String()]
-		if st.Phase == phase && max(st.Addr.Nth, 1) == nth && p.done() {
-			return p.entry, true
+		if p := r.past.steps[st.Addr.String()]; st.Phase == phase && p.done() {
+			return p.entry
 		}
 	}
-	return entry{}, false
+	return entry{}
 }
 
 // queue adds a record to the next flush and takes it into the history at once.

@@ -57,7 +57,7 @@ func (r *reset) stillOurs(ctx context.Context, seen *entry) error {
 // asserted is not the target's word.
 func (r *reset) confirmed() bool {
 	return slices.ContainsFunc(r.steps, func(st config.Step) bool {
-		return st.Phase == lifecycle.Confirm && st.Addr.Nth <= 1 && r.past.steps[st.Addr.String()].kind == journal.Done
+		return st.Phase == lifecycle.Confirm && r.past.steps[st.Addr.String()].kind == journal.Done
 	})
 }
 
