@@ -3,6 +3,7 @@
 TOOLS    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/remint-tools/bin
 GOLANGCI := $(TOOLS)/golangci-lint-v2.15.0
 COSIGN   := $(TOOLS)/cosign-v3.1.3
+OPA      := $(TOOLS)/opa-v1.22.2
 GOVULN   := $(TOOLS)/govulncheck-v1.9.0
 VERSION  := 0.1.0+$(shell git describe --tags --always --dirty 2>/dev/null || echo local)
 GOFLAGS  += -buildvcs=false
@@ -11,7 +12,7 @@ export GOFLAGS
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: build quickstart test deps lint generate drift unit torture test-cosign bench fuzz vuln mutate clean help
+.PHONY: build quickstart test deps lint generate drift unit torture test-cosign test-opa bench fuzz vuln mutate clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -46,6 +47,9 @@ torture: ## every operation of a reset broken in every way, for each type and mo
 
 test-cosign: $(COSIGN) build ## every exported bundle is accepted by an unmodified cosign
 	REMINT_COSIGN=$(COSIGN) go test -count=1 -tags cosign -run Cosign ./engine/evidence/... ./cmd/remint/...
+
+test-opa: $(OPA) ## policy bundles that an unmodified opa built and signed are asked, and the other way round
+	REMINT_OPA=$(OPA) go test -count=1 -tags opa -run OPA ./cmd/remint/...
 
 bench: ## how it grows, and how it compares with the floor
 	scripts/bench
@@ -83,3 +87,7 @@ $(COSIGN):
 $(GOVULN):
 	mkdir -p $(TOOLS)/tmp-govulncheck && GOBIN=$(TOOLS)/tmp-govulncheck go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
 	mv $(TOOLS)/tmp-govulncheck/govulncheck $@ && rmdir $(TOOLS)/tmp-govulncheck
+
+$(OPA):
+	mkdir -p $(TOOLS)/tmp-opa && GOBIN=$(TOOLS)/tmp-opa go install github.com/open-policy-agent/opa@v1.22.2
+	mv $(TOOLS)/tmp-opa/opa $@ && rmdir $(TOOLS)/tmp-opa

@@ -209,6 +209,9 @@ func drift(planned, now plan.Reset) string {
 // Apply carries the application out. ctx ends calls in flight, soft only keeps
 // new steps from beginning.
 func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.Diagnostics) {
+	if diags := a.session.advance(ctx); diags.HasErrors() {
+		return nil, diags
+	}
 	job, diags := a.job(nil)
 	if diags.HasErrors() {
 		return nil, diags

@@ -161,7 +161,7 @@ func (e *Engine) PolicySources(w *config.Workspace) ([]policy.Source, diag.Diagn
 	sources := []policy.Source{builtin}
 	var diags diag.Diagnostics
 	for _, p := range w.Policies {
-		source, faults := folderSource(p)
+		source, faults := sourceOf(p)
 		if diags = append(diags, faults...); !faults.HasErrors() {
 			sources = append(sources, source)
 		}

@@ -77,10 +77,10 @@ func copies(w *config.Workspace) diag.Diagnostics {
 		if !p.Bound || p.Copy.Absolute == "" {
 			continue
 		}
-		base := policy.Source{Name: p.Name, FS: p.Files, Enforcement: string(p.Enforcement), Path: p.Path.Written}
+		base := policy.Source{Name: p.Name, FS: p.Files, Enforcement: string(p.Enforcement), Path: p.Path.Written, Revision: p.Revision}
 		own := p
 		own.Path, own.Files = p.Copy, nil
-		source, faults := folderSource(own)
+		source, faults := sourceOf(own)
 		if diags = append(diags, faults...); faults.HasErrors() {
 			continue
 		}
@@ -89,7 +89,7 @@ func copies(w *config.Workspace) diag.Diagnostics {
 			rng, snippet := w.Place(p.Range)
 			diags = append(diags, diag.Diagnostic{
 				Severity: diag.Error, Summary: "Not what the trust base says", Exit: diag.ExitDenied, Range: rng, Snippet: snippet,
-				Detail: fmt.Sprintf("Policy %q does not hold in %s what it holds in the trust base. Put the folder back, or have the change agreed to in the trust base first.", p.Name, p.Copy.Written),
+				Detail: fmt.Sprintf("Policy %q does not hold in %s what it holds in the trust base. Put it back, or have the change agreed to in the trust base first.", p.Name, p.Copy.Written),
 			})
 		}
 	}

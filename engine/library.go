@@ -8,6 +8,7 @@ import (
 
 // withLibrary tells configuration what the library has to choose and to set.
 func withLibrary(o *config.Options, l *policy.Library) {
+	o.Algorithms = policy.SigningAlgorithms()
 	o.DefaultGroups, o.Parameters, o.ParameterGroups = l.Defaults(), LibrarySchema(l), map[string]string{}
 	for _, g := range l.Groups {
 		if !g.Always {

@@ -38,6 +38,7 @@ type meta struct {
 // keptSource is a policy source as a run keeps it.
 type keptSource struct {
 	Enforcement string            `json:"enforcement"`
+	Revision    string            `json:"revision,omitempty"`
 	Files       map[string]string `json:"files"`
 }
 
@@ -52,7 +53,7 @@ func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, re
 		if err != nil {
 			return nil, err
 		}
-		m.Policies[src.Name] = keptSource{src.Enforcement, files}
+		m.Policies[src.Name] = keptSource{src.Enforcement, src.Revision, files}
 	}
 	return json.Marshal(m)
 }
@@ -92,7 +93,7 @@ func (m meta) judges(ctx context.Context, digest string, o policy.Options) (*pol
 		for path, text := range kept.Files {
 			files[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
 		}
-		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Path: name})
+		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Path: name, Revision: kept.Revision})
 	}
 	set, diags := o.Compile(ctx, sources)
 	if !diags.HasErrors() && set.Digest() != digest {

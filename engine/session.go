@@ -91,6 +91,9 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		diags = diags.Errorf("The evidence key cannot be used", "%s: %s. A reset without evidence is not begun.", w.Settings.SignerKey.Written, reason(err))
 	}
 	diags = append(diags, s.judges()...)
+	if !diags.HasErrors() {
+		diags = append(diags, s.backwards(ctx)...)
+	}
 	if diags.HasErrors() {
 		s.close()
 		return nil, diags

@@ -84,7 +84,7 @@ func (b *trustBase) read(dir string) diag.Diagnostics {
 	var sources []policy.Source
 	for i := range b.workspace.Policies {
 		p := &b.workspace.Policies[i]
-		source, faults := folderSource(*p)
+		source, faults := sourceOf(*p)
 		if diags = append(diags, faults...); faults.HasErrors() {
 			continue
 		}
@@ -93,8 +93,8 @@ func (b *trustBase) read(dir string) diag.Diagnostics {
 			diags = append(diags, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s of the trust base: %s. What cannot be asked denies.", p.Name, err)...)
 			continue
 		}
-		p.Files = files
-		sources = append(sources, policy.Source{Name: p.Name, FS: files, Enforcement: string(p.Enforcement), Path: p.Path.Written})
+		p.Files, p.Revision = files, source.Revision
+		sources = append(sources, policy.Source{Name: p.Name, FS: files, Enforcement: string(p.Enforcement), Path: p.Path.Written, Revision: p.Revision})
 	}
 	digests, faults := policy.Digests(sources)
 	diags = append(diags, faults...)
@@ -124,28 +124,6 @@ func (b *trustBase) String() string {
 		return b.place + " at commit " + b.commit
 	}
 	return b.place
-}
-
-// folderSource opens a policy's folder as a source.
-func folderSource(p config.Policy) (policy.Source, diag.Diagnostics) {
-	source := policy.Source{Name: p.Name, FS: p.Files, Enforcement: string(p.Enforcement), Path: p.Path.Written}
-	if p.Files != nil {
-		return source, nil
-	}
-	info, err := os.Stat(p.Path.Absolute)
-	if err != nil || !info.IsDir() {
-		rng := p.Range
-		return source, diag.Diagnostics{{
-			Severity: diag.Error, Summary: "A policy folder is missing", Exit: diag.ExitDenied, Range: &rng,
-			Detail: "Policy " + p.Name + " names the folder " + p.Path.Written + ", which is not there. What cannot be asked denies.",
-		}}
-	}
-	root, err := os.OpenRoot(p.Path.Absolute)
-	if err != nil {
-		return source, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s: %s cannot be opened. What cannot be asked denies.", p.Name, p.Path.Written)
-	}
-	source.FS = root.FS()
-	return source, nil
 }
 
 // keptFiles reads a source into memory.

@@ -34,6 +34,15 @@ func badPolicies() []badRow {
 	rule("a walk over eight million", `r := numbers.range(1, 200); x := [[[a, b, c] | some c in r] | some a in r; some b in r]; some p, v; walk(x, [p, v]); v == "z"`, unasked)
 	rule("a factorial of three million", `product(numbers.range(1, 3000000)) == 7`, unasked)
 	rego("a hundred million warnings", "warn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 100000000)", unasked)
+	rego("a call to the network", "deny contains {\"id\": \"a\", \"msg\": \"m\"} if http.send({\"method\": \"get\", \"url\": \"http://127.0.0.1\"}).status_code == 200",
+		"http.send is not available to policies: nothing of the network reaches a policy; put what it must know into labels or attributes")
+	rows = append(rows, badRow{
+		name: "policy: a helper of the library's, redefined", args: []string{"plan", "-all"}, exit: 3, says: "so that it would never say anything",
+		make: func(t *testing.T, b *bad) {
+			b.write(t, "policy.remint.hcl", `policy "house" { path = "policies" }`)
+			b.write(t, "policies/house.rego", "package credentials\n\nprivileged(_) if false\n")
+		},
+	})
 	rego("more warnings than resets", "warn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 20000)", "it has 20000 members")
 	return rows
 }

@@ -240,7 +240,7 @@ func (b *bad) calm(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	rows := slices.Concat(badLanguage(), badPolicies(), badPlans(), badApprovals(), badStates(), badEvidence(), badKeys(), badStores(), badFiles())
+	rows := slices.Concat(badLanguage(), badPolicies(), badBundles(), badPlans(), badApprovals(), badStates(), badEvidence(), badKeys(), badStores(), badFiles())
 	var mu sync.Mutex
 	var slowest, largest string
 	var cpuMax float64

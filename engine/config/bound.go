@@ -103,7 +103,7 @@ func (l *loader) bindPolicies() {
 		there.Bound = true
 		if i := slices.IndexFunc(l.ws.Policies, func(p Policy) bool { return p.Name == there.Name }); i >= 0 {
 			here := l.ws.Policies[i]
-			if here.Enforcement != there.Enforcement || here.Path.Written != there.Path.Written {
+			if here.Enforcement != there.Enforcement || here.Path.Written != there.Path.Written || !here.Signing.same(there.Signing) {
 				l.differs("Policy "+quoted(here.Name), here.Range, there.Range, diag.ExitDenied)
 			}
 			l.ws.Policies = slices.Delete(l.ws.Policies, i, i+1)

@@ -16,36 +16,6 @@ import (
 
 func addrsVisible(s string) string { return addrs.Visible(s) }
 
-// loadPolicies reads the policy blocks; nothing may be written to their folders.
-func (l *loader) loadPolicies() {
-	for _, b := range l.blocks["policy"] {
-		if !l.once("policy "+quoted(b.Labels[0]), b.DefRange()) {
-			continue
-		}
-		l.noBlocks(b.Body, "A policy")
-		got := l.simple(b.Body, b, "A policy", attr("path", provider.PathType, true), provider.Attribute{
-			Name: "enforcement", Type: provider.String, Default: string(Mandatory),
-			OneOf: []string{string(Mandatory), string(Overridable), string(Advisory)},
-		})
-		p := Policy{Name: b.Labels[0], Enforcement: Mandatory, Range: rangeOf(b)}
-		if e, ok := got["enforcement"].(string); ok {
-			p.Enforcement = Enforcement(e)
-		}
-		p.Path, _ = got["path"].(provider.Path)
-		if l.opts.isBase() { // its judges are read where it is read
-			var err error
-			if p.Path, err = newPaths(l.dir).resolve(p.Path.Written); err != nil {
-				l.fault(b.DefRange(), "A policy folder outside of the trust base", "path %s.", err)
-			}
-		}
-		if p.Path.Absolute != "" {
-			l.paths.protect(p.Path.Absolute, "the policies of "+quoted(p.Name))
-		}
-		l.ws.Policies = append(l.ws.Policies, p)
-	}
-	l.bindPolicies()
-}
-
 // loadLibrary reads the library block, against what the library has.
 func (l *loader) loadLibrary() {
 	l.ws.Library.Groups = l.opts.DefaultGroups

@@ -34,6 +34,8 @@ type Options struct {
 	// each is. A group that cannot be chosen is always asked.
 	Parameters      provider.Schema
 	ParameterGroups map[string]string
+	// Algorithms are the names that a signature of a policy bundle may have.
+	Algorithms []string
 	// Version of the program, for required_version; "" skips that check.
 	Version string
 	// Vars are -var values by name, VarFiles the -var-file paths, Environ the

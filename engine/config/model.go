@@ -136,17 +136,20 @@ const (
 
 // Policy is a policy block.
 type Policy struct {
-	Name        string
+	Name string
+	// Path is a folder of Rego; where Signing is set, a signed bundle.
 	Path        provider.Path
+	Signing     *Signing
 	Enforcement Enforcement
 	// Bound is set when the policy comes from a trust base. Copy is then the
 	// workspace's folder of it, which must hold the same; zero if there is none.
 	Bound bool
 	Copy  provider.Path
 	// Files are what the folder held when its trust base was read; nil means that
-	// Path is read when it is asked.
-	Files fs.FS
-	Range diag.Range
+	// Path is read when it is asked. Revision is then that of the bundle.
+	Files    fs.FS
+	Revision string
+	Range    diag.Range
 }
 
 // Library is the library block: which groups of the built-in policies are

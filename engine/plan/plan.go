@@ -61,13 +61,15 @@ type Plan struct {
 	// Applyable is false for plans made offline, and for denied ones.
 	Applyable bool `json:"applyable"`
 	// Trust says who judges: self-asserted, pinned or base.
-	Trust           string       `json:"trust"`
-	WorkspaceDigest string       `json:"workspace_digest"`
-	PolicyDigest    string       `json:"policy_digest"`
-	TrustDigest     string       `json:"trust_digest"`
-	Requirements    Requirements `json:"requirements"`
-	Decisions       []Decision   `json:"decisions"`
-	Resets          []Reset      `json:"resets"`
+	Trust           string `json:"trust"`
+	WorkspaceDigest string `json:"workspace_digest"`
+	PolicyDigest    string `json:"policy_digest"`
+	// PolicyRevisions are those of the policies that are signed bundles, by name.
+	PolicyRevisions map[string]string `json:"policy_revisions,omitempty"`
+	TrustDigest     string            `json:"trust_digest"`
+	Requirements    Requirements      `json:"requirements"`
+	Decisions       []Decision        `json:"decisions"`
+	Resets          []Reset           `json:"resets"`
 	// TrustChange stands in a plan without resets that is about the judges themselves.
 	TrustChange *TrustChange `json:"trust_change,omitempty"`
 }

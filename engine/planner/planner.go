@@ -108,7 +108,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	doc := plan.Plan{
 		Selection: &how.selection, Reason: reset.Reason, Mode: reset.Mode, Ticket: req.Ticket, Requester: req.Requester,
 		Applyable: p.Fleet != nil, Trust: p.Trust,
-		WorkspaceDigest: WorkspaceDigest(chosen), PolicyDigest: p.Policies.Digest(), TrustDigest: p.TrustDigest,
+		WorkspaceDigest: WorkspaceDigest(chosen), PolicyDigest: p.Policies.Digest(), PolicyRevisions: p.Policies.Revisions(), TrustDigest: p.TrustDigest,
 		Resets: make([]plan.Reset, len(resets)),
 	}
 	for i, r := range resets {

@@ -14,13 +14,14 @@ import (
 type sourceDigest struct {
 	Name        string   `json:"name"`
 	Enforcement string   `json:"enforcement"`
+	Revision    string   `json:"revision,omitempty"`
 	Modules     []string `json:"modules"`
 }
 
 // digest hashes the content of each module; a comment counts, because its
 // METADATA can be read by rules and by people who decide about exceptions.
 func (f *folder) digest() sourceDigest {
-	d := sourceDigest{Name: f.source.Name, Enforcement: f.source.Enforcement, Modules: []string{}}
+	d := sourceDigest{Name: f.source.Name, Enforcement: f.source.Enforcement, Revision: f.source.Revision, Modules: []string{}}
 	for _, m := range f.modules {
 		sum := sha256.Sum256(m.text)
 		d.Modules = append(d.Modules, hex.EncodeToString(sum[:]))

@@ -100,6 +100,8 @@ func (e *evaluator) serve(q *request) error {
 		return e.ask(q)
 	case opTest:
 		return e.test(q)
+	case opBundle:
+		return e.bundle(q)
 	}
 	return errFrame
 }

@@ -20,6 +20,8 @@ type Record struct {
 	DecisionID string            `json:"decision_id"`
 	// Revision is the digest of all policies, as in plans.
 	Revision string `json:"revision"`
+	// Bundles are the sources that are signed bundles, by name.
+	Bundles map[string]RecordBundle `json:"bundles,omitempty"`
 	// Path is remint/plan, remint/approval or remint/result.
 	Path   string   `json:"path"`
 	Erased []string `json:"erased"`
@@ -31,6 +33,11 @@ type Record struct {
 	Timestamp   time.Time        `json:"timestamp"`
 	Metrics     map[string]int64 `json:"metrics"`
 	Custom      RecordCustom     `json:"custom"`
+}
+
+// RecordBundle is a signed bundle that was asked.
+type RecordBundle struct {
+	Revision string `json:"revision"`
 }
 
 // RecordResult is what was decided.
@@ -71,6 +78,12 @@ func (s *Set) logged(in *Input, begun time.Time, v Verdict, diags diag.Diagnosti
 			InputDigest: in.digest(), Resets: len(in.Resets),
 			Reason: string(in.Reason), Mode: string(in.Mode), Ticket: in.Ticket,
 		},
+	}
+	for name, revision := range s.revisions {
+		if r.Bundles == nil {
+			r.Bundles = map[string]RecordBundle{}
+		}
+		r.Bundles[name] = RecordBundle{revision}
 	}
 	if err := diags.Err(); err != nil {
 		r.Error = &RecordError{Code: "eval_error", Message: err.Error()}

@@ -40,6 +40,8 @@ type Source struct {
 	Enforcement string
 	// Path is put before file names where they are shown; may be empty.
 	Path string
+	// Revision is that of the signed bundle that the files come from, "" for a folder.
+	Revision string
 	// Known Rego came with the program, whose tests compile it. It is compiled
 	// when it is first asked, and judged in this process. All other Rego is
 	// compiled and judged in a process of its own, whose time and memory this
@@ -83,9 +85,11 @@ type Set struct {
 	digest  string
 	// digests are those of the sources' contents, by name.
 	digests map[string]string
-	limits  Limits
-	remote  *remote // nil where all Rego is known
-	log     func(Record) error
+	// revisions are those of the sources that are signed bundles, by name.
+	revisions map[string]string
+	limits    Limits
+	remote    *remote // nil where all Rego is known
+	log       func(Record) error
 }
 
 // judged is one source of a set's. known is nil where its Rego is judged elsewhere.
@@ -140,9 +144,12 @@ func (o Options) Compile(ctx context.Context, sources []Source) (*Set, diag.Diag
 		set.Close()
 		return nil, diags
 	}
-	set.digests = map[string]string{}
+	set.digests, set.revisions = map[string]string{}, map[string]string{}
 	for _, d := range digests {
 		set.digests[d.Name] = d.content()
+		if d.Revision != "" {
+			set.revisions[d.Name] = d.Revision
+		}
 	}
 	set.digest = uniteDigests(digests)
 	return set, diags
@@ -191,6 +198,9 @@ func checkSources(sources []Source) diag.Diagnostics {
 // Digest is "sha256:…" over names, enforcements and the content of the modules
 // that are asked. Order, file names and line endings do not count; tests neither.
 func (s *Set) Digest() string { return s.digest }
+
+// Revisions are those of the sources that are signed bundles, by name.
+func (s *Set) Revisions() map[string]string { return s.revisions }
 
 // Digests are those of the sources' contents by name, as the function Digests has them.
 func (s *Set) Digests() map[string]string { return s.digests }

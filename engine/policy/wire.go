@@ -97,7 +97,8 @@ const (
 	opCompile op = "compile" // parts are files
 	opInput   op = "input"   // parts are resets
 	opAsk     op = "ask"
-	opTest    op = "test" // parts are files
+	opTest    op = "test"   // parts are files
+	opBundle  op = "bundle" // parts are files
 )
 
 // request is what the program asks. Parts more frames follow it.
@@ -110,7 +111,10 @@ type request struct {
 	Memory  uint64        `json:"memory,omitempty"`
 	Explain bool          `json:"explain,omitempty"`
 	Input   *Input        `json:"input,omitempty"`
-	Parts   int           `json:"parts,omitempty"`
+	// Path and Signing are of a bundle.
+	Path    string   `json:"path,omitempty"`
+	Signing *Signing `json:"signing,omitempty"`
+	Parts   int      `json:"parts,omitempty"`
 }
 
 // sentFile is a file of a source.
@@ -148,7 +152,9 @@ type reply struct {
 	// Covered and Missed are lines, counted by tests.
 	Covered int `json:"covered,omitempty"`
 	Missed  int `json:"missed,omitempty"`
-	Parts   int `json:"parts,omitempty"`
+	// Revision is that of a bundle that was verified.
+	Revision string `json:"revision,omitempty"`
+	Parts    int    `json:"parts,omitempty"`
 }
 
 // page is a part of a reply.

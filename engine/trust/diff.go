@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/plan"
 )
 
@@ -61,7 +62,14 @@ func (b *Base) named() map[string]string {
 		out["approver "+a.Name] = text
 	}
 	for _, p := range b.Policies {
-		out["policy "+p.Name] = " " + p.Enforcement + ", content " + short(strings.TrimPrefix(p.Digest, "sha256:"))
+		text := ", content " + short(strings.TrimPrefix(p.Digest, "sha256:"))
+		if p.PublicKey != "" {
+			text = strings.TrimRight(", bundle signed by key "+short(config.Signing{PublicKey: p.PublicKey}.KeyID())+" "+p.Algorithm, " ")
+			if p.Scope != "" {
+				text += fmt.Sprintf(", scope %q", p.Scope)
+			}
+		}
+		out["policy "+p.Name] = " " + p.Enforcement + text
 	}
 	if b.Signer != "" {
 		out["signer"] = " key " + short(b.Signer)

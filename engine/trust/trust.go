@@ -49,11 +49,16 @@ type Approver struct {
 	RevokedAt  string   `json:"revoked_at,omitempty"`
 }
 
-// Policy is a policy source; Digest covers the modules in it.
+// Policy is a policy source; Digest covers the modules in a folder.
 type Policy struct {
 	Name        string `json:"name"`
 	Enforcement string `json:"enforcement"`
-	Digest      string `json:"digest"`
+	// Digest is "" for a signed bundle: who has the key says what is in it.
+	Digest string `json:"digest"`
+	// The rest is what a bundle must be signed with.
+	PublicKey string `json:"public_key,omitempty"`
+	Algorithm string `json:"algorithm,omitempty"`
+	Scope     string `json:"scope,omitempty"`
 }
 
 // Part is a configured block. A command has no name of its own.
@@ -71,7 +76,11 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities, written(a.NotAfter), written(a.RevokedAt)})
 	}
 	for _, p := range w.Policies {
-		b.Policies = append(b.Policies, Policy{p.Name, string(p.Enforcement), policies[p.Name]})
+		one := Policy{Name: p.Name, Enforcement: string(p.Enforcement), Digest: policies[p.Name]}
+		if s := p.Signing; s != nil {
+			one.Digest, one.PublicKey, one.Algorithm, one.Scope = "", strings.TrimSpace(s.PublicKey), s.Algorithm, s.Scope
+		}
+		b.Policies = append(b.Policies, one)
 	}
 	slices.SortFunc(b.Policies, func(x, y Policy) int { return strings.Compare(x.Name, y.Name) })
 	for _, key := range slices.Sorted(maps.Keys(w.Providers)) {

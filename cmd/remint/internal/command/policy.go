@@ -11,18 +11,30 @@ import (
 
 func policyVerb() *verb {
 	return &verb{
-		name: "policy", args: "eval PLAN | test | new FOLDER | capabilities", synopsis: "what policies say of a plan; their tests",
+		name: "policy", args: "eval PLAN | test | new FOLDER | bundle FOLDER | capabilities", synopsis: "what policies say of a plan; their tests",
 		help: `
 eval PLAN     asks the workspace's policies and the built-in library about a saved
               plan, and shows which rule decided what, and where it stands
 test          runs the tests in the workspace's policy folders, with coverage by rule
 new FOLDER    makes a folder with two rules and their tests to begin with
+bundle FOLDER builds a signed bundle of it, in OPA's format, for a policy block that
+              says bundle and public_key; -key, -revision and -out say how
 capabilities  prints what Rego may call, in OPA's own format, for editors and
               opa check --capabilities`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			threshold := fs.Float64("threshold", 0, "fail below `N` percent of coverage (test)")
+			var r engine.BundleRequest
+			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE`, PKCS#8 PEM (bundle)")
+			fs.StringVar(&r.Revision, "revision", "", "`N`, a number or a time that only grows (bundle)")
+			out := fs.String("out", "", "write the bundle to `FILE` (bundle)")
 			a.workspaceFlags(fs)
-			return func(ctx context.Context, args []string) diag.Exit { return a.policy(ctx, args, *threshold) }
+			return func(ctx context.Context, args []string) diag.Exit {
+				if len(args) == 2 && args[0] == "bundle" {
+					r.Dir = args[1]
+					return a.policyBundle(ctx, r, *out)
+				}
+				return a.policy(ctx, args, *threshold)
+			}
 		},
 	}
 }
@@ -67,6 +79,6 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64) diag
 		}
 		return exit
 	}
-	a.fault("What about the policies?", "Say `remint policy eval PLAN`, `policy test`, `policy new FOLDER` or `policy capabilities`.")
+	a.fault("What about the policies?", "Say `remint policy eval PLAN`, `policy test`, `policy new FOLDER`, `policy bundle FOLDER` or `policy capabilities`.")
 	return diag.ExitError
 }

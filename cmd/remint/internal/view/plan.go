@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -291,7 +292,15 @@ func (p *planText) requirements() {
 	p.line("")
 }
 
+// revisions tells of the policies that are signed bundles.
+func (p *planText) revisions() {
+	for _, name := range slices.Sorted(maps.Keys(p.f.Plan.PolicyRevisions)) {
+		p.line("Policy %s: a signed bundle, revision %s", safe(name), safe(p.f.Plan.PolicyRevisions[name]))
+	}
+}
+
 func (p *planText) trust() {
+	p.revisions()
 	switch d := p.f.Plan; d.Trust {
 	case plan.SelfAsserted:
 		p.line("Trust: self-asserted. Approvers and policies come from the workspace that they judge.")
