@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/remint-dev/remint/engine/config"
@@ -27,14 +28,20 @@ func keptKey(file *plan.File, verifier, address string) string {
 	return "verified/" + file.ID + "/" + verifier + "/" + address
 }
 
-// keep remembers an answer for this plan, in place of an earlier one.
+// keep remembers an answer for this plan, in place of an earlier one about the same
+// person. Others stay: a credential may have two subjects.
 func (c *Checker) keep(ctx context.Context, file *plan.File, a Accepted) error {
-	next, err := json.Marshal(kept{file.Digest, a.Identity, a.Strength, a.Factor, a.Claims, a.Until.UTC()})
-	if err != nil {
-		return err
-	}
 	key := keptKey(file, a.Verifier, a.Address)
 	old, err := c.Memory.Recall(ctx, key)
+	if err != nil {
+		return fmt.Errorf("the state could not remember it: %w", err)
+	}
+	list, err := keptOf(old)
+	if err != nil {
+		list = nil // it counts for nothing as it is
+	}
+	list = slices.DeleteFunc(list, func(k kept) bool { return Same(k.Identity, a.Identity) || k.PlanDigest != file.Digest })
+	next, err := json.Marshal(append(list, kept{file.Digest, a.Identity, a.Strength, a.Factor, a.Claims, a.Until.UTC()}))
 	if err == nil {
 		err = c.Memory.Remember(ctx, key, old, next)
 	}
@@ -42,6 +49,15 @@ func (c *Checker) keep(ctx context.Context, file *plan.File, a Accepted) error {
 		return fmt.Errorf("the state could not remember it: %w", err)
 	}
 	return nil
+}
+
+// keptOf reads what the state remembers of one verifier and address.
+func keptOf(raw []byte) ([]kept, error) {
+	var list []kept
+	if raw != nil && json.Unmarshal(raw, &list) != nil {
+		return nil, errors.New("what the state remembers of it is damaged: verify again")
+	}
+	return list, nil
 }
 
 // remembered are the answers of verifiers that cannot be asked twice.
@@ -59,37 +75,40 @@ func (c *Checker) remembered(ctx context.Context, file *plan.File) ([]Accepted, 
 			}
 		}
 		for _, address := range about {
-			a, ok, err := c.recall(ctx, file, b, address)
-			switch {
-			case err != nil:
+			more, why := c.recall(ctx, file, b, address)
+			accepted = append(accepted, more...)
+			for _, err := range why {
 				refused = append(refused, Refusal{Verifier: b.Key(), Why: err.Error()})
-			case ok:
-				accepted = append(accepted, a)
 			}
 		}
 	}
 	return accepted, refused
 }
 
-func (c *Checker) recall(ctx context.Context, file *plan.File, b *config.Block, address string) (Accepted, bool, error) {
+// recall is what one verifier said for one address: what counts, and why the rest does not.
+func (c *Checker) recall(ctx context.Context, file *plan.File, b *config.Block, address string) (accepted []Accepted, refused []error) {
 	raw, err := c.Memory.Recall(ctx, keptKey(file, b.Key(), address))
-	if err != nil || raw == nil {
-		return Accepted{}, false, err
+	if err != nil {
+		return nil, []error{err}
 	}
-	var k kept
-	if json.Unmarshal(raw, &k) != nil {
-		return Accepted{}, false, errors.New("what the state remembers of it is damaged: verify again")
+	list, err := keptOf(raw)
+	if err != nil {
+		return nil, []error{err}
 	}
-	if k.PlanDigest != file.Digest {
-		return Accepted{}, false, nil
+	for _, k := range list {
+		if k.PlanDigest != file.Digest {
+			continue
+		}
+		a := Accepted{Verifier: b.Key(), Method: b.Type, Address: address, Verified: capped(provider.Verified{
+			Identity: k.Identity, Strength: k.Strength, Factor: k.Factor, Claims: k.Claims, Until: k.Until,
+		})}
+		if why := a.fault(c.Now()); why != "" {
+			refused = append(refused, errors.New(why))
+			continue
+		}
+		accepted = append(accepted, a)
 	}
-	a := Accepted{Verifier: b.Key(), Method: b.Type, Address: address, Verified: capped(provider.Verified{
-		Identity: k.Identity, Strength: k.Strength, Factor: k.Factor, Claims: k.Claims, Until: k.Until,
-	})}
-	if why := a.fault(c.Now()); why != "" {
-		return Accepted{}, false, errors.New(why)
-	}
-	return a, true, nil
+	return accepted, refused
 }
 
 // Forgetful is the memory of a judgement that decides nothing: `verify` shows

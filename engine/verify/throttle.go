@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -37,7 +38,8 @@ func (g guesses) wait() time.Duration {
 // succeeds: who kills the program in between has spent it.
 func (c *Checker) throttled(verifier string, v provider.Verifier) func(context.Context, provider.Asked, provider.Brought) (provider.Verified, error) {
 	return func(ctx context.Context, asked provider.Asked, brought provider.Brought) (provider.Verified, error) {
-		key := "guesses/" + verifier + "/" + asked.Identity
+		// Verifiers look people up without regard to case: another spelling is no new person to guess for.
+		key := "guesses/" + verifier + "/" + strings.ToLower(asked.Identity)
 		old, err := c.Memory.Recall(ctx, key)
 		if err != nil {
 			return provider.Verified{}, err

@@ -219,6 +219,45 @@ func TestCodesAreRememberedForTheirPlan(t *testing.T) {
 	}
 }
 
+// Two people may be asked about one credential: the answer of one does not undo the other's.
+func TestTwoPeopleByCodes(t *testing.T) {
+	m := state{}
+	c := checker(m, map[string]fake{"code": {provider.Verified{Strength: lifecycle.AAL1, Factor: provider.SingleFactor}, provider.TakesCode}})
+	f := file()
+	show := func(address, who string) {
+		t.Helper()
+		if _, refused := c.Present(t.Context(), f, Presented{Takes: provider.TakesCode, Address: address, Identity: who, Brought: provider.Brought{Code: secret.FromString("good")}}); len(refused) > 0 {
+			t.Fatal(refused)
+		}
+	}
+	show("a", "ann@example.com")
+	show("a", "ben@example.com")
+	show("a", "ANN@example.com") // once more
+	show("", "carol")
+	show("", "mallory")
+	o, refused := c.Check(t.Context(), f, nil, nil)
+	if len(refused) > 0 || len(o.Accepted) != 4 {
+		t.Errorf("%d count, %v", len(o.Accepted), refused)
+	}
+	for _, who := range []string{"ann@example.com", "ben@example.com"} {
+		if o.Subject("a", who) != lifecycle.AAL1 || o.Subject("b", who) != lifecycle.None {
+			t.Errorf("%s counts %s for a, %s for b", who, o.Subject("a", who), o.Subject("b", who))
+		}
+	}
+	if diff := cmp.Diff([]string{"carol", "mallory"}, o.Requesters()); diff != "" || o.Identity != "carol" {
+		t.Error(o.Identity, diff)
+	}
+	// What is damaged is replaced by the next answer.
+	for key := range m {
+		m[key] = []byte("damaged")
+	}
+	delete(m, "guesses/code.one/carol")
+	show("", "carol")
+	if o, _ := c.Check(t.Context(), f, nil, nil); o.Level() != lifecycle.AAL1 {
+		t.Error("it does not count")
+	}
+}
+
 func TestGuessingIsThrottled(t *testing.T) {
 	m, at := state{}, now
 	c := checker(m, map[string]fake{"code": {provider.Verified{Strength: lifecycle.AAL1}, provider.TakesCode}})
@@ -237,6 +276,9 @@ func TestGuessingIsThrottled(t *testing.T) {
 	}
 	if why := try("good", ""); !strings.Contains(why, "5 codes for carol failed: the next one is taken from 2026-01-02T03:04:35Z on") {
 		t.Errorf("got %q", why)
+	}
+	if why := try("good", "CaRoL"); !strings.Contains(why, "5 codes for CaRoL failed") {
+		t.Errorf("spelt otherwise: %q", why)
 	}
 	if why := try("good", "dave"); why != "" {
 		t.Errorf("somebody else: %q", why)

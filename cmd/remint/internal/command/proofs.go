@@ -28,7 +28,7 @@ type proofFlags struct {
 func (f *proofFlags) flags(fs *flag.FlagSet) {
 	fs.StringVar(&f.verifier, "verifier", "", "the verifier `TYPE.NAME` to show it to, where several take it")
 	fs.StringVar(&f.subject, "subject", "", "be verified as the subject of the credential `ADDRESS`, not as the requester")
-	fs.StringVar(&f.identity, "as", "", "`WHO` the code is of; the requester, or the subject, unless told")
+	fs.StringVar(&f.identity, "as", "", "`WHO` the code is of; the requester, or the subject, unless told. Only codes need it")
 	fs.StringVar(&f.token, "identity-token", "", "an ID token in `FILE`; - is standard input")
 	fs.StringVar(&f.code, "code", "", "a one-time or recovery code in `FILE`; - is standard input")
 	fs.StringVar(&f.assertion, "webauthn", "", "a security key's assertion (JSON) in `FILE`; - is standard input")
@@ -64,10 +64,21 @@ func (f *proofFlags) presented(a *app) (p verify.Presented, ok bool, diags diag.
 		p.Takes = x.takes
 		x.put(b)
 	}
+	if named > 0 {
+		diags = append(diags, f.whose(p.Takes)...)
+	}
 	if named == 0 && (f.verifier != "" || f.subject != "" || f.identity != "") && a.verb.name != "verify" {
 		diags = diags.Errorf("Nothing is brought", "-verifier, -subject and -as go with -identity-token, -code or -webauthn.")
 	}
 	return p, named > 0, diags
+}
+
+// whose refuses -as with what says by itself whose it is.
+func (f *proofFlags) whose(takes provider.Takes) diag.Diagnostics {
+	if f.identity == "" || takes == provider.TakesCode {
+		return nil
+	}
+	return diag.Errored(0, "-as goes with a code", "A token, an assertion and a key say themselves whose they are, and -as=%s would change nothing. Leave it out.", f.identity)
 }
 
 func (a *app) readProof(file string) ([]byte, error) {

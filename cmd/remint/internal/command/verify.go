@@ -119,6 +119,7 @@ func (a *app) verify(ctx context.Context, f proofFlags, key, path string, file *
 			diags = diags.Errorf("The key cannot be used", "%s: %s.", key, err)
 		}
 		p.Takes = provider.TakesStatement
+		diags = append(diags, f.whose(p.Takes)...)
 	}
 	e, faults := a.engine(nil, 0)
 	if diags = append(diags, faults...); diags.HasErrors() {
@@ -126,6 +127,9 @@ func (a *app) verify(ctx context.Context, f proofFlags, key, path string, file *
 	}
 	if key == "" && !brought {
 		if p.Takes, faults = e.Takes(p.Verifier); faults.HasErrors() {
+			return a.done(faults)
+		}
+		if faults = f.whose(p.Takes); faults.HasErrors() {
 			return a.done(faults)
 		}
 		if p.Takes == provider.TakesCode {
