@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,20 +50,15 @@ func Runs(dir string) ([]string, error) {
 // it has a run, or a ledger with anything in it. One that is absent or empty, as a
 // process killed early leaves it, is not begun.
 func Begun(dir string) (bool, error) {
-	runs, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	for _, e := range runs {
-		if e.IsDir() && e.Name() != ledgerDir {
-			return true, nil
+	runs, runsErr := os.ReadDir(dir)
+	ledger, ledgerErr := os.ReadDir(filepath.Join(dir, ledgerDir))
+	for _, err := range []error{runsErr, ledgerErr} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, err
 		}
 	}
-	ledger, err := os.ReadDir(filepath.Join(dir, ledgerDir))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	return len(ledger) > 0, nil
+	isRun := func(e fs.DirEntry) bool { return e.IsDir() && e.Name() != ledgerDir }
+	return len(ledger) > 0 || slices.ContainsFunc(runs, isRun), nil
 }
 
 // Show iterates over a run's records without verifying them: first the run's

@@ -158,3 +158,19 @@ func TestVerifyUnreadable(t *testing.T) {
 		t.Errorf("a ledger that is a file, and nothing else: %v", r.Findings)
 	}
 }
+
+// What is no run's folder is not counted as a run, and said to be none.
+func TestVerifyCountsRuns(t *testing.T) {
+	w := newForgery().file(t)
+	must(t, os.WriteFile(w.path("stray"), nil, 0o644))
+	must(t, os.Mkdir(w.path(".hidden"), 0o755))
+	r := w.verify(t)
+	for _, f := range r.Findings {
+		if f.Code != CodeFile || !strings.Contains(f.Message, "this is no folder of a run") {
+			t.Error(f)
+		}
+	}
+	if r.Runs != 1 || r.Resets != 1 || r.Bundles != 5 || len(r.Findings) != 2 {
+		t.Errorf("%+v", r)
+	}
+}
