@@ -491,3 +491,27 @@ func TestResolutionsAreKept(t *testing.T) {
 		t.Errorf("%v, %v", docs, err)
 	}
 }
+
+// Where nothing is asked, nobody's word ends anything.
+func TestNobodyWasAsked(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{consumers: 1})
+	e.plan()
+	e.w.fail(somebody("Put", 0, func(*world) { e.last.halt() }))
+	if r := e.apply().reset(t, 0); r.Outcome != executor.Halted || r.Question != nil {
+		t.Fatalf("%+v", r)
+	}
+	last := ""
+	for _, id := range e.w.order {
+		if line := e.w.filed[id]; strings.Contains(line, `"planned":`) {
+			last = evidence.LineDigest([]byte(line))
+		}
+	}
+	if len(last) != 64 {
+		t.Fatal("it has no last line")
+	}
+	r := e.resume(hears(executor.Answer{By: "alice", Resolution: evidence.Resolution{Address: addressA, Record: last, Answer: event.AnswerNotDone}})).reset(t, 0)
+	if r.Outcome != executor.Finished {
+		t.Errorf("%+v", r)
+	}
+}

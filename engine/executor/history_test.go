@@ -1,0 +1,212 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/engine/secret"
+)
+
+// recorded is the history of records, each "KIND STEP DATA"; the step "-" is none.
+func recorded(t *testing.T, lines ...string) *history {
+	t.Helper()
+	h := newHistory()
+	for i, line := range lines {
+		part := strings.SplitN(line, " ", 3)
+		step := strings.TrimPrefix(part[1], "-")
+		if err := h.read(journal.Record{Seq: int64(i), Run: "r", Step: step, Kind: journal.Kind(part[0]), Attempt: 1, Data: json.RawMessage(part[2])}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return h
+}
+
+// Whether anything outside may have been changed follows from what was intended, and
+// not from what only looked or was taken back by an observation.
+func TestWhatWasTouched(t *testing.T) {
+	t.Parallel()
+	no, yes := `{"answer":"not-done"}`, `{"answer":"done"}`
+	for name, tc := range map[string]struct {
+		lines          []string
+		touched, begun bool
+	}{
+		"nothing":                         {nil, false, false},
+		"what has no effect":              {[]string{"done verify.x {}", "done confirm.x {}"}, false, false},
+		"an intention":                    {[]string{"intend install.x {}"}, true, true},
+		"a failure without effect":        {[]string{"intend install.x {}", "failed install.x {}"}, false, false},
+		"a failure that is not known":     {[]string{"intend install.x {}", "unknown install.x {}"}, true, true},
+		"done":                            {[]string{"intend install.x {}", "done install.x {}"}, true, true},
+		"done without an intention":       {[]string{"done install.x {}"}, false, false},
+		"a proof":                         {[]string{"intend prove.dead {}", "unknown prove.dead {}"}, false, false},
+		"a step that only begins so":      {[]string{"intend proved.dead {}"}, true, true},
+		"a word that it was done":         {[]string{"intend install.x {}", "unknown install.x {}", "asserted install.x " + yes}, true, true},
+		"a word that it was not":          {[]string{"intend install.x {}", "unknown install.x {}", "asserted install.x " + no}, false, true},
+		"such a word, and a failure":      {[]string{"intend install.x {}", "asserted install.x " + no, "intend install.x {}", "failed install.x {}"}, false, true},
+		"a word about what has no effect": {[]string{"failed confirm.x {}", "asserted confirm.x " + no}, false, false},
+	} {
+		h := recorded(t, tc.lines...)
+		if h.touched() != tc.touched || h.begun() != tc.begun {
+			t.Errorf("%s: touched %v, begun %v", name, h.touched(), h.begun())
+		}
+		if h.touchedBut("install.x") && !strings.Contains(name, "only begins") {
+			t.Errorf("%s: something else was touched", name)
+		}
+	}
+}
+
+// The history of a reset is its signed records, and the last word about each step.
+func TestWhatTheJournalTells(t *testing.T) {
+	t.Parallel()
+	probe := `{"subject":"old","verdict":"accepted","at":"2026-01-01T00:00:00Z"}`
+	h := recorded(t,
+		`note - {"before":["v1"],"probes":[`+probe+`]}`,
+		`intend install.x {}`,
+		`done install.x {"sequence":1,"evidence":"aa","probes":[`+probe+`]}`,
+		`note confirm.x {"before":["v9"]}`,
+		`failed prove.x {"sequence":2,"evidence":"bb","probes":[`+probe+`,{"subject":"new","verdict":"refused","at":"2026-01-01T00:00:01Z"}]}`,
+		`ended - {"sequence":3,"evidence":"cc","outcome":"halted","question":{"asks":"?"}}`,
+	)
+	if diff := cmp.Diff([]evidence.RecordLink{
+		{Sequence: 1, Step: "install.x", Outcome: "done", Record: "aa"}, {Sequence: 2, Step: "prove.x", Outcome: "failed", Record: "bb"},
+		{Sequence: 3, Outcome: "halted", Record: "cc"},
+	}, h.links); diff != "" || h.lastLine != "cc" {
+		t.Errorf("last %q, links (-want +got):\n%s", h.lastLine, diff)
+	}
+	if len(h.probes) != 2 || h.probes[0].Subject != "old" || h.probes[1].Subject != "new" {
+		t.Errorf("probes %+v", h.probes)
+	}
+	if h.baseline == nil || cmp.Diff([]string{"v1"}, h.baseline.Before) != "" {
+		t.Errorf("baseline %+v", h.baseline)
+	}
+	if q := h.open(); q == nil || q.Asks != "?" || !h.steps["install.x"].done() || h.steps["prove.x"].done() || len(h.steps) != 3 {
+		t.Errorf("question %+v, steps %+v", q, h.steps)
+	}
+	for _, next := range []string{"intend prove.x {}", `ended - {"outcome":"finished"}`, "note - {}"} {
+		h := recorded(t, `ended - {"sequence":3,"outcome":"halted","question":{"asks":"?"}}`, next)
+		if q := h.open(); q != nil {
+			t.Errorf("%s: what was asked before is still asked: %+v", next, q)
+		}
+	}
+	if h := recorded(t, `failed prove.x {"outcome":"halted"}`); h.halted || h.open() != nil {
+		t.Error("a step's record is taken for a reset's")
+	}
+}
+
+// The last word about a step counts, a person's as little as is hers to say.
+func TestTheLastWordAboutAStep(t *testing.T) {
+	t.Parallel()
+	type word struct{ Done, ToldNot, Uncertain, Effect, Intended, Denied bool }
+	for line, want := range map[string]word{
+		`intend s {}`:                        {Uncertain: true, Effect: true, Intended: true},
+		`unknown s {}`:                       {Uncertain: true, Effect: true},
+		`failed s {}`:                        {},
+		`failed s {"answer":"done"}`:         {},
+		`failed s {"answer":"not-done"}`:     {},
+		`done s {}`:                          {Done: true, Effect: true},
+		`asserted s {"answer":"done"}`:       {Done: true, Effect: true},
+		`asserted s {"answer":"not-done"}`:   {ToldNot: true, Denied: true},
+		`asserted s {"answer":"what else?"}`: {},
+	} {
+		p := recorded(t, line).steps["s"]
+		if diff := cmp.Diff(want, word{p.done(), p.toldNot(), p.uncertain(), p.effect(), p.intended, p.denied}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", line, diff)
+		}
+	}
+}
+
+// Lock-out policies count what was not accepted, and so does remint: six in half an
+// hour, with other than its own login. The message says when the next one may be tried.
+func TestWhatRestsALogin(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	refused := func(ago ...time.Duration) (out []evidence.Probe) {
+		for _, a := range ago {
+			out = append(out, evidence.Probe{Subject: "new", Verdict: string(provider.Refused), At: now.Add(-a)})
+		}
+		return out
+	}
+	six := []time.Duration{20 * time.Minute, 5 * time.Minute, 4 * time.Minute, 3 * time.Minute, 2 * time.Minute, time.Minute}
+	five := append(refused(six[1:]...), evidence.Probe{Subject: "new", Verdict: string(provider.Accepted), At: now}, evidence.Probe{Subject: subjectControl, Verdict: string(provider.Unclear), At: now})
+	for name, tc := range map[string]struct {
+		probes []evidence.Probe
+		until  string
+	}{
+		"none": {nil, ""}, "five, and others": {five, ""},
+		"six":                        {refused(six...), "12:10:00Z"},
+		"six, but one is long ago":   {slices.Concat(five, refused(30*time.Minute+1)), ""},
+		"the first just counts":      {slices.Concat(five, refused(30*time.Minute)), "12:00:00Z"},
+		"the clock stepped back":     {append(refused(six[1:]...), refused(25*time.Minute)...), "12:05:00Z"},
+		"seven, the oldest is first": {append(refused(29*time.Minute), refused(six...)...), "12:01:00Z"},
+	} {
+		r := &reset{x: &Executor{Now: func() time.Time { return now }}, past: &history{probes: tc.probes}, target: accepting{}}
+		var e entry
+		p, err := r.probe(t.Context(), "new", secret.Material{}, &e)
+		if tc.until == "" {
+			if err != nil || p.Verdict != provider.Accepted || len(e.Probes) != 1 || !e.Probes[0].At.Equal(now) {
+				t.Errorf("%s: %+v, %v", name, p, err)
+			}
+			continue
+		}
+		if want := "logins were not accepted in the last half hour: `remint resume` after 2026-01-01T" + tc.until; !errors.Is(err, errResting) || !strings.HasSuffix(err.Error(), want) || len(e.Probes) > 0 {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}
+
+// accepting is a target that accepts whatever it is given.
+type accepting struct{ provider.Provider }
+
+// Probe accepts.
+func (accepting) Probe(_ context.Context, _ provider.Credential, _ secret.Material) (provider.Probe, error) {
+	return provider.Probe{Verdict: provider.Accepted, Basis: lifecycle.Tested}, nil
+}
+
+// There is no old one only where the target has nothing and lists nothing.
+func TestWhichSecretIsTheFirst(t *testing.T) {
+	t.Parallel()
+	for _, exists := range []bool{false, true} {
+		for _, versions := range [][]string{nil, {"v1"}} {
+			p := &plan.Reset{Observed: plan.Observed{Exists: exists, Versions: versions}}
+			if got := first(p); got != (!exists && versions == nil) {
+				t.Errorf("exists %v, versions %v: %v", exists, versions, got)
+			}
+		}
+	}
+}
+
+// What a journal says of a damaged record names it.
+func TestADamagedEntryIsNamed(t *testing.T) {
+	t.Parallel()
+	_, err := decodeEntry(journal.Record{Run: "r", Seq: 7, Data: json.RawMessage("[]")})
+	if err == nil || fmt.Sprint(err) != "journal record 7 of run r is damaged" {
+		t.Error(err)
+	}
+}
+
+// Two resets of one credential are told apart from a state that is older than its target.
+func TestWhichStateIsOld(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		seen, lease int64
+		old         bool
+	}{{0, 1, false}, {1, 1, false}, {2, 1, true}, {1, 2, false}} {
+		r := &reset{address: "a", job: &Job{Leases: map[string]journal.Lease{"a": {Fence: tc.lease}}}}
+		err := r.behind(provider.Observation{Fence: tc.seen})
+		if (err != nil) != tc.old || tc.old && provider.ClassOf(err, "") != provider.Permanent {
+			t.Errorf("%+v: %v", tc, err)
+		}
+	}
+}
