@@ -303,6 +303,23 @@ func TestTheVersionOfAnAssertedSet(t *testing.T) {
 	}
 }
 
+// No secret is unsealed for an answer that is about no version.
+func TestAnAnswerAboutNoVersionOpensNothing(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{typ: "mem_key", consumers: 1, retry: ptr(once)})
+	e.plan()
+	e.w.fail(fault{op: "Reload", kind: ambiguous})
+	e.stopped(e.apply(), reloaded)
+	e.w.identifies = true
+	a := e.says("alice", event.AnswerDone)
+	e.w.fail(fault{op: "Inspect", kind: permanent, times: 100})
+	e.w.calls = nil
+	e.resume(hears(a))
+	if n := e.w.count("VersionOf"); n > 0 || !slices.Contains(e.records(), reloaded+" asserted") {
+		t.Errorf("asked %d times; %v", n, e.records())
+	}
+}
+
 // erase takes a sealed secret out of the state.
 func (e *env) erase(name string) {
 	e.t.Helper()
@@ -337,7 +354,11 @@ func TestWhatIsLeftWhenItIsGivenUp(t *testing.T) {
 	t.Parallel()
 	const sealed = "The old secret stays sealed (`remint recover -old`)"
 	e := doubtful(t)
+	told := len(e.w.notices)
 	r := e.resume(hears(e.says("alice", event.AnswerNotDone, whole))).reset(t, 0)
+	if len(e.w.notices) != told+1 || !strings.Contains(e.w.notices[told].Summary, r.Error) {
+		t.Errorf("the owner was told %+v", e.w.notices[told:])
+	}
 	if r.Outcome != executor.Abandoned || r.Step != "" || !strings.HasPrefix(r.Error, "alice says that it cannot be finished.") || !strings.HasSuffix(r.Error, sealed) {
 		t.Errorf("%+v", r)
 	}
@@ -470,7 +491,21 @@ func TestResolutionsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	kept := 0
+	for rec, err := range p.journal.Records(p.ctx, e.run, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(rec.Data), `"resolution":{`) { // the log says what each line of it is
+			if kept++; rec.Kind != journal.Note || !strings.Contains(string(rec.Data), `"event":"resolution"`) {
+				t.Errorf("%s %s", rec.Kind, rec.Data)
+			}
+		}
+	}
 	docs, err := executor.Resolutions(p.ctx, p.x.Journal, e.run)
+	if kept != len(docs) {
+		t.Errorf("%d records, %d answers", kept, len(docs))
+	}
 	want := []gate.Document{{Name: "answer-1", Content: []byte(`{"n":1}`)}, {Name: "answer-2", Content: []byte(`{"n":2}`)}}
 	if diff := cmp.Diff(want, docs); diff != "" || err != nil {
 		t.Errorf("%v; (-want +got):\n%s", err, diff)
