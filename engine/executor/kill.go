@@ -161,9 +161,6 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 			}
 			return e, nil
 		}
-		if err := r.flush(ctx); err != nil {
-			return e, err
-		}
 		until := r.x.now().Add(left)
 		r.x.Events.Emit(event.Event{Type: event.StepWaiting, Level: event.Info, Message: "a login begun before the change may still complete",
 			Run: r.job.Run, Address: r.address, Step: st.Addr.String(), Phase: string(st.Phase), Until: &until, Timestamp: r.x.now()})

@@ -277,15 +277,9 @@ func (e errNotAccepted) Error() string {
 	return "the new secret is not accepted: " + describe(e.Probe)
 }
 
+// newSecret is what st handles: loading a runbook sees to it that it names one.
 func (r *reset) newSecret(ctx context.Context, st config.Step) (secret.Material, error) {
-	name := r.issued()
-	if st.Secret != nil {
-		name = st.Secret.String()
-	}
-	if name == "" {
-		return secret.Material{}, provider.Errorf(provider.Permanent, "step %s has no new secret to work with", st.Addr)
-	}
-	return r.material(ctx, name)
+	return r.material(ctx, st.Secret.String())
 }
 
 func errCapability(what string) error {

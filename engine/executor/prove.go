@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/provider"
 )
@@ -13,18 +12,18 @@ import (
 // accepted it before, while a control succeeds there; or, where it is not known,
 // by the target's own records. The new secret is tried last: whoever slipped in
 // with the old one could have changed it.
-func (r *reset) prove(ctx context.Context, st config.Step) (entry, error) {
+func (r *reset) prove(ctx context.Context) (entry, error) {
 	var e entry
 	e.Probes = append(e.Probes, r.past.baseline.Probes...)
 	old, err := r.tryOld(ctx, &e)
 	if err != nil {
 		return e, err
 	}
-	reported, err := r.readRecords(ctx, st, &e)
+	reported, err := r.readRecords(ctx, &e)
 	if err != nil {
 		return e, err
 	}
-	control, err := r.control(ctx, st, &e)
+	control, err := r.control(ctx, &e)
 	if err != nil {
 		return e, err
 	}
@@ -45,7 +44,7 @@ func (r *reset) prove(ctx context.Context, st config.Step) (entry, error) {
 // acceptedAt is the place at which the old secret was accepted before the change.
 func (r *reset) acceptedAt() string {
 	for _, p := range r.past.baseline.Probes {
-		if p.Subject == "old" && p.Verdict == string(provider.Accepted) {
+		if p.Verdict == string(provider.Accepted) {
 			return p.Endpoint
 		}
 	}
@@ -80,7 +79,7 @@ func (r *reset) tryOld(ctx context.Context, e *entry) (provider.Probe, error) {
 // readRecords asks the target whether it still has an old version, or one that
 // somebody added while everything was to be dead; either is a contradiction, and
 // stops the reset.
-func (r *reset) readRecords(ctx context.Context, st config.Step, e *entry) (bool, error) {
+func (r *reset) readRecords(ctx context.Context, e *entry) (bool, error) {
 	obs, err := r.target.Inspect(ctx, r.cred)
 	if err != nil {
 		return false, err
@@ -97,7 +96,7 @@ func (r *reset) readRecords(ctx context.Context, st config.Step, e *entry) (bool
 	}
 	closed := r.mode() != lifecycle.Cutover // everything but the new one is to be dead
 	switch {
-	case closed && st.Addr.Nth <= 1 && r.inPlace() && obs.Exists && obs.Enabled:
+	case closed && r.issued() == "" && r.inPlace() && obs.Exists && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "it can log in again: somebody enabled it after it was revoked. Find out who, then plan a reset of it again")
 	case listed != "" && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "the target still lists the old version %s", listed)
@@ -129,8 +128,8 @@ func (r *reset) acknowledged() bool {
 
 // control shows which place is alive: the new secret, or the provider's own
 // login, succeeds there. "" if none is shown to be.
-func (r *reset) control(ctx context.Context, st config.Step, e *entry) (string, error) {
-	if name := r.issued(); name != "" && (r.mode() == lifecycle.Cutover || st.Addr.Nth > 1) {
+func (r *reset) control(ctx context.Context, e *entry) (string, error) {
+	if name := r.issued(); name != "" {
 		m, err := r.material(ctx, name)
 		if err != nil {
 			return "", err

@@ -16,7 +16,7 @@ import (
 // or where gates decide.
 func (r *reset) question(cause error) *event.Question {
 	var held *Held
-	if cause == nil || errors.Is(cause, errInterrupted) || errors.As(cause, &held) || r.soft.Err() != nil {
+	if errors.Is(cause, errInterrupted) || errors.As(cause, &held) || r.soft.Err() != nil {
 		return nil
 	}
 	q := &event.Question{Run: r.job.Run, Address: r.address}

@@ -272,14 +272,10 @@ func (r *reset) stepPredicate(c evidence.Common, st config.Step, kind journal.Ki
 			target = s.Target
 		}
 	}
-	started := e.Started
-	if started.IsZero() {
-		started = at
-	}
 	return evidence.Step{
 		Common: c, Address: r.address, CredentialType: r.Plan.CredentialType, Target: target, Runbook: r.Plan.Runbook,
 		Step: st.Addr.String(), Phase: string(st.Phase), Outcome: string(kind), Attempts: attempt,
-		StartedAt: started, FinishedAt: at, Facts: e.Facts, Probes: e.Probes, Proof: string(e.Proof), Error: e.Error,
+		StartedAt: e.Started, FinishedAt: at, Facts: e.Facts, Probes: e.Probes, Proof: string(e.Proof), Error: e.Error,
 		AssertedBy: e.AssertedBy, Answer: e.Answer, Resolution: e.Resolution, Controls: st.Controls,
 	}
 }

@@ -187,7 +187,7 @@ func (r *reset) act(ctx context.Context, st config.Step, a *attempt) (entry, err
 	case lifecycle.Revoke:
 		return r.revoke(ctx, st, a)
 	case lifecycle.Prove:
-		return r.prove(ctx, st)
+		return r.prove(ctx)
 	case lifecycle.Notify:
 		return r.notify(ctx, st)
 	}

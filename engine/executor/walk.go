@@ -163,7 +163,7 @@ func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
 	case !r.begun() && !errors.Is(cause, errInterrupted):
 		return r.finish(ctx, Failed, cause)
 	}
-	if r.begun() && !errors.Is(cause, errInterrupted) {
+	if !errors.Is(cause, errInterrupted) {
 		r.tellOwner(ctx, cause)
 	}
 	return r.finish(ctx, Halted, cause)
