@@ -23,6 +23,7 @@ type ApplyRequest struct {
 	File      *plan.File
 	Request   planner.Request
 	Approvals []gate.Document
+	Overrides []gate.Document
 	Proofs    Proofs
 	// Operator is who runs it, as far as the system tells.
 	Operator string
@@ -86,9 +87,9 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	if len(a.File.Plan.Resets) > 0 {
 		answer = append(answer, s.familiar(ctx)...)
 	}
-	if faults := append(denials(&a.File.Plan), answer...); faults.HasErrors() {
-		diags = append(diags, faults...)
-		return nil, append(diags, a.evidenceDenial(ctx, faults)...)
+	diags = append(diags, answer...)
+	if answer.HasErrors() {
+		return nil, append(diags, a.evidenceDenial(ctx, answer)...)
 	}
 	ready = true
 	return a, append(diags, a.beside(ctx)...)
@@ -96,7 +97,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 
 func (a *Application) question() question {
 	return question{
-		file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, proofs: a.req.Proofs, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
+		file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, overrides: a.req.Overrides, proofs: a.req.Proofs, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
 	}
 }
 

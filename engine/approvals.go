@@ -10,6 +10,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/verify"
 )
 
@@ -25,7 +26,7 @@ type ApprovalsReport struct {
 // Approvals says how far a plan's gate is open, as apply would ask it now when
 // operator runs it. It needs no variables, starts no provider, and spends nothing:
 // what the state remembers of codes does not count in it.
-func (e *Engine) Approvals(ctx context.Context, file *plan.File, documents []gate.Document, proofs Proofs, operator string) (*ApprovalsReport, diag.Diagnostics) {
+func (e *Engine) Approvals(ctx context.Context, file *plan.File, documents, overrides []gate.Document, proofs Proofs, operator string) (*ApprovalsReport, diag.Diagnostics) {
 	w, base, diags := e.load(true)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
@@ -53,10 +54,12 @@ func (e *Engine) Approvals(ctx context.Context, file *plan.File, documents []gat
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
-	answer := gate.Ask(gate.Question{
+	q := gate.Question{
 		File: file, Requirements: file.Plan.Requirements, Approvers: w.Approvers, Documents: slices.Concat(documents, decided),
 		Operators: []string{operator}, Verified: verified, MaxExpires: w.Settings.Approvals.MaxExpires, Now: e.opts.Now().UTC(),
-	})
+	}
+	answer := gate.Ask(q)
+	answer.Lifting = q.Lift(w.Override, overrides, gate.Denials(string(policy.StagePlan), file.Plan.Decisions))
 	return &ApprovalsReport{Answer: answer, Verified: verified, Rest: rest(file, answer.Needs)}, diags
 }
 

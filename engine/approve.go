@@ -63,7 +63,7 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if diags = append(diags, r.expiry(w.Settings.Approvals.MaxExpires)...); diags.HasErrors() {
 		return nil, diags
 	}
-	if !file.Plan.Applyable {
+	if !file.Plan.Applyable && !file.Plan.Liftable() {
 		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to approve.")
 	}
 	signer, err := evidence.LoadSigner(r.Key)

@@ -263,6 +263,13 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 	for i, a := range append(m.Approvals, later...) {
 		out[approvalName(i, a.Name)] = &fstest.MapFile{Data: a.Content}
 	}
+	overrides, err := executor.KeptOverrides(ctx, j, id)
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range append(m.Overrides, overrides...) {
+		out[documentName("override", i, o.Name)] = &fstest.MapFile{Data: o.Content}
+	}
 	answers, err := executor.Resolutions(ctx, j, id)
 	if err != nil {
 		return nil, err

@@ -19,13 +19,17 @@ type question struct {
 	file      *plan.File
 	resets    []*planner.Reset
 	documents []gate.Document
-	proofs    Proofs
+	overrides []gate.Document
+	// voided is the sentence with which a result made the overrides worth nothing.
+	voided string
+	proofs Proofs
 	// operators are all who ran, or run, any part of it.
 	operators  []string
 	unattended bool
 }
 
-// consent puts the approvals to the approval policies and to the gate. It passed
+// consent puts the approvals to the approval policies and to the gate, and what is
+// denied to the overrides. It passed
 // when the diagnostics have no errors.
 func (s *session) consent(ctx context.Context, asked question) (gate.Answer, verify.Outcome, diag.Diagnostics) {
 	now := s.engine.opts.Now().UTC()
@@ -47,9 +51,10 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
 	diags = append(diags, faults...)
 	if faults.HasErrors() {
-		return answer, verified, diags
+		return answer, verified, append(diags, denials(doc)...)
 	}
-	diags = append(diags, denials(&plan.Plan{Decisions: judged.Decisions})...)
+	answer.Lifting = s.lift(q, asked, judged.Decisions)
+	diags = append(diags, lifted(answer.Lifting)...)
 	q.Requirements = judged.Requirements
 	said := map[string]bool{} // both kinds of policies want the subject verified
 	for _, m := range slices.Concat(answer.Rejections, answer.Missing, gate.Ask(q).Missing) {
@@ -89,8 +94,8 @@ func (s *session) held(ctx context.Context, asked question) (gate.Answer, verify
 		return gate.Answer{}, verified, &executor.Held{Exit: diag.ExitStale, Why: "what this step was approved under has changed: " + strings.Join(differs, ", ") +
 			". Put it back and resume, or plan again"}
 	case diags.HasErrors():
-		return answer, verified, &executor.Held{Exit: diags.Exit(), Why: "the gates do not let this step begin: " + faultsOf(diags) +
-			" Give approvals with `remint resume -approval=FILE`, verifications with `-verification=FILE`, or plan again"}
+		return answer, verified, &executor.Held{Exit: diags.Exit(), Why: "the gates do not let this step begin: " + strings.Join(append([]string{faultsOf(diags)}, answer.Lifting.Ignored...), " ") +
+			" Give approvals with `remint resume -approval=FILE`, overrides with `-override=FILE`, verifications with `-verification=FILE`, or plan again"}
 	}
 	return answer, verified, nil
 }

@@ -23,6 +23,7 @@ type meta struct {
 	// Verifications are documents: each carries nothing that is worth anything but
 	// for this plan.
 	Verifications []gate.Document   `json:"verifications,omitempty"`
+	Overrides     []gate.Document   `json:"overrides,omitempty"`
 	Refused       map[string]string `json:"refused,omitempty"`
 	Facts         map[string]string `json:"facts,omitempty"`
 	Unattended    bool              `json:"unattended,omitempty"`
@@ -47,6 +48,9 @@ func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, re
 	m.Verifications = req.Proofs.keep(file)
 	for _, a := range answer.Approvals {
 		m.Approvals = append(m.Approvals, a.Document)
+	}
+	for _, o := range answer.Lifting.Overrides {
+		m.Overrides = append(m.Overrides, o.Document)
 	}
 	for _, src := range s.sources {
 		files, err := sourceFiles(src)

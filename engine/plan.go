@@ -39,9 +39,13 @@ func denials(p *plan.Plan) diag.Diagnostics {
 	var diags diag.Diagnostics
 	for _, d := range p.Decisions {
 		if d.Level == plan.Deny {
+			text := strings.ReplaceAll(d.Message, "\n", " ") // a rule says one thing
+			if d.Overridable {
+				text += " (The policy is overridable: `remint override` signs that this does not stop the plan.)"
+			}
 			diags = append(diags, diag.Diagnostic{
 				Severity: diag.Error, Exit: diag.ExitDenied, Address: d.Address,
-				Summary: "Denied by policy " + d.Source + "/" + d.Rule, Detail: strings.ReplaceAll(d.Message, "\n", " "), // a rule says one thing
+				Summary: "Denied by policy " + d.Source + "/" + d.Rule, Detail: text,
 			})
 		}
 	}

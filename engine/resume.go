@@ -20,9 +20,10 @@ type ResumeRequest struct {
 	Run string
 	// Approvals found now are added to those that the run kept.
 	Approvals []gate.Document
-	// Proofs likewise.
-	Proofs   Proofs
-	Operator string
+	// Proofs and Overrides likewise.
+	Proofs    Proofs
+	Overrides []gate.Document
+	Operator  string
 	// Unattended is set when nobody looks on at a terminal.
 	Unattended bool
 }
@@ -194,8 +195,13 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	proofs := req.Proofs
 	proofs.Documents = slices.Concat(m.Verifications, laterProofs, req.Proofs.Documents)
 	job.KeptVerifications = req.Proofs.keep(file)
+	keptOverrides, voided, err := s.keptOverrides(ctx, id, m)
+	if err != nil {
+		return fail(diag.ExitUnfinished, "%s.", err)
+	}
 	job.Gate, job.Verified, job.Held = s.held(ctx, question{
 		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals), proofs: proofs,
+		overrides: slices.Concat(keptOverrides, req.Overrides), voided: voided,
 		operators: []string{run.Operator, req.Operator}, unattended: req.Unattended,
 	})
 	var unheard diag.Diagnostics
@@ -205,6 +211,11 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	for _, a := range job.Gate.Approvals {
 		if !slices.ContainsFunc(kept, func(k gate.Document) bool { return bytes.Equal(k.Content, a.Document.Content) }) {
 			job.Kept = append(job.Kept, a.Document)
+		}
+	}
+	for _, o := range job.Gate.Lifting.Overrides {
+		if !slices.ContainsFunc(keptOverrides, func(k gate.Document) bool { return bytes.Equal(k.Content, o.Document.Content) }) {
+			job.KeptOverrides = append(job.KeptOverrides, o.Document)
 		}
 	}
 	res, diags := x.Resume(ctx, soft, job)

@@ -66,7 +66,7 @@ func (e *Engine) Verify(ctx context.Context, r VerifyRequest) (*Verification, di
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
-	if !r.File.Plan.Applyable {
+	if !r.File.Plan.Applyable && !r.File.Plan.Liftable() {
 		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to verify for.")
 	}
 	checker := e.checker(w, verify.Forgetful{}, r.Getenv)

@@ -161,6 +161,7 @@ var topLevel = map[string]string{
 	"notifier":   `notifier "TYPE" "NAME"`,
 	"verifier":   `verifier "TYPE" "NAME"`,
 	"allow":      `allow "TYPE"`,
+	"override":   "override",
 	"credential": `credential "TYPE" "NAME"`, "runbook": `runbook "NAME"`,
 }
 
@@ -195,6 +196,7 @@ func (l *loader) evaluate() {
 	l.loadProviders()
 	l.loadNotifiers()
 	l.loadVerifiers()
+	l.loadExceptions()
 	l.loadAllowed()
 	l.loadRunbooks()
 	l.loadCredentials()

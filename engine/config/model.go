@@ -23,6 +23,8 @@ type Workspace struct {
 	Approvers []Approver                // by name
 	Policies  []Policy                  // in order of declaration
 	Library   Library
+	// Override says who may lift denials, nil where nobody may.
+	Override  *Override
 	Notifiers []*Block // by key
 	Verifiers []*Block // by key
 	// Allowed are the consumers that allow blocks name, and Variables the names of

@@ -39,7 +39,7 @@ type Common struct {
 // Run says what happened to a run as a whole: a line of run.sigstore.jsonl.
 type Run struct {
 	Common
-	// Event is one of opened, approval, verification, decisions, denied, interrupted, resumed, trust, closed.
+	// Event is one of opened, approval, verification, override, decisions, denied, interrupted, resumed, trust, closed.
 	Event     string `json:"event"`
 	Operator  string `json:"operator"`
 	Requester string `json:"requester"`
@@ -54,6 +54,8 @@ type Run struct {
 	Decisions    []plan.Decision    `json:"decisions,omitempty"`
 	// Approval is the signed approval as found, in event approval.
 	Approval json.RawMessage `json:"approval,omitempty"`
+	// Override is the signed override as found, in event override.
+	Override json.RawMessage `json:"override,omitempty"`
 	// Addresses are the resets asked for, in opened.
 	Addresses []string `json:"addresses,omitempty"`
 	// Facts are circumstances worth keeping: ci, state, seal.

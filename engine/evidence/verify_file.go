@@ -209,6 +209,7 @@ func (v *verification) runRecord(f *recordFile, r *Run) {
 	if f.closed != nil {
 		v.bad(f, f.lines, CodeSequence, "a record after the one that closed the run")
 	}
+	v.overrideRecord(f, r)
 	switch r.Event {
 	case "opened":
 		f.opened = r

@@ -29,6 +29,9 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 		e.Question = r.question(cause)
 		out.Question = e.Question
 	}
+	if r.void != "" {
+		e.fact(voidFact, "%s", r.void)
+	}
 	if a := r.given; a != nil {
 		e.Answer, e.AssertedBy, e.Resolution = a.Answer, a.By, a.Document.Content
 	}

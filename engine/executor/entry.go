@@ -48,6 +48,7 @@ type entry struct {
 	Approval *gate.Document `json:"approval,omitempty"`
 	// Verification likewise.
 	Verification *gate.Document `json:"verification,omitempty"`
+	Override     *gate.Document `json:"override,omitempty"`
 	// Sequence and Evidence tie the record to its signed bundle (sha256 of the line).
 	Sequence int    `json:"sequence,omitempty"`
 	Evidence string `json:"evidence,omitempty"`

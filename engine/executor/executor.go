@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/remint-dev/remint/engine/config"
@@ -75,8 +76,9 @@ type Job struct {
 	Held *Held
 	// Kept are the documents of Gate.Approvals that the run does not keep yet.
 	Kept []gate.Document
-	// KeptVerifications are documents likewise.
-	KeptVerifications []gate.Document
+	// KeptVerifications are documents likewise, and KeptOverrides those of
+	// Gate.Lifting.Overrides.
+	KeptVerifications, KeptOverrides []gate.Document
 	// Answers are people's, to questions of this run, oldest first.
 	Answers  []Answer
 	Operator string
@@ -93,6 +95,9 @@ type Job struct {
 	// Generations are the finished resets that the state knows of, by address:
 	// more than the plan saw means that somebody else finished one since.
 	Generations map[string]int64
+
+	// void is set once a result has made the overrides worth nothing.
+	void atomic.Pointer[Held]
 }
 
 // Held says why gated steps may not begin.

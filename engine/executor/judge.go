@@ -36,7 +36,11 @@ func (r *reset) judge(ctx context.Context, final bool) error {
 		}
 	}
 	if len(denials) > 0 {
-		return fmt.Errorf("%w: %s", errDenied, strings.Join(denials, "; "))
+		text := strings.Join(denials, "; ")
+		if void := r.voids(judged.Decisions); void != "" {
+			text += ". " + void
+		}
+		return fmt.Errorf("%w: %s", errDenied, text)
 	}
 	return nil
 }

@@ -89,8 +89,8 @@ func (r *reset) issue(ctx context.Context, st config.Step, a *attempt) (entry, e
 // where it is the first to change anything, the target must be as planned.
 func (r *reset) resolved(ctx context.Context, st config.Step, a *attempt) error {
 	a.uncertain = false
-	if r.job.Held != nil && r.gated(st) {
-		return r.job.Held
+	if held := r.job.held(); held != nil && r.gated(st) {
+		return held
 	}
 	if r.past.touchedBut(st.Addr.String()) {
 		return nil

@@ -46,6 +46,8 @@ type reset struct {
 	resumed, looked bool
 	// given is the answer that gives the reset up as a whole.
 	given *Answer
+	// void says that what was observed made overrides worth nothing.
+	void string
 }
 
 // waiter gives up the worker while time passes.
@@ -84,7 +86,7 @@ func (r *reset) run(ctx context.Context) error {
 		if r.soft.Err() != nil {
 			return &stepError{address, errInterrupted}
 		}
-		if r.job.Held != nil && r.gated(st) && !past.effect() {
+		if r.job.held() != nil && r.gated(st) && !past.effect() {
 			return &stepError{address, r.shut()}
 		}
 		if st.Phase == lifecycle.Revoke && r.mode() == lifecycle.Cutover && !r.inPlace() && left != nil {
@@ -109,7 +111,7 @@ func (r *reset) run(ctx context.Context) error {
 func (r *reset) shut() error {
 	switch {
 	case r.job.Generations[r.address] <= r.Plan.Observed.Generation:
-		return r.job.Held
+		return r.job.held()
 	case r.begun():
 		return errAnother
 	}

@@ -180,6 +180,9 @@ func (r *run) opened(ctx context.Context) error {
 	for _, a := range r.job.Gate.Approvals {
 		lines = append(lines, line{event: "approval", fill: func(p *evidence.Run) { p.Approval = a.Document.Content }})
 	}
+	for _, o := range r.job.Gate.Lifting.Overrides {
+		lines = append(lines, line{event: "override", fill: func(p *evidence.Run) { p.Override = o.Document.Content }})
+	}
 	if err := r.append(ctx, nil, nil, lines...); err != nil {
 		return err
 	}
@@ -194,6 +197,9 @@ func (r *run) goOn(ctx context.Context) error {
 	}
 	for _, d := range r.job.Kept {
 		lines = append(lines, line{event: "approval", document: &d})
+	}
+	for _, d := range r.job.KeptOverrides {
+		lines = append(lines, line{event: "override", override: &d})
 	}
 	if err := r.append(ctx, nil, nil, lines...); err != nil {
 		return err
@@ -228,6 +234,8 @@ type line struct {
 	document *gate.Document
 	// verification likewise; evidence has what it says, and not the document.
 	verification *gate.Document
+	// override is a document like an approval.
+	override *gate.Document
 }
 
 // append signs lines about the run and makes them durable in the journal, all
@@ -248,11 +256,14 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		if l.document != nil {
 			p.Approval = l.document.Content
 		}
+		if l.override != nil {
+			p.Override = l.override.Content
+		}
 		bundle, digest, err := r.x.signed(r.job.Run, "run.sigstore.jsonl", p)
 		if err != nil {
 			return err
 		}
-		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document, Verification: l.verification}
+		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document, Verification: l.verification, Override: l.override}
 		e.fact("event", "%s", l.event)
 		if l.event == "opened" {
 			e.fact(trustFact, "%s", trustOf(doc))

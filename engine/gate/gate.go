@@ -67,6 +67,8 @@ type Answer struct {
 	Needs []Need
 	// Missing are sentences about what is not there yet, with what to do.
 	Missing []string
+	// Lifting is what overrides do to denials; Ask leaves it to Lift.
+	Lifting Lifting
 }
 
 // Need is one requirement of approvals, and how far it is met.

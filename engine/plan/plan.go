@@ -153,6 +153,23 @@ type Decision struct {
 	Message  string   `json:"message"`
 	Address  string   `json:"address"`
 	Controls []string `json:"controls"`
+	// Overridable is set for a denial that a signed override lifts.
+	Overridable bool `json:"overridable,omitempty"`
+}
+
+// Liftable reports whether nothing stands against the plan but denials that an
+// override lifts, one at least. A plan that no target was read for was made offline.
+func (p *Plan) Liftable() bool {
+	denied := false
+	for _, d := range p.Decisions {
+		if d.Level == Deny {
+			denied = true
+			if !d.Overridable {
+				return false
+			}
+		}
+	}
+	return denied && !slices.ContainsFunc(p.Resets, func(r Reset) bool { return r.Observed.Target == "" })
 }
 
 // Reset is what will happen to one credential. The members of it and of what is

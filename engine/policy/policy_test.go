@@ -186,7 +186,7 @@ func full() *Input {
 	s.Stores, s.Consumers = []string{}, []string{}
 	return &Input{
 		Version: InputVersion, Stage: StageApproval, Reason: "forgotten", Mode: "cutover", Ticket: "T", Requester: "r", Trust: "t", Partial: true,
-		Targets: Targets{By: plan.ByAddress, Where: "w", Addresses: []string{"credential.t"}, Declared: 5, Selected: 2, LeftOut: []LeftOut{{Provider: "p.x", CredentialType: "t", Count: 3}}},
+		Targets:      Targets{By: plan.ByAddress, Where: "w", Addresses: []string{"credential.t"}, Declared: 5, Selected: 2, LeftOut: []LeftOut{{Provider: "p.x", CredentialType: "t", Count: 3}}},
 		Resets:       []Reset{r, s},
 		Requirements: &plan.Requirements{Approvals: []plan.Approvals{{Count: 2, Group: "g", Addresses: []string{"credential.t.a"}}}, Strength: "aal2"},
 		Operator:     "op", Approvals: []Approval{{Approver: "alice", Groups: []string{"g"}}},

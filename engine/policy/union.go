@@ -10,9 +10,6 @@ import (
 	"github.com/remint-dev/remint/engine/plan"
 )
 
-// notOverridden stands behind each denial of an overridable policy.
-const notOverridden = " (This policy is overridable, and nothing overrides it: it denies.)"
-
 // union gathers what the sources say.
 type union struct {
 	addresses map[string]bool
@@ -50,8 +47,7 @@ func (u *union) add(name, enforcement string, findings []finding) error {
 			case Advisory:
 				d.Level = plan.Overridden
 			case Overridable:
-				d.Level = plan.Deny
-				d.Message += notOverridden
+				d.Level, d.Overridable = plan.Deny, true
 			default:
 				d.Level = plan.Deny
 			}

@@ -92,6 +92,9 @@ func (b *Base) named() map[string]string {
 	}
 	b.Approvals.lines(out)
 	out["library"] = attributes(b.Library.Attributes)
+	if b.Override != nil {
+		out["override"] = b.Override.line()
+	}
 	for _, c := range b.Commands {
 		out["consumer "+c.Key+attributes(c.Attributes)] = ""
 	}

@@ -35,6 +35,8 @@ type Base struct {
 	Commands []Part `json:"commands"`
 	// Approvals are the terms on which people's approvals count; nil where nothing is said of them.
 	Approvals *Approvals `json:"approvals,omitempty"`
+	// Override says who may lift denials of overridable policies; absent where nobody may.
+	Override *Override `json:"override,omitempty"`
 
 	unknown bool
 }
@@ -103,6 +105,7 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 		b.unknown = b.unknown || !c.Attrs.Known()
 	}
 	b.Approvals = terms(w.Settings.Approvals)
+	b.exceptions(w)
 	return b.normal() // as it is digested: who is shown it can digest it herself
 }
 

@@ -27,6 +27,7 @@ func schemas(files map[string][]byte) error {
 	for name, v := range map[string]any{
 		"plan": &plan.File{}, "events": &event.Event{}, "policy-input": &policy.Input{}, "decision": &policy.Record{},
 		"evidence-run": &evidence.Run{}, "evidence-step": &evidence.Step{}, "evidence-reset": &evidence.Reset{}, "evidence-approval": &evidence.Approval{}, "evidence-resolution": &evidence.Resolution{},
+		"evidence-override": &evidence.Override{},
 		"verification": &verify.Document{},
 	} {
 		r := &jsonschema.Reflector{Mapper: vocabulary, Anonymous: true}

@@ -66,7 +66,7 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		initVerb(), validateVerb(), fmtVerb(),
-		planVerb(), showVerb(), verifyVerb(), approveVerb(), approvalsVerb(),
+		planVerb(), showVerb(), verifyVerb(), approveVerb(), approvalsVerb(), overrideVerb(),
 		applyVerb(), resumeVerb(), resolveVerb(), recoverVerb(),
 		statusVerb(), runsVerb(), graphVerb(), evidenceVerb(),
 		policyVerb(), testVerb(), trustVerb(),

@@ -20,6 +20,7 @@ type applyFlags struct {
 	auto      bool
 	ephemeral bool
 	approvals listFlag
+	overrides listFlag
 	verified  listFlag
 	proof     proofFlags
 	parallel  int
@@ -34,7 +35,8 @@ differs from the given one, asks the gates, and carries it out. Each step is
 in the journal before it begins; evidence of each is signed.
 
 The argument is a saved plan, or what ` + "`remint plan`" + ` takes. Approvals that lie
-beside the plan (PLAN.*.approval.json) are found, and so is PLAN.verification.json. The first interrupt lets the
+beside the plan (PLAN.*.approval.json) are found, and so are overrides
+(PLAN.*.override.json) and PLAN.verification.json. The first interrupt lets the
 steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes on.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var f applyFlags
@@ -42,6 +44,7 @@ steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes
 			fs.BoolVar(&f.auto, "auto-approve", false, "do not ask before beginning; skips nothing else")
 			fs.BoolVar(&f.ephemeral, "accept-ephemeral-state", false, "with CI set and the state in a file: reset in place all the same")
 			fs.Var(&f.approvals, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
+			fs.Var(&f.overrides, "override", "an override `FILE`, besides those beside the plan; may be repeated")
 			fs.Var(&f.verified, "verification", "a `FILE` that verify wrote, besides the one beside the plan; may be repeated")
 			f.proof.flags(fs)
 			fs.IntVar(&f.parallel, "parallelism", 10, "work on `N` credentials at once")
@@ -124,6 +127,8 @@ func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engin
 	if plans == 1 {
 		beside = args[0]
 	}
+	req.Overrides, faults = documents("override", f.overrides, beside)
+	diags = append(diags, faults...)
 	req.Proofs, faults = f.proof.proofs(a, f.verified, beside)
 	return req, append(diags, faults...)
 }

@@ -12,12 +12,13 @@ func approvalsVerb() *verb {
 	return &verb{
 		name: "approvals", args: "PLAN", synopsis: "who has approved a plan, who may, what is missing",
 		help: `
-Shows the approvals and the verification beside a plan as apply would count them
+Shows the approvals, the overrides and the verification beside a plan as apply would count them
 now: whose count, which do not and why, what each requirement lacks and who could
 give it. Where only a part of the plan is held up, it says how to plan the rest.
-Exits 4 while something is missing.`,
+Exits 4 while something is missing, 3 while what the plan shows is denied.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
-			var named, verified listFlag
+			var named, verified, overrides listFlag
+			fs.Var(&overrides, "override", "an override `FILE`, besides those beside the plan; may be repeated")
 			fs.Var(&named, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
 			fs.Var(&verified, "verification", "a `FILE` that verify wrote, besides the one beside the plan; may be repeated")
 			a.workspaceFlags(fs)
@@ -26,18 +27,20 @@ Exits 4 while something is missing.`,
 				if !ok {
 					return diag.ExitError
 				}
-				return a.approvals(ctx, path, named, verified)
+				return a.approvals(ctx, path, named, overrides, verified)
 			}
 		},
 	}
 }
 
-func (a *app) approvals(ctx context.Context, path string, named, verified listFlag) diag.Exit {
+func (a *app) approvals(ctx context.Context, path string, named, overrides, verified listFlag) diag.Exit {
 	file, diags := engine.ReadPlan(path)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	documents, faults := approvals(named, []string{path}, true)
+	agreed, faults := approvals(named, []string{path}, true)
+	diags = append(diags, faults...)
+	lifting, faults := documents("override", overrides, path)
 	diags = append(diags, faults...)
 	var f proofFlags
 	proofs, faults := f.proofs(a, verified, path)
@@ -48,7 +51,7 @@ func (a *app) approvals(ctx context.Context, path string, named, verified listFl
 	if diags = append(diags, faults...); diags.HasErrors() {
 		return a.done(diags)
 	}
-	report, faults := e.Approvals(ctx, file, documents, proofs, a.operator())
+	report, faults := e.Approvals(ctx, file, agreed, lifting, proofs, a.operator())
 	a.tellTrust(e)
 	if diags = append(diags, faults...); report == nil {
 		return a.done(diags)
@@ -56,6 +59,9 @@ func (a *app) approvals(ctx context.Context, path string, named, verified listFl
 	a.view.Approvals(file, report)
 	if exit := a.done(diags); exit != diag.ExitOK {
 		return exit
+	}
+	if len(report.Answer.Lifting.Left) > 0 {
+		return diag.ExitDenied
 	}
 	if !report.Answer.Passed() {
 		return diag.ExitMissing

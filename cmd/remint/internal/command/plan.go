@@ -92,7 +92,10 @@ func (a *app) plan(ctx context.Context, sel selection, args []string, out string
 	if file == nil {
 		return a.done(diags)
 	}
-	if out != "" && !diags.HasErrors() {
+	if diags.HasErrors() && (!file.Plan.Liftable() || withoutDecisions(diags).HasErrors()) {
+		out = "" // nothing can be agreed to in it
+	}
+	if out != "" {
 		if faults := savePlan(file, out); faults.HasErrors() {
 			return a.done(append(diags, faults...))
 		}

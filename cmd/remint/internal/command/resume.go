@@ -19,7 +19,8 @@ asked, which ` + "`remint resolve`" + ` answers. With nothing open it exits 0.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var named listFlag
 			fs.Var(&named, "approval", "an approval `FILE`, for steps that still need one; may be repeated")
-			var verified listFlag
+			var verified, overrides listFlag
+			fs.Var(&overrides, "override", "an override `FILE`, for steps that still need one; may be repeated")
 			var proof proofFlags
 			fs.Var(&verified, "verification", "a `FILE` that verify wrote, for steps that still need one; may be repeated")
 			proof.flags(fs)
@@ -33,24 +34,29 @@ asked, which ` + "`remint resolve`" + ` answers. With nothing open it exits 0.`,
 						return diag.ExitError
 					}
 				}
-				return a.resume(run, named, verified, proof, *parallel)
+				return a.resume(run, resumeFiles{named, overrides, verified}, proof, *parallel)
 			}
 		},
 	}
 }
 
-func (a *app) resume(run string, named, verified []string, proof proofFlags, parallel int) diag.Exit {
+// resumeFiles are what a resume is given beside what the run keeps.
+type resumeFiles struct{ approvals, overrides, verifications []string }
+
+func (a *app) resume(run string, given resumeFiles, proof proofFlags, parallel int) diag.Exit {
 	sink, flush := a.view.Run()
 	defer flush()
 	e, diags := a.engine(sink, parallel)
-	documents, faults := approvals(named, nil, false)
+	agreed, faults := approvals(given.approvals, nil, false)
 	diags = append(diags, faults...)
-	proofs, faults := proof.proofs(a, verified, "")
+	overrides, faults := documents("override", given.overrides, "")
+	diags = append(diags, faults...)
+	proofs, faults := proof.proofs(a, given.verifications, "")
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: documents, Proofs: proofs, Operator: a.operator(), Unattended: !a.term.Watched()})
+	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: agreed, Overrides: overrides, Proofs: proofs, Operator: a.operator(), Unattended: !a.term.Watched()})
 	a.tellTrust(e)
 	flush()
 	if len(results) == 0 && !diags.HasErrors() {

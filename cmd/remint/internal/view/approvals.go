@@ -42,7 +42,9 @@ func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport) {
 	for _, m := range r.Answer.Missing {
 		line("  %s %s", st.yellow("missing"), safe(m))
 	}
+	v.overriding(r.Answer.Lifting)
 	switch {
+	case len(r.Answer.Lifting.Left) > 0:
 	case r.Rest != "":
 		line("The rest is not held up by this. Plan it alone with\n  -where='%s'", safe(r.Rest))
 	case r.Answer.Passed():
@@ -73,7 +75,7 @@ func approvalsDocument(file *plan.File, r *engine.ApprovalsReport) map[string]an
 		})
 	}
 	return map[string]any{
-		"format_version": "1.0", "plan_id": file.ID, "passed": r.Answer.Passed(), "approvals": approved, "ignored": list(r.Answer.Ignored),
+		"format_version": "1.0", "plan_id": file.ID, "passed": r.Answer.Passed() && len(r.Answer.Lifting.Left) == 0, "overrides": liftingDocument(r.Answer.Lifting), "approvals": approved, "ignored": list(r.Answer.Ignored),
 		"rejections": list(r.Answer.Rejections), "needs": needs, "missing": list(r.Answer.Missing), "rest": r.Rest,
 		"verification": map[string]any{"identity": r.Verified.Identity, "strength": r.Verified.Level(), "bound": r.Verified.Bound},
 	}

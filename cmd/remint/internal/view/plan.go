@@ -250,6 +250,9 @@ func (p *planText) decisions() {
 		switch d.Level {
 		case plan.Deny:
 			word = p.st.paint("1;31", "DENIES")
+			if d.Overridable {
+				word += " (overridable)"
+			}
 		case plan.Overridden:
 			word = p.st.yellow("objects (does not stop)")
 		}
@@ -327,7 +330,10 @@ func (p *planText) foot(saved string) {
 	}
 	p.line("%s", p.st.bold(fmt.Sprintf("Plan: %d to replace, %d to make, %d to retire. (! cannot be taken back)", n["replace"], n["make"], n["retire"])))
 	p.line("%s", p.st.dim("plan "+safe(p.f.ID)+" · "+safe(p.f.Digest)))
-	if !p.f.Plan.Applyable {
+	switch {
+	case p.f.Plan.Liftable():
+		p.line("%s", p.st.red("This plan is denied until an override names every denial: remint override."))
+	case !p.f.Plan.Applyable:
 		p.line("%s", p.st.red("This plan cannot be applied."))
 	}
 	if saved != "" {

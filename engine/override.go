@@ -1,0 +1,263 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/planner"
+	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/verify"
+)
+
+// OverrideRequest says which denials to lift, and why.
+type OverrideRequest struct {
+	// Key is the file of the private key of who answers for it.
+	Key string
+	// Rules are ids as the plan shows them, or SOURCE/ID; Addresses narrow them down.
+	Rules, Addresses []string
+	Reason, Ticket   string
+	// Expires is as long as the override block allows when zero.
+	Expires time.Duration
+	// Operator is who would run apply, as far as is known now: approval policies see it.
+	Operator  string
+	Approvals []gate.Document
+}
+
+// SignedOverride is an override ready to be saved.
+type SignedOverride struct {
+	Approver string
+	Trust    string
+	Override evidence.Override
+	Document []byte
+	// Left are denials that it does not name, and that somebody else has to.
+	Left []gate.Denial
+}
+
+// Override signs that named denials of a plan do not stop it. Who signs follows from
+// the key: the override block must let her.
+func (e *Engine) Override(ctx context.Context, file *plan.File, r OverrideRequest) (*SignedOverride, diag.Diagnostics) {
+	if faults := ofResets(file); faults.HasErrors() {
+		return nil, faults
+	}
+	w, base, diags := e.load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	diags = append(diags, e.judgedBy(file, base)...)
+	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
+		return nil, diags
+	}
+	denials, faults := e.denied(ctx, file, r)
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
+	named, left, faults := choose(denials, r)
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
+	signer, who, faults := e.exceptional(w, r.Key, "An override")
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
+	if faults := mayOverride(w, who, file); faults.HasErrors() {
+		return nil, append(diags, faults...)
+	}
+	if r.Expires == 0 {
+		r.Expires = w.Override.MaxExpires
+	}
+	if r.Expires < 0 || r.Expires > w.Override.MaxExpires {
+		return nil, diags.Errorf("No such expiry", "-expires must be more than nothing and at most %s: the override block says so.", w.Override.MaxExpires)
+	}
+	o := evidence.Override{Binding: e.binding(file, r.Expires), Denials: named, Approver: who.Name, Reason: r.Reason, Ticket: r.Ticket}
+	doc, err := evidence.SignOverride(signer, o)
+	if err != nil {
+		return nil, diags.Errorf("The override cannot be signed", "%s.", err)
+	}
+	return &SignedOverride{Approver: who.Name, Trust: file.Plan.Trust, Override: o, Document: doc, Left: left}, diags
+}
+
+// binding ties a statement to a plan from now on.
+func (e *Engine) binding(file *plan.File, expires time.Duration) evidence.Binding {
+	now := e.opts.Now().UTC().Truncate(time.Second)
+	return evidence.Binding{PlanID: file.ID, PlanDigest: file.Digest, PolicyDigest: file.Plan.PolicyDigest, TrustDigest: file.Plan.TrustDigest,
+		Targets: gate.Targets(file), CreatedAt: now, ExpiresAt: now.Add(expires)}
+}
+
+// exceptional finds the approver whose key makes an exception.
+func (e *Engine) exceptional(w *config.Workspace, key, what string) (*evidence.Signer, *config.Approver, diag.Diagnostics) {
+	signer, err := evidence.LoadSigner(key)
+	if err != nil {
+		return nil, nil, diag.Errored(0, "The key cannot be used", "%s.", err)
+	}
+	diags := exposed(key, key)
+	i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == approverOf(w, signer) })
+	if i < 0 {
+		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "Not an approver's key", "No approver block has the public half of %s. %s of hers would not count.", key, what)...)
+	}
+	if ended := w.Approvers[i].Ended(e.opts.Now()); ended != "" {
+		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", w.Approvers[i].Name, ended)...)
+	}
+	return signer, &w.Approvers[i], diags
+}
+
+// mayOverride refuses whom the override block does not let, and the requester.
+func mayOverride(w *config.Workspace, who *config.Approver, file *plan.File) diag.Diagnostics {
+	q := gate.Question{File: file, Approvers: w.Approvers}
+	switch {
+	case w.Override == nil:
+		return diag.Errored(diag.ExitMissing, "Nobody may override", "There is no override block. `override { groups = [\"GROUP\"] }`, in the trust base where there is one, says who may.")
+	case gate.Is(*who, file.Plan.Requester):
+		return diag.Errored(diag.ExitMissing, "She may not override", "%s asks for this plan herself: somebody else has to answer for it. Who may: %s.", who.Name, some(q.MayOverride(w.Override)))
+	case !slices.ContainsFunc(w.Override.Groups, func(g string) bool { return slices.Contains(who.Groups, g) }):
+		return diag.Errored(diag.ExitMissing, "She may not override", "%s is in none of the groups that the override block names (%s). Who may: %s.",
+			who.Name, strings.Join(w.Override.Groups, ", "), some(q.MayOverride(w.Override)))
+	}
+	return nil
+}
+
+// denied are all denials of a plan as far as they are known before apply: those that
+// it shows, and those of the approval policies as they would be asked now.
+func (e *Engine) denied(ctx context.Context, file *plan.File, r OverrideRequest) ([]gate.Denial, diag.Diagnostics) {
+	out := gate.Denials(string(policy.StagePlan), file.Plan.Decisions)
+	s, diags := e.open(ctx, need{judges: true})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	defer s.close()
+	diags = nil // they were told
+	if s.policies.Digest() != file.Plan.PolicyDigest {
+		return nil, diag.Errored(diag.ExitStale, "Other policies", "The plan was made under other policies than those at hand. Plan again.")
+	}
+	resets, faults := s.planner().Restore(file)
+	if faults.HasErrors() {
+		return out, diags.Warnf("Approval policies were not asked", "What they would say now is not known here, so that apply may find a denial that this override does not name: %s", faultsOf(faults))
+	}
+	verified, _ := e.checker(s.workspace, verify.Forgetful{}, nil).Check(ctx, file, nil, nil)
+	now := e.opts.Now().UTC()
+	q := gate.Question{File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: r.Approvals, Operators: []string{r.Operator}, Now: now}
+	in := planner.Input(policy.StageApproval, &file.Plan, resets)
+	in.Requirements, in.Operator, in.Approvals, in.Now = &file.Plan.Requirements, r.Operator, gate.Ask(q).Input(), &now
+	in.Verification = verified.Policy(file.Plan.Requester)
+	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, resets)...)
+	if faults.HasErrors() {
+		return nil, faults
+	}
+	return append(out, gate.Denials(string(policy.StageApproval), judged.Decisions)...), diags
+}
+
+// choose finds the denials that r names, and those that it leaves.
+func choose(denials []gate.Denial, r OverrideRequest) (named []evidence.Denial, left []gate.Denial, diags diag.Diagnostics) {
+	chosen := map[evidence.Denial]bool{}
+	addresses := map[string]bool{}
+	for _, rule := range r.Rules {
+		found := false
+		for _, d := range denials {
+			if rule != d.Rule && rule != d.Source+"/"+d.Rule || len(r.Addresses) > 0 && !slices.Contains(r.Addresses, d.Address) {
+				continue
+			}
+			if !d.Overridable {
+				return nil, nil, diag.Errored(diag.ExitDenied, "Nothing overrides a mandatory policy", "%s denies, and its policy is mandatory. Mend what it denies, or have the policy changed: %s", d.Name(), d.Message)
+			}
+			found, chosen[d.Name()], addresses[d.Address] = true, true, true
+		}
+		if !found {
+			diags = diags.Errorf("Not denied", "No denial of this plan is by the rule %q%s. Denied are: %s.", rule, at(r.Addresses), some(namesOf(denials)))
+		}
+	}
+	for _, a := range r.Addresses {
+		if !addresses[a] && !diags.HasErrors() {
+			diags = diags.Errorf("Not denied", "None of these rules denies anything of %s. Denied are: %s.", a, some(namesOf(denials)))
+		}
+	}
+	if diags.HasErrors() {
+		return nil, nil, diags
+	}
+	for _, d := range denials {
+		if chosen[d.Name()] {
+			continue
+		}
+		if !d.Overridable {
+			return nil, nil, diag.Errored(diag.ExitDenied, "Nothing overrides a mandatory policy", "An override of this plan would be void: %s denies too, and its policy is mandatory: %s", d.Name(), d.Message)
+		}
+		left = append(left, d)
+	}
+	for d := range chosen {
+		named = append(named, d)
+	}
+	slices.SortFunc(named, evidence.Denial.Compare)
+	return named, left, nil
+}
+
+func at(addresses []string) string {
+	if len(addresses) == 0 {
+		return ""
+	}
+	return " about " + some(addresses)
+}
+
+func namesOf(denials []gate.Denial) []string {
+	var out []string
+	for _, d := range denials {
+		if s := d.Name().String(); !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// lift holds the overrides against what the plan and the approval policies deny.
+func (s *session) lift(q gate.Question, asked question, approval []plan.Decision) gate.Lifting {
+	denials := slices.Concat(gate.Denials(string(policy.StagePlan), q.File.Plan.Decisions), gate.Denials(string(policy.StageApproval), approval))
+	if asked.voided != "" {
+		return gate.Lifting{Left: denials, Void: []string{asked.voided}}
+	}
+	return q.Lift(s.workspace.Override, asked.overrides, denials)
+}
+
+// lifted turns what overrides do into diagnostics: faults for what denies.
+func lifted(l gate.Lifting) diag.Diagnostics {
+	var diags diag.Diagnostics
+	var left []plan.Decision
+	for _, d := range l.Left {
+		left = append(left, d.Decision)
+	}
+	diags = append(diags, denials(&plan.Plan{Decisions: left})...)
+	for _, v := range l.Void {
+		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitDenied, Summary: "An override is void", Detail: v + " What is denied now has to be agreed to as a whole, or mended."})
+	}
+	for i, text := range l.Ignored {
+		if i == maxIgnored {
+			diags = diags.Warnf("Overrides do not count", "%d more do not count.", len(l.Ignored)-i)
+			break
+		}
+		diags = diags.Warnf("An override does not count", "%s", text)
+	}
+	for i, d := range l.Lifted {
+		if i == maxIgnored {
+			diags = diags.Warnf("Overridden", "%d more denials are overridden.", len(l.Lifted)-i)
+			break
+		}
+		diags = append(diags, diag.Diagnostic{Severity: diag.Warning, Summary: "Overridden", Address: d.Address,
+			Detail: fmt.Sprintf("%s denies, and %s lifted that: %s", d.Source+"/"+d.Rule, strings.Join(d.By, ", "), d.Message)})
+	}
+	return diags
+}
+
+// keptOverrides are the overrides that a run keeps, and why they are void, if they are.
+func (s *session) keptOverrides(ctx context.Context, run string, m meta) (kept []gate.Document, void string, err error) {
+	later, err := executor.KeptOverrides(ctx, s.journal, run)
+	if kept = slices.Concat(m.Overrides, later); err != nil || len(kept) == 0 {
+		return kept, "", err
+	}
+	void, err = executor.Voided(ctx, s.journal, run)
+	return kept, void, err
+}
