@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -231,9 +232,11 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	}
 	answer := gate.Ask(gate.Question{
 		// Who asked is not what matters here, but that somebody else agrees than who accepts.
-		File: file, Requirements: plan.Requirements{Approvals: needed(old)}, Approvers: old.People(), Documents: slices.Concat(req.Approvals, decided),
+		File: file, Requirements: plan.Requirements{Approvals: needed(old)}, Approvers: old.People(), Documents: besides(req.Approvals, decided),
 		Operators: []string{req.Operator}, Anyone: true, MaxExpires: old.MaxExpires(), Now: e.opts.Now().UTC(),
 	})
+	told, untold := s.tellUses(ctx, file, answer.Uses)
+	diags = append(diags, untold...)
 	for _, m := range answer.Ignored {
 		diags = diags.Warnf("An approval does not count", "%s", m)
 	}
@@ -244,6 +247,8 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	req.Facts = s.facts(req.Facts)
+	maps.Copy(req.Facts, told)
 	meta, err := s.meta(file, ApplyRequest{Facts: req.Facts}, answer, nil, nil)
 	if err != nil {
 		return nil, append(diags, diag.Errored(0, "The policies cannot be kept", "%s.", err)...)
@@ -251,7 +256,7 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	ready = true
 	return &Acceptance{File: file, Unapproved: len(old.Approvers) == 0, session: s, job: &executor.Job{
 		Run: newRunID(e.opts.Now().UTC().Format("20060102T150405Z")), File: file, Gate: answer, Operator: req.Operator,
-		Facts: s.facts(req.Facts), Meta: meta,
+		Facts: req.Facts, Meta: meta,
 	}}, diags
 }
 

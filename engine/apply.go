@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -84,6 +85,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	}
 	var answer diag.Diagnostics
 	a.Gate, a.Verified, answer = s.consent(ctx, a.question())
+	maps.Copy(a.req.Facts, a.Gate.Told)
 	if len(a.File.Plan.Resets) > 0 {
 		answer = append(answer, s.familiar(ctx)...)
 	}

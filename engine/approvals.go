@@ -55,7 +55,7 @@ func (e *Engine) Approvals(ctx context.Context, file *plan.File, documents, over
 		return nil, diags
 	}
 	q := gate.Question{
-		File: file, Requirements: file.Plan.Requirements, Approvers: w.Approvers, Documents: slices.Concat(documents, decided),
+		File: file, Requirements: file.Plan.Requirements, Approvers: w.Approvers, Documents: besides(documents, decided),
 		Operators: []string{operator}, Verified: verified, MaxExpires: w.Settings.Approvals.MaxExpires, Now: e.opts.Now().UTC(),
 	}
 	answer := gate.Ask(q)

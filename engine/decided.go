@@ -67,6 +67,17 @@ func (e *Engine) decidedSoFar(ctx context.Context, w *config.Workspace, file *pl
 	return e.decisions(ctx, w, j, file)
 }
 
+// besides adds what the source has to what was found beside the plan.
+func besides(beside, decided []gate.Document) []gate.Document {
+	out := slices.Clone(beside)
+	for _, d := range decided {
+		if !slices.ContainsFunc(beside, func(b gate.Document) bool { return bytes.Equal(bytes.TrimSpace(b.Content), bytes.TrimSpace(d.Content)) }) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 func decisionsFault(src *config.DecisionSource, err error) diag.Diagnostics {
 	rng := src.Range
 	return diag.Diagnostics{{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "The decisions cannot be read", Range: &rng,

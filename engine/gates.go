@@ -29,8 +29,7 @@ type question struct {
 }
 
 // consent puts the approvals to the approval policies and to the gate, and what is
-// denied to the overrides. It passed
-// when the diagnostics have no errors.
+// denied to the overrides. It passed when the diagnostics have no errors.
 func (s *session) consent(ctx context.Context, asked question) (gate.Answer, verify.Outcome, diag.Diagnostics) {
 	now := s.engine.opts.Now().UTC()
 	doc := &asked.file.Plan
@@ -40,10 +39,12 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 		return gate.Answer{}, verified, diags
 	}
 	q := gate.Question{
-		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: slices.Concat(asked.documents, decided),
+		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
 		Operators: asked.operators, Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Now: now,
 	}
 	answer := gate.Ask(q)
+	told, untold := s.tellUses(ctx, asked.file, answer.Uses)
+	answer.Told, diags = told, append(diags, untold...)
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
 	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], answer.Input()
 	in.Verification = verified.Policy(doc.Requester)

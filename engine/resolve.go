@@ -272,6 +272,7 @@ func (s *session) answers(ctx context.Context, run journal.Run, file *plan.File,
 		return nil, diag.Errored(diag.ExitUnfinished, "Run "+run.ID+" cannot be resumed", "%s.", err)
 	}
 	var out []executor.Answer
+	var uses []gate.Use
 	var diags diag.Diagnostics
 	if !plan.TrustCovers(s.engine.trustWord(), file.Plan.Trust) {
 		return nil, diags.Warnf("Answers do not count", "The run was begun with -trust or REMINT_TRUST, which say whose answers count, and this resume is without. Resume in the same way.")
@@ -286,12 +287,14 @@ func (s *session) answers(ctx context.Context, run journal.Run, file *plan.File,
 			diags = diags.Warnf("An answer does not count", "%s in the state is not signed by any approver of this workspace, or is about another run.", d.Name)
 			continue
 		}
+		uses = append(uses, gate.Use{Approver: *who, Did: "answered a question of run " + run.ID, ID: gate.StatementID(who.Name, said)})
 		out = append(out, executor.Answer{
 			Resolution: *said, By: who.Name, Document: d,
 			Own: slices.ContainsFunc(append(slices.Clone(operators), file.Plan.Requester), func(name string) bool { return gate.Is(*who, name) }),
 		})
 	}
-	return out, diags
+	_, untold := s.tellUses(ctx, file, uses)
+	return out, append(diags, untold...)
 }
 
 // signerOf finds the approver whose key signed an answer, nil if none did.

@@ -41,7 +41,7 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 				Consumers: []string{}, Phases: nil, Result: &policy.Result{Proof: "tested", Asserted: []string{}}, Observed: plan.Observed{Versions: []string{}}}}}},
 	}
 	for _, typ := range []event.Type{event.Version, event.Diagnostic, event.PlanProgress, event.RunOpened, event.ResetStarted, event.StepStarted,
-		event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence} {
+		event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence, event.KeyUsed} {
 		documents["events"] = append(documents["events"], event.Event{Type: typ, Level: event.Info, Message: "m", Timestamp: now, Until: &now,
 			Counts: &event.Counts{Finished: 1}, Fault: map[string]string{"summary": "s"}})
 	}

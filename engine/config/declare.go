@@ -78,11 +78,12 @@ func (l *loader) loadApprovers() {
 		l.noBlocks(b.Body, "An approver")
 		got := l.simple(b.Body, b, "An approver", attr("public_key", provider.String, true),
 			attr("groups", provider.StringList, false), attr("identities", provider.StringList, false),
-			attr("not_after", provider.String, false), attr("revoked_at", provider.String, false))
+			attr("not_after", provider.String, false), attr("revoked_at", provider.String, false), attr("notify", provider.String, false))
 		a := Approver{Name: b.Labels[0], Range: rangeOf(b)}
 		a.PublicKey, _ = got["public_key"].(string)
 		a.Groups, _ = got["groups"].([]string)
 		a.Identities, _ = got["identities"].([]string)
+		a.Notify, _ = got["notify"].(string)
 		a.NotAfter, a.RevokedAt = l.instant(b, got, "not_after"), l.instant(b, got, "revoked_at")
 		if a.PublicKey != "" {
 			at := b.Body.Attributes["public_key"].Expr.Range()

@@ -112,7 +112,10 @@ type Approver struct {
 	// counts for nothing, whenever what it signed says that it was signed: who has a
 	// stolen key can date it back.
 	NotAfter, RevokedAt time.Time
-	Range               diag.Range
+	// Notify is where she is told of each use of her key; "" for a mail address among
+	// Identities, or her name.
+	Notify string
+	Range  diag.Range
 }
 
 // Ended says why the key counts for nothing at now; "" if it does count.

@@ -25,6 +25,7 @@ const (
 	ResetFinished Type = "reset_finished" // Outcome and Proof
 	RunClosed     Type = "run_closed"     // the counts
 	Evidence      Type = "evidence"       // bundles written and logged
+	KeyUsed       Type = "key_used"       // an approver is told that her key was used
 )
 
 // Level is how loud an event is.

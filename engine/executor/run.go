@@ -191,7 +191,7 @@ func (r *run) opened(ctx context.Context) error {
 
 // goOn writes who resumed the run, and the approvals that were given for it.
 func (r *run) goOn(ctx context.Context) error {
-	lines := []line{{event: "resumed", fill: func(p *evidence.Run) { p.Verification = r.job.Verified.Evidence() }}}
+	lines := []line{{event: "resumed", fill: func(p *evidence.Run) { p.Facts, p.Verification = r.job.Gate.Told, r.job.Verified.Evidence() }}}
 	for _, d := range r.job.KeptVerifications {
 		lines = append(lines, line{event: "verification", verification: &d})
 	}

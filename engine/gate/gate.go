@@ -69,6 +69,10 @@ type Answer struct {
 	Missing []string
 	// Lifting is what overrides do to denials; Ask leaves it to Lift.
 	Lifting Lifting
+	// Uses are all uses of approvers' keys, counted or not.
+	Uses []Use
+	// Told says of each use who was told of it, for evidence.
+	Told map[string]string
 }
 
 // Need is one requirement of approvals, and how far it is met.
@@ -102,6 +106,9 @@ func Ask(q Question) Answer {
 	q.Approvers = persons(q.Approvers)
 	said, withdrawn := q.hear()
 	for _, d := range said {
+		if u := used(d.by, d.signed, d.why); d.by.Name != "" && !slices.ContainsFunc(out.Uses, func(x Use) bool { return x.ID == u.ID }) {
+			out.Uses = append(out.Uses, u)
+		}
 		taken := withdrawn[person(d.by)]
 		have := slices.IndexFunc(out.Approvals, func(a Approval) bool { return person(a.Approver) == person(d.by) })
 		switch {
@@ -165,27 +172,27 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 		ended := a.Ended(q.Now)
 		switch {
 		case ended != "":
-			return nobody, signed, a.Name + "'s key " + ended
+			return a, signed, a.Name + "'s key " + ended
 		case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
-			return nobody, signed, "it is for another plan"
+			return a, signed, "it is for another plan"
 		case signed.Decision == evidence.Reject, signed.Decision == evidence.Withdraw:
 			return a, signed, "" // nobody needs to be asked what she meant by it
 		case signed.PolicyDigest != f.Plan.PolicyDigest:
-			return nobody, signed, "it was given under other policies"
+			return a, signed, "it was given under other policies"
 		case signed.TrustDigest != f.Plan.TrustDigest:
-			return nobody, signed, "it was given under another trust base"
+			return a, signed, "it was given under another trust base"
 		case !slices.Equal(signed.Targets, Targets(f)):
-			return nobody, signed, "it names other targets"
+			return a, signed, "it names other targets"
 		case !q.Now.Before(q.until(signed)):
-			return nobody, signed, "it expired at " + q.until(signed).UTC().Format(time.RFC3339) + q.capped(signed)
+			return a, signed, "it expired at " + q.until(signed).UTC().Format(time.RFC3339) + q.capped(signed)
 		case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
-			return nobody, signed, "it is dated in the future"
+			return a, signed, "it is dated in the future"
 		case Is(a, q.File.Plan.Requester), slices.ContainsFunc(q.Verified.Requesters(), func(who string) bool { return Is(a, who) }):
-			return nobody, signed, a.Name + " is the requester"
+			return a, signed, a.Name + " is the requester"
 		case q.signedBy(key):
-			return nobody, signed, a.Name + "'s key is the one that the requester verified herself with"
+			return a, signed, a.Name + "'s key is the one that the requester verified herself with"
 		case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
-			return nobody, signed, a.Name + " is the operator"
+			return a, signed, a.Name + " is the operator"
 		}
 		return a, signed, ""
 	}

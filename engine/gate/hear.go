@@ -17,17 +17,11 @@ type statement struct {
 	why    string
 }
 
-// hear judges every document once, the same found in two places included, and
-// gives when each person last took back what she had decided.
+// hear judges every document, and gives when each person last took back what she
+// had decided.
 func (q Question) hear() (said []statement, withdrawn map[string]time.Time) {
 	withdrawn = map[string]time.Time{}
-	seen := map[string]bool{}
 	for _, d := range q.Documents {
-		content := strings.TrimSpace(string(d.Content))
-		if seen[content] {
-			continue
-		}
-		seen[content] = true
 		by, signed, why := q.judge(d)
 		said = append(said, statement{d, by, signed, why})
 		if who := person(by); why == "" && signed.Decision == evidence.Withdraw && signed.CreatedAt.After(withdrawn[who]) {

@@ -60,7 +60,7 @@ func TestDecisions(t *testing.T) {
 		"found in two places": {docs: func(p *people) []Document {
 			d := p.by("ann", f)
 			return []Document{d, {Name: "elsewhere", Content: append(slices.Clone(d.Content), '\n')}}
-		}, counts: 1},
+		}, counts: 1, why: "has approved already"},
 		"capped": {docs: func(p *people) []Document {
 			return []Document{p.by("ann", f, decided(evidence.Approve, early))}
 		}, cap: 20 * time.Minute, why: "approvals count for 20m0s at most"},
@@ -80,6 +80,11 @@ func TestDecisions(t *testing.T) {
 				a := Ask(Question{File: f, Requirements: plan.Requirements{Approvals: []plan.Approvals{{Count: 1}}}, Approvers: p.list, Documents: docs, Anyone: true, MaxExpires: tc.cap, Now: now})
 				if len(a.Approvals) != tc.counts || (len(a.Rejections) > 0) != tc.blocked || a.Passed() != (tc.counts > 0 && !tc.blocked) {
 					t.Errorf("%d count, rejections %q, missing %q, ignored %q", len(a.Approvals), a.Rejections, a.Missing, a.Ignored)
+				}
+				for i, u := range a.Uses {
+					if slices.ContainsFunc(a.Uses[:i], func(x Use) bool { return x.ID == u.ID }) || len(a.Uses) == 0 {
+						t.Errorf("uses: %+v", a.Uses)
+					}
 				}
 				if said := strings.Join(a.Ignored, " "); !strings.Contains(said, tc.why) || (said == "") != (tc.why == "") {
 					t.Errorf("it says %q, want %q", said, tc.why)

@@ -59,6 +59,9 @@ func (b *Base) named() map[string]string {
 		if a.RevokedAt != "" {
 			text += ", revoked at " + a.RevokedAt
 		}
+		if a.Notify != "" {
+			text += ", told at " + a.Notify
+		}
 		out["approver "+a.Name] = text
 	}
 	for _, p := range b.Policies {

@@ -49,6 +49,7 @@ type Approver struct {
 	Identities []string `json:"identities"`
 	NotAfter   string   `json:"not_after,omitempty"`
 	RevokedAt  string   `json:"revoked_at,omitempty"`
+	Notify     string   `json:"notify,omitempty"`
 }
 
 // Policy is a policy source; Digest covers the modules in a folder.
@@ -75,7 +76,7 @@ type Part struct {
 func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 	b := &Base{Signer: signer, Seal: slices.Sorted(slices.Values(w.Settings.SealRecipients))}
 	for _, a := range w.Approvers {
-		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities, written(a.NotAfter), written(a.RevokedAt)})
+		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities, written(a.NotAfter), written(a.RevokedAt), a.Notify})
 	}
 	for _, p := range w.Policies {
 		one := Policy{Name: p.Name, Enforcement: string(p.Enforcement), Digest: policies[p.Name]}
@@ -129,7 +130,7 @@ func (b *Base) normal() *Base {
 	n := *b
 	n.Approvers = make([]Approver, len(b.Approvers))
 	for i, a := range b.Approvers {
-		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities), a.NotAfter, a.RevokedAt}
+		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities), a.NotAfter, a.RevokedAt, a.Notify}
 	}
 	n.Policies, n.Seal = orEmpty(b.Policies), orEmpty(b.Seal)
 	n.Providers, n.Notifiers, n.Verifiers, n.Commands = orEmpty(b.Providers), orEmpty(b.Notifiers), orEmpty(b.Verifiers), orEmpty(b.Commands)
@@ -187,7 +188,7 @@ func Kept(doc []byte, digest string) (*Base, error) {
 func (b *Base) People() []config.Approver {
 	out := make([]config.Approver, len(b.Approvers))
 	for i, a := range b.Approvers {
-		out[i] = config.Approver{Name: a.Name, PublicKey: a.PublicKey, Groups: a.Groups, Identities: a.Identities, NotAfter: read(a.NotAfter), RevokedAt: read(a.RevokedAt)}
+		out[i] = config.Approver{Name: a.Name, PublicKey: a.PublicKey, Groups: a.Groups, Identities: a.Identities, NotAfter: read(a.NotAfter), RevokedAt: read(a.RevokedAt), Notify: a.Notify}
 	}
 	return out
 }

@@ -76,7 +76,7 @@ func vocabulary(t reflect.Type) *jsonschema.Schema {
 		return enum([]event.Level{event.Info, event.Warn, event.Error})
 	case reflect.TypeFor[event.Type]():
 		return enum([]event.Type{event.Version, event.Diagnostic, event.PlanProgress, event.RunOpened, event.ResetStarted, event.StepStarted,
-			event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence})
+			event.StepWaiting, event.StepCompleted, event.StepFailed, event.ResetFinished, event.RunClosed, event.Evidence, event.KeyUsed})
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func plain(e event.Event) string {
 		return e.Message
 	case event.Diagnostic:
 		return "warning: " + e.Message
-	case event.Evidence, event.RunClosed:
+	case event.Evidence, event.RunClosed, event.KeyUsed:
 		return e.Message
 	}
 	return ""

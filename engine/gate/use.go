@@ -1,0 +1,37 @@
+package gate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/evidence"
+)
+
+// Use is one use of an approver's key, whether it counts or not: its owner is told.
+type Use struct {
+	Approver config.Approver
+	// Did is what it was used for, as "approved plan ID".
+	Did string
+	// Why it does not count, "" where it does.
+	Why string
+	// ID is the same for the same statement, and for no other.
+	ID string
+}
+
+func used(a config.Approver, signed evidence.Approval, why string) Use {
+	did := map[string]string{evidence.Approve: "approved", evidence.Reject: "rejected", evidence.Withdraw: "took back what was decided of"}[signed.Decision]
+	return Use{Approver: a, Did: did + " plan " + signed.PlanID, Why: why, ID: StatementID(a.Name, signed)}
+}
+
+// StatementID identifies what somebody signed by what it says, since one statement
+// can have many signatures.
+func StatementID(who string, signed any) string {
+	doc, err := json.Marshal([]any{who, signed})
+	if err != nil {
+		panic("a statement is not JSON") // it was read from JSON
+	}
+	sum := sha256.Sum256(doc)
+	return hex.EncodeToString(sum[:16])
+}
