@@ -16,7 +16,8 @@ import (
 
 // ApproveRequest says how to sign an approval.
 type ApproveRequest struct {
-	// Key is the file of the approver's private key.
+	// Key is the file of the approver's private key, or a key of a key management
+	// service, NAME://….
 	Key     string
 	Comment string
 	// Expires is how long it counts; zero for DefaultExpiry, or less where the trust
@@ -66,7 +67,7 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if !file.Plan.Applyable && !file.Plan.Liftable() {
 		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to approve.")
 	}
-	signer, err := evidence.LoadSigner(r.Key)
+	signer, err := loadSigner(ctx, r.Key)
 	if err != nil {
 		return nil, diags.Errorf("The key cannot be used", "%s.", err)
 	}
@@ -99,6 +100,9 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 		a.Decision = evidence.Reject
 	}
 	doc, err := evidence.SignApproval(signer, a)
+	if err == nil { // a key elsewhere may sign with another one than it shows
+		_, err = evidence.VerifyApproval(doc, signer.Public())
+	}
 	if err != nil {
 		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
 	}
@@ -152,6 +156,14 @@ func (e *Engine) unspent(ctx context.Context, w *config.Workspace, file *plan.Fi
 		}
 	}
 	return nil
+}
+
+// loadSigner takes a key from a file, or one that a key management service keeps.
+func loadSigner(ctx context.Context, key string) (*evidence.Signer, error) {
+	if evidence.IsKMS(key) {
+		return evidence.LoadKMSSigner(ctx, key)
+	}
+	return evidence.LoadSigner(key)
 }
 
 // approverOf names the approver with this key; "" if there is none.

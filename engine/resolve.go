@@ -67,7 +67,7 @@ func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) (*SignedResoluti
 	if diags = append(diags, faults...); diags.HasErrors() {
 		return nil, diags
 	}
-	signer, err := evidence.LoadSigner(r.Key)
+	signer, err := loadSigner(ctx, r.Key)
 	if err != nil {
 		return nil, diags.Errorf("The key cannot be used", "%s.", err)
 	}

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		trapped()
 		os.Exit(command.Main(echoing(wrongClock(breakable(parts())))))
 	}
-	testscript.Main(m, map[string]func(){"remint": main})
+	testscript.Main(m, map[string]func(){"remint": main, "sigstore-kms-testkeys": kmsProgram})
 }
 
 // The scripts are what users do, with the real programs beside it: htpasswd,

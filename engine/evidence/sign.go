@@ -67,7 +67,7 @@ func (s *Signer) sign(predicateType, planDigest, name string, predicate any) ([]
 func (s *Signer) envelop(payload []byte) ([]byte, error) {
 	sig, err := s.pair.sign(append(signedHead(payload), payload...))
 	if err != nil {
-		return nil, errors.New("the key refused to sign")
+		return nil, fmt.Errorf("the key refused to sign: %w", err)
 	}
 	line := slices.Concat([]byte(lineHint), []byte(s.pair.hint), []byte(linePay))
 	line = base64.StdEncoding.AppendEncode(line, payload)
@@ -94,6 +94,9 @@ type keypair struct {
 
 // sign signs data: its digest with ECDSA, itself with pure Ed25519.
 func (k keypair) sign(data []byte) ([]byte, error) {
+	if m, ok := k.key.(messages); ok {
+		return m.SignMessage(data)
+	}
 	if _, ok := k.key.Public().(*ecdsa.PublicKey); !ok {
 		return k.key.Sign(rand.Reader, data, crypto.Hash(0))
 	}

@@ -22,7 +22,7 @@ Where the remint block declares a source of decisions, it is written there first
 does not count any more. She may decide again.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.ApproveRequest
-			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
+			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM), or with NAME://… through the program sigstore-kms-NAME")
 			fs.StringVar(&r.Comment, "comment", "", "say something, `C`, to those who read it")
 			fs.DurationVar(&r.Expires, "expires", 0, "how long it counts, `T`; 24h unless said, or less where the trust base caps it")
 			fs.BoolVar(&r.Reject, "reject", false, "say no instead: a rejection blocks the plan")
