@@ -67,6 +67,41 @@ func TestRego(t *testing.T) {
 	}
 }
 
+// Every rule says what it is called, why it is there, what to do about it, how grave
+// it is, and which controls it serves; and no two are called the same.
+func TestRulesAreDescribed(t *testing.T) {
+	rule := regexp.MustCompile(`(?m)((?:^#.*\n)*)^(deny|warn|require) contains `)
+	wanted := []*regexp.Regexp{
+		regexp.MustCompile(`^# METADATA\n`), regexp.MustCompile(`(?m)^# title: \S`), regexp.MustCompile(`(?m)^# description: \S`),
+		regexp.MustCompile(`(?m)^#   severity: (low|medium|high|critical)$`), regexp.MustCompile(`(?m)^#   remedy: \S.*`), regexp.MustCompile(`(?m)^#   controls: \[.*\]$`),
+	}
+	id := regexp.MustCompile(`(?m)^#   id: ([a-z0-9_]+)$`)
+	seen := map[string]bool{}
+	err := fs.WalkDir(FS, ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".rego") {
+			return err
+		}
+		raw, err := fs.ReadFile(FS, name)
+		for _, m := range rule.FindAllStringSubmatch(string(raw), -1) {
+			for _, w := range wanted {
+				if !w.MatchString(m[1]) {
+					t.Errorf("%s: a %s rule lacks %v:\n%s", name, m[2], w, m[1])
+				}
+			}
+			called := id.FindStringSubmatch(m[1])
+			if called == nil || seen[called[1]] {
+				t.Errorf("%s: a %s rule has no id of its own:\n%s", name, m[2], m[1])
+				continue
+			}
+			seen[called[1]] = true
+		}
+		return err
+	})
+	if err != nil || len(seen) < 30 {
+		t.Error(len(seen), err)
+	}
+}
+
 // Each group compiles with nothing but those that are always asked beside it.
 func TestGroupsAlone(t *testing.T) {
 	embedded, err := policy.OpenLibrary(FS)
