@@ -177,3 +177,14 @@ func TestVerifyCountsRuns(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A file that goes while its run is verified is named.
+func TestVerifyAFileGoes(t *testing.T) {
+	w := newForgery().file(t)
+	v := &verification{VerifyOptions: w.options(), report: &Report{}}
+	must(t, v.file(context.Background(), &recordFile{run: "r1", name: "htpasswd_user.b" + fileSuffix}))
+	want := []Finding{{Code: CodeFile, File: "r1/htpasswd_user.b" + fileSuffix, Message: "the file cannot be read: no such file or directory"}}
+	if d := cmp.Diff(want, v.report.Findings); d != "" {
+		t.Error(d)
+	}
+}

@@ -277,3 +277,49 @@ func TestRelease(t *testing.T) {
 		t.Error("a second call says that all was well")
 	}
 }
+
+// A run that asks for more keeps what it has, and what a dead one had is taken from
+// it at once or not at all.
+func TestAskingForMore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	ctx := t.Context()
+	a, b := open(t, path), open(t, path)
+	for _, keys := range [][]string{{"k1"}, {"k2"}, nil} {
+		if _, err := a.Acquire(ctx, "r1", "alice", keyList(keys...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"k1", "k2"} {
+		if _, err := b.Acquire(ctx, "r2", "bob", keyList(key)); !errors.As(err, new(*journal.HeldError)) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if err := os.RemoveAll(path + ".d"); err != nil { // as if it were dead
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(ctx, "CREATE TRIGGER t BEFORE UPDATE ON lease BEGIN SELECT RAISE(ABORT, 'a canary'); END"); err != nil {
+		t.Fatal(err)
+	}
+	for run, key := range map[string]string{"r1": "k9", "r2": "k1"} {
+		if leases, err := b.Acquire(ctx, run, "bob", keyList(key)); err == nil || leases != nil || !strings.Contains(err.Error(), "code 1811") {
+			t.Errorf("%s was not let go of, and %s is given: %v", run, key, err)
+		}
+		if err := b.Holds(ctx, run); !errors.Is(err, journal.ErrLost) {
+			t.Errorf("%s: %v", run, err)
+		}
+	}
+	if _, err := db.ExecContext(ctx, "DROP TRIGGER t"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Acquire(ctx, "r1", "bob", keyList("k9")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Acquire(ctx, "r2", "bob", keyList("k1", "k2")); err != nil {
+		t.Errorf("what the dead one had besides: %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"os"
@@ -27,6 +28,7 @@ func TestFailuresAreWorded(t *testing.T) {
 		"refused":   {setup: "CREATE TABLE t (x UNIQUE); INSERT INTO t VALUES ('canary')", fails: "INSERT INTO t VALUES ('canary')", says: "SQLite refused (code 2067)"},
 		"mismatch":  {setup: "CREATE TABLE t (x INTEGER PRIMARY KEY)", fails: "INSERT INTO t VALUES ('canary')", says: "its tables are not those of a state"},
 		"no folder": {dsn: func(path string) string { return "file:" + filepath.Join(path, "none") }, fails: "SELECT 1 FROM sqlite_schema", says: "cannot be opened", final: true},
+		"no disk":   {dsn: func(string) string { return "file:/proc/self/mem?mode=ro" }, fails: "SELECT 1 FROM sqlite_schema", says: "the disk failed to read or write (SQLite code 10)", final: true},
 		"no database": {dsn: func(path string) string {
 			_ = os.WriteFile(path, []byte(strings.Repeat("canary ", 1000)), 0o600)
 			return "file:" + path
@@ -66,9 +68,17 @@ func TestFailuresAreWorded(t *testing.T) {
 	if s.explain(other).Error() != other.Error() || !errors.Is(openFailure("x", other), other) || !errors.Is(wording(other), other) || final(other) || s.explain(nil) != nil {
 		t.Error("another error is not told as it is")
 	}
+	if got := openFailure("x", other); got.Error() != other.Error() {
+		t.Errorf("opening is told as %v", got)
+	}
 	s.shut.Store(true)
-	if !errors.Is(s.explain(other), journal.ErrClosed) {
+	if !errors.Is(s.explain(other), journal.ErrClosed) || s.explain(nil) != nil {
 		t.Error("after closing it is not said")
+	}
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if got := s.explain(ended); !errors.Is(got, ended) {
+			t.Errorf("%v is told as %v", ended, got)
+		}
 	}
 }
 

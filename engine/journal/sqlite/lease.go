@@ -73,8 +73,8 @@ func (s *store) Holds(ctx context.Context, run string) error {
 
 // mine refuses to write for a run that this process held and lost.
 func (s *store) mine(t *tx, run string) error {
-	first, ok := s.held.get(run)
-	if !ok || first.Key == "" {
+	first, _ := s.held.get(run)
+	if first.Key == "" {
 		return nil
 	}
 	var fence int64
