@@ -59,6 +59,24 @@ func TestVerifyForgedOnce(t *testing.T) {
 			f.record[forgedFile] = append(f.record[forgedFile], &again)
 			f.reclose = func(l []ResetLink) []ResetLink { return l[1:] }
 		}, []blame{{CodeSequence, file, 4}}},
+		"a step after the end": {func(f *forgery) {
+			end := reset(f)
+			end.Sequence, end.Total, step(f, 1).Sequence = 2, 2, 3
+			f.record[forgedFile] = []Record{step(f, 0), end, step(f, 1)}
+		}, []blame{{CodeMissing, file, 3}, {CodeSequence, file, 3}}},
+		"a halt that is called an end": {func(f *forgery) {
+			halt := *reset(f)
+			halt.Sequence, halt.Total, halt.Outcome = 2, 2, halted
+			step(f, 1).Sequence, reset(f).Sequence, reset(f).Total = 3, 4, 4
+			f.record[forgedFile] = []Record{step(f, 0), &halt, step(f, 1), reset(f)}
+			f.relink = func(l []RecordLink) []RecordLink {
+				if len(l) == 3 {
+					l[1].Outcome = "finished"
+				}
+				return l
+			}
+			f.reclose = func(l []ResetLink) []ResetLink { return l[1:] }
+		}, []blame{{CodeChain, file, 4}}},
 		"a reset that nothing is known of": {func(f *forgery) {
 			f.reclose = func(l []ResetLink) []ResetLink {
 				return append(l, ResetLink{Address: "nobody", Outcome: "finished", Record: strings.Repeat("0", 64)})

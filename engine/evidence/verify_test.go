@@ -160,7 +160,7 @@ func TestVerifyTampered(t *testing.T) {
 			b, err := os.ReadFile(w.path("ledger/checkpoint"))
 			must(t, err)
 			must(t, os.WriteFile(w.path("ledger/checkpoint"), bytes.Replace(b, []byte("\n20\n"), []byte("\n10\n"), 1), 0o644))
-		}, CodeCheckpoint, "damaged or was not signed"},
+		}, CodeCheckpoint, "the ledger's head is damaged or was not signed"},
 		"other ledger key": {func(t *testing.T, w *world) { _, w.ledger = testLedgerKey(t) }, CodeCheckpoint, "not signed"},
 		"other signer":     {func(t *testing.T, w *world) { w.signer = testSigner(t, Ed25519) }, CodeKey, ""},
 	} {

@@ -323,3 +323,109 @@ func TestAskingForMore(t *testing.T) {
 		t.Errorf("what the dead one had besides: %v", err)
 	}
 }
+
+// Who gave a run back may write about it like anybody, and is at work on it no more.
+func TestAfterRelease(t *testing.T) {
+	j := filled(t)
+	ctx := t.Context()
+	if err := errors.Join(j.Release(ctx, "r"), calls["record"](ctx, j)); err != nil {
+		t.Errorf("given back: %v", err)
+	}
+	if _, err := j.Acquire(ctx, "bare", "alice", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Holds(ctx, "bare"); err != nil {
+		t.Error(err)
+	}
+	if err := j.Release(ctx, "bare"); err != nil {
+		t.Error(err)
+	}
+	if err := j.Holds(ctx, "bare"); !errors.Is(err, journal.ErrLost) {
+		t.Errorf("given back, it holds: %v", err)
+	}
+}
+
+// Asking again for a key that one has keeps the others, in whatever order.
+func TestAskingAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	ctx := t.Context()
+	j := open(t, path)
+	for _, keys := range [][]string{{"k1"}, {"k0", "k1", "k2"}} {
+		if _, err := j.Acquire(ctx, "r1", "alice", keyList(keys...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, asks := range []journal.Journal{open(t, path), j} {
+		for _, key := range []string{"k0", "k1", "k2"} {
+			if held, ok := errors.AsType[*journal.HeldError](func() error { _, err := asks.Acquire(ctx, "r2", "bob", keyList(key)); return err }()); !ok || held.Run != "r1" {
+				t.Errorf("%s: %+v", key, held)
+			}
+		}
+	}
+}
+
+// A lease that cannot be read is nobody's to take.
+func TestDamagedLease(t *testing.T) {
+	for _, change := range []string{"UPDATE lease SET since = 'x', run = 'r9'", "UPDATE lease SET fence = 'x', run = 'r9'", "UPDATE lease SET fence = 'x'"} {
+		j := filled(t, change)
+		if leases, err := j.Acquire(t.Context(), "r2", "bob", keyList("key")); err == nil || leases != nil {
+			t.Errorf("%s: %+v", change, leases)
+		}
+		if strings.Contains(change, "fence") {
+			if err := j.Holds(t.Context(), "r"); err == nil {
+				t.Errorf("%s: it holds", change)
+			}
+		}
+	}
+}
+
+// The folder of the locks is looked at like the state's own, and who is at work is
+// asked even where the answer cannot be read.
+func TestLocksThatCannotBeHad(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	a, b := open(t, path), open(t, path)
+	if err := os.WriteFile(path+".d", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Acquire(ctx, "r1", "alice", keyList("k")); err == nil || !strings.Contains(err.Error(), "is not a folder") {
+		t.Error(err)
+	}
+	if err := os.Remove(path + ".d"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Acquire(ctx, "r1", "alice", keyList("k")); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(ctx, "DROP TABLE lease"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Acquire(ctx, "r1", "bob", keyList("k")); err == nil || !strings.Contains(err.Error(), "its tables are not those of a state") {
+		t.Error(err)
+	}
+}
+
+// Looking whether a run is alive leaves nothing behind that would make it so.
+func TestLookingIsNotHolding(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	a, b := open(t, path), open(t, path)
+	if _, err := a.Acquire(ctx, "r1", "alice", keyList("k")); err != nil {
+		t.Fatal(err)
+	}
+	lock := filepath.Join(path+".d", "run-r1.lock")
+	if err := errors.Join(os.Remove(lock), os.WriteFile(lock, nil, 0o600)); err != nil { // as a process that was killed leaves it
+		t.Fatal(err)
+	}
+	if _, err := b.Acquire(ctx, "r2", "bob", keyList("k")); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Acquire(ctx, "r1", "bob", keyList("k2")); err != nil {
+		t.Error(err)
+	}
+}

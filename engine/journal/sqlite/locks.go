@@ -75,16 +75,18 @@ func (l *locks) try(run string) (*os.File, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("the lock of run %s cannot be taken: %w", run, err), f.Close())
 		}
-		mine, err := f.Stat()
-		if err == nil {
-			if there, serr := os.Lstat(l.path(run)); serr == nil && os.SameFile(mine, there) {
-				return f, nil
-			}
+		if l.current(f, run) {
+			return f, nil
 		}
-		if cerr := f.Close(); err != nil || cerr != nil {
-			return nil, errors.Join(err, cerr)
-		}
+		_ = f.Close()
 	}
+}
+
+// current reports whether f is what stands at the path of a run's lock.
+func (l *locks) current(f *os.File, run string) bool {
+	mine, _ := f.Stat()
+	there, _ := os.Lstat(l.path(run)) // what is not there is the same as nothing
+	return os.SameFile(mine, there)
 }
 
 // alive reports whether a process, this one included, is at work on the run.

@@ -48,7 +48,9 @@ func TestLostRun(t *testing.T) {
 				t.Errorf("taken over by %s (%s), %s gives %v, want ErrLost", by, tc.keys, what, err)
 			}
 		}
-		_ = a.Release(t.Context(), "r1") // its lock's file is gone
+		if err := a.Release(t.Context(), "r1"); errors.Is(err, journal.ErrLost) { // its lock's file is gone
+			t.Errorf("what is another's was to be given back: %v", err)
+		}
 		if err := b.Holds(t.Context(), by); err != nil {
 			t.Errorf("%s was given back by the one that lost it: %v", by, err)
 		}

@@ -1,0 +1,31 @@
+package sqlite
+
+import (
+	"os"
+	"testing"
+)
+
+// A lock on a file that was removed, or replaced, since it was opened is no lock.
+func TestALockIsOnTheFileThatIsThere(t *testing.T) {
+	l := newLocks(t.TempDir())
+	f, err := os.Create(l.path("r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if !l.current(f, "r") {
+		t.Error("it is the one that is there")
+	}
+	if err := os.Remove(l.path("r")); err != nil {
+		t.Fatal(err)
+	}
+	if l.current(f, "r") {
+		t.Error("it was removed")
+	}
+	if err := os.WriteFile(l.path("r"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l.current(f, "r") {
+		t.Error("another is there")
+	}
+}
