@@ -252,12 +252,16 @@ func TestAQuestionAboutAStepThatIsGone(t *testing.T) {
 	e.w.faults = nil
 	err := look(e, func(j journal.Journal) error {
 		return j.Append(t.Context(), &journal.Batch{Records: []journal.Record{{Run: e.run, Address: addressA, Kind: journal.Ended, At: e.w.now(),
-			Data: json.RawMessage(`{"outcome":"halted","sequence":99,"evidence":"ab","question":{"step":"reload.gone","asks":"Did it?"}}`)}}})
+			Data: json.RawMessage(`{"outcome":"halted","sequence":99,"evidence":"ab","question":{"address":"` + addressA + `","step":"reload.gone","asks":"Did it?"}}`)}}})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := e.resume(hears(e.says("alice", event.AnswerDone)))
+	a := e.says("alice", event.AnswerDone)
+	if a.Step != "reload.gone" || a.Address != addressA {
+		t.Fatalf("%+v", a)
+	}
+	out := e.resume(hears(a))
 	if r := out.reset(t, 0); r.Outcome != executor.Finished || len(r.Asserted) > 0 || slices.ContainsFunc(e.records(), func(r string) bool { return strings.HasSuffix(r, " asserted") }) {
 		t.Errorf("%+v, records %v", r, e.records())
 	}

@@ -274,3 +274,14 @@ func TestAnOwnerWhoCannotBeTold(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A store is not given what a secret has not: it would be left empty.
+func TestAFieldThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{})
+	e.plan()
+	r := e.apply(func(_ *process, j *executor.Job) { j.Resets[0].Credential.Stores[0].Field = "password" }).reset(t, 0)
+	if r.Outcome != executor.Halted || !strings.Contains(r.Error, `the new secret has no field "password" for store mem.value`) || e.w.count("Put") > 0 {
+		t.Errorf("%+v", r)
+	}
+}
