@@ -12,10 +12,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
 )
@@ -208,5 +210,62 @@ func TestWhichStateIsOld(t *testing.T) {
 		if (err != nil) != tc.old || tc.old && provider.ClassOf(err, "") != provider.Permanent {
 			t.Errorf("%+v: %v", tc, err)
 		}
+	}
+}
+
+// A runner that lost the run, or cannot tell, is told so, and changes nothing more.
+func TestWhoseRunItIs(t *testing.T) {
+	t.Parallel()
+	unknown := errors.New("the state does not answer")
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{nil, ""},
+		{journal.ErrLost, errPoisoned.Error() + ": " + journal.ErrLost.Error() + "; this one changes nothing more"},
+		{unknown, errPoisoned.Error() + ": the state does not answer"},
+	} {
+		r := &reset{x: &Executor{Journal: holder{err: tc.err}}, job: &Job{Run: "r"}}
+		err := r.mine(t.Context())
+		if (err == nil) != (tc.want == "") || err != nil && (err.Error() != tc.want || !errors.Is(err, errPoisoned) || !errors.Is(err, tc.err)) {
+			t.Errorf("%v: %v", tc.err, err)
+		}
+	}
+}
+
+// holder is a journal that knows only whether it holds a run.
+type holder struct {
+	journal.Journal
+	err error
+}
+
+// Holds says so.
+func (h holder) Holds(context.Context, string) error { return h.err }
+
+// A state whose next token a target has seen is older than the target, unless the
+// target keeps none.
+func TestWhichTokensAreOld(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		seen, lease int64
+		old         bool
+	}{{0, 0, false}, {0, 1, false}, {1, 1, true}, {2, 1, true}, {1, 2, false}} {
+		p := &planner.Reset{Plan: &plan.Reset{Address: "a"}, Fence: tc.seen}
+		r := &run{job: &Job{Resets: []*planner.Reset{p}, Leases: map[string]journal.Lease{"a": {Fence: tc.lease}}}}
+		diags := r.older()
+		if diags.HasErrors() != tc.old || tc.old && (diags.Exit() != diag.ExitError || diags[0].Address != "a") {
+			t.Errorf("%+v: %v", tc, diags.Err())
+		}
+	}
+}
+
+// Evidence and the state have times in UTC, wherever a runner is.
+func TestTimesAreInUTC(t *testing.T) {
+	t.Parallel()
+	there := time.FixedZone("there", 3600)
+	at := time.Date(2026, 1, 1, 13, 0, 0, 0, there)
+	x := &Executor{Now: func() time.Time { return at }}
+	if got := x.now(); !got.Equal(at) || got.Location() != time.UTC {
+		t.Error(got)
 	}
 }
