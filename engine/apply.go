@@ -49,7 +49,9 @@ type Application struct {
 
 	session *session
 	planned *planner.Planned
-	req     ApplyRequest
+	// judged are the questions to the policies, for evidence.
+	judged []plan.Judgement
+	req    ApplyRequest
 }
 
 // Close lets go of everything that the application holds.
@@ -100,6 +102,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 func (a *Application) question() question {
 	return question{
 		file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, overrides: a.req.Overrides, proofs: a.req.Proofs, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
+		judged: &a.judged,
 	}
 }
 
@@ -122,6 +125,9 @@ func (a *Application) derive(ctx context.Context) diag.Diagnostics {
 		return diags
 	}
 	a.planned, a.File = planned, planned.File
+	if planned.Judgement != nil {
+		a.judged = append(a.judged, *planned.Judgement)
+	}
 	if given == nil {
 		return diags
 	}
@@ -251,14 +257,14 @@ func (a *Application) beside(ctx context.Context) diag.Diagnostics {
 
 // job is what the executor is given; denied is why nothing of it may begin.
 func (a *Application) job(denied []string) (*executor.Job, diag.Diagnostics) {
-	m, err := a.session.meta(a.File, a.req, a.Gate, a.Refused, denied)
+	m, err := a.session.meta(a.File, a.req, a.Gate, a.Refused, denied, a.judged)
 	if err != nil {
 		return nil, diag.Errored(0, "The policies cannot be kept", "%s.", err)
 	}
 	job := &executor.Job{
 		Run: newRunID(a.session.engine.opts.Now().UTC().Format("20060102T150405Z")), File: a.File, Refused: a.Refused, Gate: a.Gate,
 		Operator: a.req.Operator, Verified: a.Verified, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
-		Generations: a.session.generations(),
+		Generations: a.session.generations(), Judged: a.judged,
 	}
 	for _, r := range a.planned.Resets {
 		if _, no := a.Refused[r.Plan.Address]; !no {

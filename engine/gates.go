@@ -26,6 +26,8 @@ type question struct {
 	// operators are all who ran, or run, any part of it.
 	operators  []string
 	unattended bool
+	// judged is told how the approval policies judged.
+	judged *[]plan.Judgement
 }
 
 // consent puts the approvals to the approval policies and to the gate, and what is
@@ -50,6 +52,7 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	in.Verification = verified.Policy(doc.Requester)
 	in.Unattended, in.Now = asked.unattended, &now
 	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
+	*asked.judged = append(*asked.judged, judged.Judgement)
 	diags = append(diags, faults...)
 	if faults.HasErrors() {
 		return answer, verified, append(diags, denials(doc)...)

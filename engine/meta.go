@@ -34,6 +34,8 @@ type meta struct {
 	// Denied is why the gates did not let the run begin; there is nothing to carry
 	// out then, whatever the plan says.
 	Denied []string `json:"denied,omitempty"`
+	// Judged are the questions to the policies before the run was opened.
+	Judged []plan.Judgement `json:"judged,omitempty"`
 }
 
 // keptSource is a policy source as a run keeps it.
@@ -43,8 +45,8 @@ type keptSource struct {
 	Files       map[string]string `json:"files"`
 }
 
-func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string) (json.RawMessage, error) {
-	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied, Trust: s.trust.Keep()}
+func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string, judged []plan.Judgement) (json.RawMessage, error) {
+	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied, Judged: judged, Trust: s.trust.Keep()}
 	m.Verifications = req.Proofs.keep(file)
 	for _, a := range answer.Approvals {
 		m.Approvals = append(m.Approvals, a.Document)

@@ -159,7 +159,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	defer x.close()
 	job := &executor.Job{
 		Run: id, File: file, Refused: m.Refused, Operator: req.Operator,
-		Unattended: req.Unattended, Facts: m.Facts, Generations: s.generations(),
+		Unattended: req.Unattended, Facts: m.Facts, Generations: s.generations(), Judged: m.Judged,
 	}
 	if m.Denied != nil {
 		job.Operator = run.Operator
@@ -203,6 +203,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals), proofs: proofs,
 		overrides: slices.Concat(keptOverrides, req.Overrides), voided: voided,
 		operators: []string{run.Operator, req.Operator}, unattended: req.Unattended,
+		judged: &job.JudgedAgain,
 	})
 	var unheard diag.Diagnostics
 	if job.Answers, unheard = s.answers(ctx, run, file, []string{run.Operator, req.Operator}); unheard.HasErrors() {

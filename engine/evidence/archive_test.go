@@ -12,6 +12,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 func testLedgerKey(t testing.TB) (note.Signer, note.Verifier) {
@@ -61,7 +62,7 @@ func testRun(t testing.TB, s *Signer, run string, names ...string) []journal.Bun
 		for i, step := range []string{"install.user", "confirm.login", "prove.refused"} {
 			links = append(links, RecordLink{Sequence: i + 1, Step: step, Outcome: "done", Record: add(file, testStep(run, a, step, i+1))})
 		}
-		last := add(file, Reset{Common: testCommon(run, 4), Address: a, CredentialType: "htpasswd_user", Outcome: "finished", Proof: "tested", Planned: 3, Records: links, Total: 4})
+		last := add(file, Reset{Common: testCommon(run, 4), Address: a, CredentialType: "htpasswd_user", Outcome: "finished", Judged: testJudged(plan.Allowed), Proof: "tested", Planned: 3, Records: links, Total: 4})
 		closed.Resets = append(closed.Resets, ResetLink{Address: a, Outcome: "finished", Proof: "tested", Record: last})
 	}
 	add(RunFile, closed)

@@ -52,6 +52,9 @@ type Run struct {
 	Ticket       string             `json:"ticket"`
 	Requirements *plan.Requirements `json:"requirements,omitempty"`
 	Decisions    []plan.Decision    `json:"decisions,omitempty"`
+	// Judged are the questions to the policies: those before the run was opened in decisions
+	// or denied, those before a resume in resumed.
+	Judged []plan.Judgement `json:"judged,omitempty"`
 	// Approval is the signed approval as found, in event approval.
 	Approval json.RawMessage `json:"approval,omitempty"`
 	// Override is the signed override as found, in event override.
@@ -132,6 +135,8 @@ type Step struct {
 	Answer     string          `json:"answer,omitempty"`
 	Resolution json.RawMessage `json:"resolution,omitempty"`
 	Controls   []string        `json:"controls,omitempty"`
+	// Judged are the questions to the result policies before the old one was revoked.
+	Judged []plan.Judgement `json:"judged,omitempty"`
 }
 
 // Probe is one attempt to authenticate, as evidence.
@@ -169,6 +174,8 @@ type Reset struct {
 	// the reset as a whole.
 	AssertedBy string          `json:"asserted_by,omitempty"`
 	Resolution json.RawMessage `json:"resolution,omitempty"`
+	// Judged are the questions to the result policies at the end.
+	Judged []plan.Judgement `json:"judged,omitempty"`
 	// Planned is the number of steps in the plan; Records are all earlier lines.
 	Planned int          `json:"planned"`
 	Records []RecordLink `json:"records"`

@@ -38,6 +38,7 @@ const (
 	CodeTotal      Code = "total"       // a count does not fit
 	CodeMissing    Code = "missing"     // what a record or the ledger speaks of is not there
 	CodeAssertion  Code = "assertion"   // a person's word without her signature, or where it cannot stand
+	CodeDecision   Code = "decision"    // what policies allowed or denied, without the decision
 	CodeOpen       Code = "open"        // a run without a closed record
 	CodeUnledgered Code = "unledgered"  // a record that is not in the ledger
 	CodeLedger     Code = "ledger"      // the ledger is missing, cut or damaged

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"crypto"
+	"github.com/remint-dev/remint/engine/plan"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,6 +35,23 @@ func testCommon(run string, seq int) Common {
 		WorkspaceDigest: "sha256:" + strings.Repeat("cd", 32), PolicyDigest: "sha256:" + strings.Repeat("ef", 32),
 		TrustDigest: "sha256:" + strings.Repeat("01", 32), Trust: "self-asserted", Sequence: seq, Recorded: testTime, Program: "0.1.0",
 	}
+}
+
+// testGates are decisions of the plan and of the approval policies.
+func testGates(planned, approved string) []plan.Judgement {
+	a, b := testJudged(planned)[0], testJudged(approved)[0]
+	a.Stage, b.Stage = stagePlan, stageApproval
+	a.Decisions = nil
+	return []plan.Judgement{a, b}
+}
+
+// testJudged is a decision of the result policies.
+func testJudged(result string) []plan.Judgement {
+	j := plan.Judgement{ID: "d", Stage: stageResult, InputDigest: "sha256:0", PolicyDigest: testCommon("", 0).PolicyDigest, Result: result, AskedAt: testTime}
+	if result == plan.Denied {
+		j.Decisions = []plan.Decision{{Source: "house", Rule: "no", Level: plan.Deny}}
+	}
+	return []plan.Judgement{j}
 }
 
 func testStep(run, address, step string, seq int) Step {

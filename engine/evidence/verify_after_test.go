@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 // TestAfterTheEnd: what comes after the record that ended a reset is found fault
@@ -32,7 +33,7 @@ func TestAfterTheEnd(t *testing.T) {
 			}
 			end := func(outcome string) string {
 				n := len(links) + 1
-				digest := add(file, Reset{Common: testCommon("r1", n), Address: address, CredentialType: "htpasswd_user", Outcome: outcome,
+				digest := add(file, Reset{Common: testCommon("r1", n), Address: address, CredentialType: "htpasswd_user", Outcome: outcome, Judged: testJudged(plan.Allowed),
 					Proof: "tested", Planned: 2, Records: append([]RecordLink{}, links...), Total: n})
 				links = append(links, RecordLink{Sequence: n, Outcome: outcome, Record: digest})
 				return digest

@@ -12,6 +12,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 const askedAddress = "credential.htpasswd_user.a"
@@ -44,7 +45,7 @@ func newTrial(alice *Signer) *trial {
 		said: Resolution{Run: "r1", PlanID: c.PlanID, PlanDigest: c.PlanDigest, Address: askedAddress, Step: "reload.web", Question: asks,
 			Answer: event.AnswerDone, Approver: "alice", CreatedAt: testTime},
 		step: testStep("r1", askedAddress, "reload.web", 0),
-		end:  Reset{Address: askedAddress, Outcome: "finished", Proof: "tested"},
+		end:  Reset{Address: askedAddress, Outcome: "finished", Proof: "tested", Judged: testJudged(plan.Allowed)},
 		by:   alice,
 	}
 	x.step.Outcome, x.step.Answer, x.step.AssertedBy = Asserted, event.AnswerDone, "alice"

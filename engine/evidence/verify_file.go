@@ -35,6 +35,9 @@ type recordFile struct {
 	// opened and closed are the run's own records.
 	opened, closed *Run
 	denied         bool
+	// undecided are what no decision allowed; overridden is whether the run has overrides.
+	undecided  []undecided
+	overridden bool
 }
 
 func (f *recordFile) path() string { return f.run + "/" + f.name }
@@ -123,6 +126,7 @@ func (v *verification) line(f *recordFile, line []byte) {
 		v.after(f)
 		v.place(f, r.Address)
 		v.assertedStep(f, r, before)
+		v.judgedStep(f, r)
 	case *Reset:
 		link.Outcome = r.Outcome // and no step: it is about the reset as a whole
 		v.after(f)
@@ -130,6 +134,7 @@ func (v *verification) line(f *recordFile, line []byte) {
 			v.chain(f, r)
 			f.last, f.lastOutcome = digest, r.Outcome
 			v.assertedReset(f, r, before)
+			v.judgedReset(f, r)
 			f.asked = asked{r.Question, digest}
 			f.over = r.Outcome != halted
 		}
@@ -210,6 +215,7 @@ func (v *verification) runRecord(f *recordFile, r *Run) {
 		v.bad(f, f.lines, CodeSequence, "a record after the one that closed the run")
 	}
 	v.overrideRecord(f, r)
+	v.judgedRun(f, r)
 	switch r.Event {
 	case "opened":
 		f.opened = r

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 // forgery is a run of one reset as it is about to be signed and filed, whose
@@ -43,7 +44,7 @@ func newForgery() *forgery {
 		},
 		forgedFile: {
 			ptr(testStep("r1", forgedAddress, "install.user", 1)), ptr(testStep("r1", forgedAddress, "prove.refused", 2)),
-			&Reset{Common: testCommon("r1", 3), Address: forgedAddress, Outcome: "finished", Total: 3},
+			&Reset{Common: testCommon("r1", 3), Address: forgedAddress, Outcome: "finished", Judged: testJudged(plan.Allowed), Total: 3},
 		},
 	}}
 }
@@ -160,7 +161,7 @@ func TestVerifyForged(t *testing.T) {
 			[]finding{{CodeMissing, own, 2}}, "does not say what became of it"},
 		"a denied run says nothing of any": {func(f *forgery) {
 			f.files, f.record[RunFile] = []string{RunFile}, []Record{
-				run(f, 0), &Run{Common: testCommon("r1", 2), Event: "denied"}, &Run{Common: testCommon("r1", 3), Event: "closed", Total: 3},
+				run(f, 0), &Run{Common: testCommon("r1", 2), Event: "denied", Judged: testGates(plan.Allowed, plan.Denied)}, &Run{Common: testCommon("r1", 3), Event: "closed", Total: 3},
 			}
 		}, nil, ""},
 		"the closing record counts more":  {func(f *forgery) { run(f, 1).Total = 3 }, []finding{{CodeTotal, own, 2}}, "speaks of 3 records, but there are 2"},

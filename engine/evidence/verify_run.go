@@ -25,6 +25,7 @@ func (v *verification) whole(run string, files []*recordFile) {
 			v.find(CodeSubject, f.path(), 0, "the records are about another plan than the run's own")
 		}
 	}
+	v.undecided(own, byAddress)
 	if own.opened == nil {
 		v.find(CodeMissing, own.path(), 0, "the record that opened the run is gone")
 	}

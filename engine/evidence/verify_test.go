@@ -16,6 +16,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 // world is an evidence directory with two sound runs, and what verifies it.
@@ -256,7 +257,7 @@ func TestVerifyResumed(t *testing.T) {
 	add(file, "install.user", "done", testStep("r1", address, "install.user", 1))
 	add(file, "", "halted", Reset{Common: testCommon("r1", 2), Address: address, Outcome: "halted", Records: slices.Clone(links), Total: 2})
 	add(file, "install.user", "done", testStep("r1", address, "install.user", 3))
-	last := add(file, "", "finished", Reset{Common: testCommon("r1", 4), Address: address, Outcome: "finished", Records: slices.Clone(links), Total: 4})
+	last := add(file, "", "finished", Reset{Common: testCommon("r1", 4), Address: address, Outcome: "finished", Judged: testJudged(plan.Allowed), Records: slices.Clone(links), Total: 4})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 2), Event: "interrupted"})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 3), Event: "resumed"})
 	add(RunFile, "", "", Run{Common: testCommon("r1", 4), Event: "closed", Total: 4, Resets: []ResetLink{
@@ -298,7 +299,11 @@ func TestVerifyEnds(t *testing.T) {
 			attempt("confirm.login", "failed", 1)
 			attempt("roll_back.new", "failed", 1)
 			attempt("roll_back.new", "done", 2)
-			last := add(file, Reset{Common: testCommon("r1", 7), Address: address, Outcome: outcome, Records: links, Total: 7})
+			end := Reset{Common: testCommon("r1", 7), Address: address, Outcome: outcome, Records: links, Total: 7}
+			if outcome == "denied" {
+				end.Judged = testJudged(plan.Denied)
+			}
+			last := add(file, end)
 			add(RunFile, Run{Common: testCommon("r1", 2), Event: "closed", Outcome: "unfinished", Total: 2, Resets: []ResetLink{
 				{Address: address, Outcome: outcome, Record: last}, {Address: "credential.htpasswd_user.never", Outcome: "not_started"},
 			}})

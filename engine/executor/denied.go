@@ -29,7 +29,7 @@ func (x *Executor) FinishDenial(ctx context.Context, job *Job, why []string) err
 	err := r.append(ctx, &journal.Close{Run: job.Run, At: x.now(), Outcome: "denied"}, nil,
 		line{event: "opened", fill: func(p *evidence.Run) { p.Facts, p.Verification = job.Facts, job.Verified.Evidence() }},
 		line{event: "denied", fill: func(p *evidence.Run) {
-			p.Requirements, p.Decisions, p.Outcome = &doc.Requirements, doc.Decisions, strings.Join(why, "\n")
+			p.Requirements, p.Decisions, p.Outcome, p.Judged = &doc.Requirements, doc.Decisions, strings.Join(why, "\n"), job.Judged
 		}},
 		line{event: "closed", fill: func(p *evidence.Run) {
 			p.Outcome, p.Total, p.Resets = "denied", p.Sequence, []evidence.ResetLink{}

@@ -21,7 +21,7 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 		Address: r.address, Outcome: outcome, Proof: r.proof(), Changed: r.begun(), Open: outcome == Halted,
 		Step: stepOf(cause), Exit: exitOf(outcome, cause), First: first(r.Plan), Asserted: r.asserted(),
 	}
-	e := entry{Outcome: outcome, Proof: out.Proof, Version: r.current()}
+	e := entry{Outcome: outcome, Proof: out.Proof, Version: r.current(), Judged: r.judged}
 	if cause != nil {
 		e.Error, out.Error = cause.Error(), cause.Error()
 	}

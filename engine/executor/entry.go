@@ -12,6 +12,7 @@ import (
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 // entry is the data of a journal record: what a later process needs to know.
@@ -49,6 +50,8 @@ type entry struct {
 	// Verification likewise.
 	Verification *gate.Document `json:"verification,omitempty"`
 	Override     *gate.Document `json:"override,omitempty"`
+	// Judged are the questions to the result policies about what the record is about.
+	Judged []plan.Judgement `json:"judged,omitempty"`
 	// Sequence and Evidence tie the record to its signed bundle (sha256 of the line).
 	Sequence int    `json:"sequence,omitempty"`
 	Evidence string `json:"evidence,omitempty"`

@@ -86,6 +86,9 @@ type Job struct {
 	Verified verify.Outcome
 	// Unattended is set when nobody was asked at a terminal.
 	Unattended bool
+	// Judged are the questions to the policies before the run was opened, and JudgedAgain
+	// those before this resume.
+	Judged, JudgedAgain []plan.Judgement
 	// Facts are circumstances worth keeping in evidence.
 	Facts map[string]string
 	// Meta is stored with the run, for resume and export.

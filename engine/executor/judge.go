@@ -18,14 +18,15 @@ import (
 var errDenied = provider.Errorf(provider.Permanent, "denied by the result policies")
 
 // judge asks the result policies about what was observed: before the old one is
-// revoked where both still live, and at the end.
-func (r *reset) judge(ctx context.Context, final bool) error {
+// revoked where both still live, and at the end. What they were asked goes to asked.
+func (r *reset) judge(ctx context.Context, final bool, asked *[]plan.Judgement) error {
 	doc := &r.job.File.Plan
 	in := planner.Input(policy.StageResult, doc, []*planner.Reset{r.Reset})
 	in.Requirements, in.Operator, in.Approvals, in.Unattended = &doc.Requirements, r.job.Operator, r.job.Gate.Input(), r.job.Unattended
 	in.Verification = r.job.Verified.Policy(doc.Requester)
 	in.Resets[0].Result = r.result(final)
 	judged, diags := r.x.Policies.Eval(ctx, in, planner.Before(in, []*planner.Reset{r.Reset})...)
+	*asked = append(*asked, judged.Judgement)
 	if diags.HasErrors() {
 		return provider.Errorf(provider.Permanent, "the result policies could not be asked: %v", diags.Err())
 	}

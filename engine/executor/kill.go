@@ -34,7 +34,7 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 		return e, nil
 	}
 	if mode == lifecycle.Cutover {
-		if err := r.judge(ctx, false); err != nil {
+		if err := r.judge(ctx, false, &e.Judged); err != nil {
 			return e, err
 		}
 	}

@@ -261,17 +261,6 @@ func TestASealedSecretThatDoesNotOpen(t *testing.T) {
 	}
 }
 
-// erase takes what is sealed away.
-func (e *env) erase(name string) {
-	e.t.Helper()
-	err := look(e, func(j journal.Journal) error {
-		return j.Append(context.Background(), &journal.Batch{Erase: []journal.Sealed{{Run: e.run, Address: addressA, Name: name}}})
-	})
-	if err != nil {
-		e.t.Fatal(err)
-	}
-}
-
 // A new secret that is gone is missed at every step that needs it.
 func TestANewSecretThatIsGone(t *testing.T) {
 	t.Parallel()

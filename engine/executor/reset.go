@@ -14,6 +14,7 @@ import (
 	"github.com/remint-dev/remint/engine/fleet"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
@@ -44,6 +45,8 @@ type reset struct {
 	// resumed is set when an earlier process worked on it and may have changed
 	// something: until looked has found that it is still ours to finish.
 	resumed, looked bool
+	// judged are the questions to the result policies at the end.
+	judged []plan.Judgement
 	// given is the answer that gives the reset up as a whole.
 	given *Answer
 	// void says that what was observed made overrides worth nothing.
@@ -278,7 +281,7 @@ func (r *reset) stepPredicate(c evidence.Common, st config.Step, kind journal.Ki
 		Common: c, Address: r.address, CredentialType: r.Plan.CredentialType, Target: target, Runbook: r.Plan.Runbook,
 		Step: st.Addr.String(), Phase: string(st.Phase), Outcome: string(kind), Attempts: attempt,
 		StartedAt: e.Started, FinishedAt: at, Facts: e.Facts, Probes: e.Probes, Proof: string(e.Proof), Error: e.Error,
-		AssertedBy: e.AssertedBy, Answer: e.Answer, Resolution: e.Resolution, Controls: st.Controls,
+		AssertedBy: e.AssertedBy, Answer: e.Answer, Resolution: e.Resolution, Controls: st.Controls, Judged: e.Judged,
 	}
 }
 
@@ -287,7 +290,7 @@ func (r *reset) resetPredicate(c evidence.Common, e *entry) evidence.Reset {
 		Common: c, Address: r.address, CredentialType: r.Plan.CredentialType, Owner: r.Plan.Owner,
 		Environment: r.Plan.Environment, Target: r.Plan.Observed.Target, Runbook: r.Plan.Runbook,
 		Outcome: string(e.Outcome), Proof: string(e.Proof), After: e.Version, Error: e.Error,
-		Question: e.Question, AssertedBy: e.AssertedBy, Resolution: e.Resolution,
+		Question: e.Question, AssertedBy: e.AssertedBy, Resolution: e.Resolution, Judged: e.Judged,
 		Planned: len(r.Plan.Steps), Records: r.past.links, Total: c.Sequence,
 	}
 	if b := r.past.baseline; b != nil {

@@ -175,7 +175,9 @@ func (r *run) opened(ctx context.Context) error {
 				p.Addresses = append(p.Addresses, x.Address)
 			}
 		}},
-		{event: "decisions", fill: func(p *evidence.Run) { p.Requirements, p.Decisions = &doc.Requirements, doc.Decisions }},
+		{event: "decisions", fill: func(p *evidence.Run) {
+			p.Requirements, p.Decisions, p.Judged = &doc.Requirements, doc.Decisions, slices.Concat(r.job.Judged, r.job.JudgedAgain)
+		}},
 	}
 	for _, a := range r.job.Gate.Approvals {
 		lines = append(lines, line{event: "approval", fill: func(p *evidence.Run) { p.Approval = a.Document.Content }})
@@ -191,7 +193,9 @@ func (r *run) opened(ctx context.Context) error {
 
 // goOn writes who resumed the run, and the approvals that were given for it.
 func (r *run) goOn(ctx context.Context) error {
-	lines := []line{{event: "resumed", fill: func(p *evidence.Run) { p.Facts, p.Verification = r.job.Gate.Told, r.job.Verified.Evidence() }}}
+	lines := []line{{event: "resumed", fill: func(p *evidence.Run) {
+		p.Facts, p.Verification, p.Judged = r.job.Gate.Told, r.job.Verified.Evidence(), r.job.JudgedAgain
+	}}}
 	for _, d := range r.job.KeptVerifications {
 		lines = append(lines, line{event: "verification", verification: &d})
 	}

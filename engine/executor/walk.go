@@ -120,7 +120,7 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	cause := err
 	if cause == nil && !x.rollingBack() {
 		if cause = x.run(ctx); cause == nil {
-			cause = x.judge(ctx, true)
+			cause = x.judge(ctx, true, &x.judged)
 		}
 	}
 	res, err := x.settle(ctx, cause)

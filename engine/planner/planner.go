@@ -61,6 +61,8 @@ type Planned struct {
 	File *plan.File
 	// Resets are in the order of File.Plan.Resets.
 	Resets []*Reset
+	// Judgement is that of the plan policies, nil where there was nothing to judge.
+	Judgement *plan.Judgement
 }
 
 // Reset is one planned reset.
@@ -115,6 +117,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 		doc.Resets[i] = *r.Plan
 		r.Plan, r.choice = &doc.Resets[i], how
 	}
+	var judgement *plan.Judgement
 	if len(resets) > 0 {
 		in := Input(policy.StagePlan, &doc, resets)
 		judged, faults := p.Policies.Eval(ctx, in, Before(in, resets)...)
@@ -122,6 +125,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 		if diags.HasErrors() {
 			return nil, diags
 		}
+		judgement = &judged.Judgement
 		doc.Decisions, doc.Requirements = judged.Decisions, judged.Requirements
 		if slices.ContainsFunc(doc.Decisions, func(d plan.Decision) bool { return d.Level == plan.Deny }) {
 			doc.Applyable = false
@@ -134,7 +138,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	for i, r := range resets {
 		r.Plan = &file.Plan.Resets[i]
 	}
-	return &Planned{File: file, Resets: resets}, diags
+	return &Planned{File: file, Resets: resets, Judgement: judgement}, diags
 }
 
 // check finds what keeps the chosen credentials' runbooks from running in mode,

@@ -15,6 +15,8 @@ type Verdict struct {
 	Decisions []plan.Decision
 	// Requirements are the strictest of all.
 	Requirements plan.Requirements
+	// Judgement is what evidence keeps of the question; there after a fault, too.
+	Judgement plan.Judgement
 }
 
 // Denied reports whether any decision stops the run.
@@ -40,10 +42,14 @@ func (s *Set) Eval(ctx context.Context, in *Input, also ...*Input) (Verdict, dia
 // sources; rules that were asked about several inputs stand there once.
 func (s *Set) eval(ctx context.Context, explain bool, in *Input, also ...*Input) (Verdict, []answer, diag.Diagnostics) {
 	begun := time.Now()
+	digested := make(chan string, 1)
+	go func() { digested <- digest(append([]*Input{in}, also...)...) }()
 	verdict, answers, diags := s.unite(ctx, explain, in, also...)
-	if diags = s.logged(in, begun, verdict, diags); diags.HasErrors() {
-		return Verdict{}, nil, diags
+	judged := s.judgement(in, begun, <-digested)
+	if diags = s.logged(in, &judged, verdict, diags); diags.HasErrors() {
+		return Verdict{Judgement: judged}, nil, diags
 	}
+	verdict.Judgement = judged
 	return verdict, answers, diags
 }
 

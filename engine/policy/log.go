@@ -56,26 +56,45 @@ type RecordError struct {
 // RecordCustom is what OPA's form has no place for.
 type RecordCustom struct {
 	// InputDigest is "sha256:…" over the JSON of the input without its resets,
-	// and of each reset, a line each.
+	// and of each reset, a line each; then likewise as the trust base would have it,
+	// where that differs and was asked about too.
 	InputDigest string `json:"input_digest"`
-	Resets      int    `json:"resets"`
-	Reason      string `json:"reason"`
-	Mode        string `json:"mode"`
-	Ticket      string `json:"ticket,omitempty"`
+	// Now is the time that the policies were told, in the approval stage.
+	Now    *time.Time `json:"now,omitempty"`
+	Resets int        `json:"resets"`
+	Reason string     `json:"reason"`
+	Mode   string     `json:"mode"`
+	Ticket string     `json:"ticket,omitempty"`
+}
+
+// judgement begins what is kept of a question; digest is that of its input.
+func (s *Set) judgement(in *Input, begun time.Time, digest string) plan.Judgement {
+	return plan.Judgement{
+		ID: rand.Text(), Stage: string(in.Stage), InputDigest: digest, PolicyDigest: s.digest, Result: plan.Unanswered,
+		AskedAt: begun.UTC(), Took: time.Since(begun).Nanoseconds(), Now: in.Now,
+	}
 }
 
 // logged writes what was decided about in. What cannot be logged denies.
-func (s *Set) logged(in *Input, begun time.Time, v Verdict, diags diag.Diagnostics) diag.Diagnostics {
+func (s *Set) logged(in *Input, j *plan.Judgement, v Verdict, diags diag.Diagnostics) diag.Diagnostics {
+	if !diags.HasErrors() {
+		j.Result = plan.Allowed
+		if v.Denied() {
+			j.Result = plan.Denied
+		}
+		if in.Stage != StagePlan {
+			j.Decisions = v.Decisions
+		}
+	}
 	if s.log == nil {
 		return diags
 	}
-	took := time.Since(begun)
 	r := Record{
-		Labels: map[string]string{"app": "remint"}, DecisionID: rand.Text(), Revision: s.digest,
+		Labels: map[string]string{"app": "remint"}, DecisionID: j.ID, Revision: s.digest,
 		Path: strings.ReplaceAll(string(in.Stage), ".", "/"), Erased: []string{"/input"}, RequestedBy: in.Requester,
-		Timestamp: begun.UTC(), Metrics: map[string]int64{"timer_rego_query_eval_ns": took.Nanoseconds()},
+		Timestamp: j.AskedAt, Metrics: map[string]int64{"timer_rego_query_eval_ns": j.Took},
 		Custom: RecordCustom{
-			InputDigest: in.digest(), Resets: len(in.Resets),
+			InputDigest: j.InputDigest, Resets: len(in.Resets), Now: in.Now,
 			Reason: string(in.Reason), Mode: string(in.Mode), Ticket: in.Ticket,
 		},
 	}
@@ -91,19 +110,22 @@ func (s *Set) logged(in *Input, begun time.Time, v Verdict, diags diag.Diagnosti
 		r.Result = &RecordResult{Denied: v.Denied(), Decisions: v.Decisions, Requirements: v.Requirements}
 	}
 	if err := s.log(r); err != nil {
+		j.Result = plan.Unanswered
 		diags = append(diags, denied("The decision log cannot be written", "%v. A decision that is not logged does not count.", err)...)
 	}
 	return diags
 }
 
-// digest is a hash of what policies see.
-func (in *Input) digest() string {
+// digest is a hash of what policies see in one question.
+func digest(inputs ...*Input) string {
 	h := sha256.New()
-	head := *in
-	head.Resets = nil
-	writeJSON(h, head)
-	for i := range in.Resets {
-		writeJSON(h, &in.Resets[i])
+	for _, in := range inputs {
+		head := *in
+		head.Resets = nil
+		writeJSON(h, head)
+		for i := range in.Resets {
+			writeJSON(h, &in.Resets[i])
+		}
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
 )
 
@@ -74,6 +75,7 @@ func (v *View) EvidenceRecords(list []*evidence.Entry) {
 		switch r := e.Record.(type) {
 		case *evidence.Run:
 			v.Text(fmt.Sprintf("    %s by %s at %s\n", safe(r.Event), safe(r.Operator), r.Recorded.UTC().Format(time.RFC3339)))
+			v.judged(r.Judged)
 		case *evidence.Step:
 			v.step(r)
 		case *evidence.Reset:
@@ -81,6 +83,7 @@ func (v *View) EvidenceRecords(list []*evidence.Entry) {
 			if r.AssertedBy != "" {
 				v.Text("      asserted by " + safe(r.AssertedBy) + "\n")
 			}
+			v.judged(r.Judged)
 			if r.Question != nil {
 				v.Text("      asks about " + safe(r.Question.Subject()) + ": " + safe(r.Question.Asks) + "\n")
 			}
@@ -103,6 +106,18 @@ func (v *View) step(r *evidence.Step) {
 	v.Text(line + "\n")
 	for _, p := range r.Probes {
 		v.Text(fmt.Sprintf("      %s %s at %s (%s) %s\n", safe(p.Subject), safe(p.Verdict), safe(p.Endpoint), safe(p.Basis), safe(p.Detail)))
+	}
+	v.judged(r.Judged)
+}
+
+// judged shows the questions to the policies, with the ids that the decision log knows.
+func (v *View) judged(list []plan.Judgement) {
+	for _, j := range list {
+		v.Text(fmt.Sprintf("      decision %s of %s: %s in %s (input %s, policies %s)\n", safe(j.ID), safe(j.Stage), safe(j.Result),
+			time.Duration(j.Took).Round(time.Microsecond), safe(j.InputDigest), safe(j.PolicyDigest)))
+		for _, d := range j.Decisions {
+			v.Text(fmt.Sprintf("        %s %s/%s: %s\n", safe(string(d.Level)), safe(d.Source), safe(d.Rule), safe(d.Message)))
+		}
 	}
 }
 
