@@ -44,8 +44,8 @@ func decided(list []plan.Judgement, stage, result string) bool {
 type undecided struct {
 	line int
 	what string
-	// denied is whether there was a decision, which an override may have lifted; where there
-	// was none, nothing does.
+	// denied is whether a decision denied it before the run, which an override may have
+	// lifted; nothing lifts that there was none, or what the result policies say.
 	denied bool
 	// cutover is whether it needs one in a cutover only.
 	cutover bool
@@ -54,7 +54,7 @@ type undecided struct {
 // allows notes that what stands in the last line was not allowed at stage.
 func (f *recordFile) allows(list []plan.Judgement, stage, what string, cutover bool) {
 	if !decided(list, stage, plan.Allowed) {
-		f.undecided = append(f.undecided, undecided{f.lines, what, decided(list, stage, plan.Denied), cutover})
+		f.undecided = append(f.undecided, undecided{f.lines, what, stage != stageResult && decided(list, stage, plan.Denied), cutover})
 	}
 }
 
