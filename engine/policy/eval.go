@@ -62,7 +62,7 @@ func (s *Set) unite(ctx context.Context, explain bool, in *Input, also ...*Input
 		diags = append(diags, faults...)
 		for i := range more {
 			for j := range min(len(more[i].asked), len(answers[i].asked)) {
-				answers[i].asked[j].Held += more[i].asked[j].Held
+				answers[i].asked[j].also(&more[i].asked[j])
 			}
 		}
 	}

@@ -146,7 +146,9 @@ func (e *evaluator) compile(q *request) error {
 	}
 	c, diags := f.compile(e.at)
 	r := reply{Diags: diags}
+	var list []page
 	if c != nil {
+		list = pages(nil, c.index(), func(p *page, l []AskedRule) { p.Asked = l })
 		e.sources[q.Source] = c
 		for _, stage := range stages {
 			if c.queries[stage] != nil {
@@ -154,7 +156,7 @@ func (e *evaluator) compile(q *request) error {
 			}
 		}
 	}
-	return e.answer(r, nil)
+	return e.answer(r, list)
 }
 
 // at tells which file is being read, for the case that nothing else can be told.

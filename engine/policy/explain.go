@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/remint-dev/remint/engine/diag"
 )
@@ -23,15 +22,23 @@ type AskedRule struct {
 	Source string `json:"source"`
 	// Set is deny, warn or require.
 	Set string `json:"set"`
-	// Title is its METADATA's, and may be empty.
-	Title string      `json:"title"`
-	Range *diag.Range `json:"range"`
+	// ID is what its findings are known by; empty where it is computed, or there is none.
+	ID string `json:"id"`
+	// Title and Remedy are its METADATA's, and may be empty.
+	Title  string        `json:"title"`
+	Remedy string        `json:"remedy,omitempty"`
+	Range  *diag.Range   `json:"range"`
+	Rego   *diag.Snippet `json:"rego,omitempty"`
 	// Held is how often its body held; 0 means that it said nothing.
 	Held int `json:"held"`
+	// Cases are some of those.
+	Cases []RuleCase `json:"cases,omitempty"`
+	// Nearest is how near the rule came to holding another time.
+	Nearest *RuleCase `json:"nearest,omitempty"`
 }
 
-// Explain is Eval with a trace of which rules held, and where they stand. It
-// costs several times as much.
+// Explain is Eval with a trace of which rules held, where they stand, what they
+// read, and what kept them from holding. It costs several times as much.
 func (s *Set) Explain(ctx context.Context, in *Input, also ...*Input) (Explanation, diag.Diagnostics) {
 	verdict, answers, diags := s.eval(ctx, true, in, also...)
 	if diags.HasErrors() {
@@ -44,20 +51,43 @@ func (s *Set) Explain(ctx context.Context, in *Input, also ...*Input) (Explanati
 	return out, diags
 }
 
-// explain lists the rules of one source with how often they held.
-func (c *compiled) explain(stage Stage, count *counter) []AskedRule {
+// rulesOf are the rules of a set, in the order of files.
+func (c *compiled) rulesOf(stage Stage, set string) []*ast.Rule {
+	rules := slices.Clone(c.compiler.GetRulesExact(ast.MustParseRef("data." + string(stage) + "." + set)))
+	slices.SortFunc(rules, func(a, b *ast.Rule) int {
+		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
+	})
+	return rules
+}
+
+// explain lists the rules of one source with how often they held, and why.
+func (c *compiled) explain(stage Stage, why *reasons) []AskedRule {
 	var out []AskedRule
 	for _, set := range sets {
-		rules := slices.Clone(c.compiler.GetRulesExact(ast.MustParseRef("data." + string(stage) + "." + set)))
-		slices.SortFunc(rules, func(a, b *ast.Rule) int {
-			return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
-		})
-		for _, rule := range rules {
-			place, _ := c.texts.place(rule.Head.Location)
-			out = append(out, AskedRule{Source: c.name, Set: set, Title: title(rule), Range: place, Held: count.held[rule]})
+		for _, rule := range c.rulesOf(stage, set) {
+			one := c.asked(set, rule)
+			one.Held, one.Cases = why.held[rule], why.cases[rule]
+			if near, ok := why.failed[rule]; ok {
+				one.Nearest = &near
+			}
+			out = append(out, one)
 		}
 	}
 	return out
+}
+
+// asked is what is known of a rule before it is asked.
+func (c *compiled) asked(set string, rule *ast.Rule) AskedRule {
+	place, _ := c.texts.place(rule.Head.Location)
+	return AskedRule{Source: c.name, Set: set, ID: ruleID(rule), Title: title(rule), Remedy: remedy(rule), Range: place, Rego: c.texts.lines(rule)}
+}
+
+// also adds what the same rule did with another input.
+func (r *AskedRule) also(other *AskedRule) {
+	r.Held += other.Held
+	if room := maxCases - len(r.Cases); room > 0 {
+		r.Cases = append(r.Cases, other.Cases[:min(room, len(other.Cases))]...)
+	}
 }
 
 func title(rule *ast.Rule) string {
@@ -69,21 +99,37 @@ func title(rule *ast.Rule) string {
 	return ""
 }
 
-// counter counts how often the body of a rule held.
-type counter struct{ held map[*ast.Rule]int }
-
-// Enabled turns tracing on.
-func (*counter) Enabled() bool { return true }
-
-// Config asks for no values of variables: they are what makes traces slow.
-func (*counter) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
-
-// TraceEvent counts.
-func (c *counter) TraceEvent(e topdown.Event) {
-	if e.Op != topdown.ExitOp {
-		return
+// index lists the rules that deny, of all stages.
+func (c *compiled) index() []AskedRule {
+	var out []AskedRule
+	for _, stage := range stages {
+		for _, rule := range c.rulesOf(stage, "deny") {
+			if one := c.asked("deny", rule); one.ID != "" {
+				out = append(out, one)
+			}
+		}
 	}
-	if rule, ok := e.Node.(*ast.Rule); ok {
-		c.held[rule]++
+	return out
+}
+
+// Rule is the rule of a source whose denials have that id, as it is written; nil
+// where the id is computed, or not the source's.
+func (s *Set) Rule(source, id string) *AskedRule {
+	for _, src := range s.sources {
+		if src.name != source {
+			continue
+		}
+		var rules []AskedRule
+		if src.known != nil {
+			if c, diags := src.known(); !diags.HasErrors() {
+				rules = c.index()
+			}
+		} else if s.remote != nil {
+			rules = s.remote.rules[source]
+		}
+		if i := slices.IndexFunc(rules, func(r AskedRule) bool { return r.ID == id }); i >= 0 {
+			return &rules[i]
+		}
 	}
+	return nil
 }

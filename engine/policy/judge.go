@@ -28,20 +28,19 @@ func (c *compiled) judge(ctx context.Context, s *subject, b bound, explain bool)
 	if q == nil {
 		return answer{}, nil
 	}
-	var count *counter
+	var why *reasons
 	var tracer topdown.QueryTracer
 	if explain {
-		count = &counter{held: map[*ast.Rule]int{}}
-		tracer = count
+		why = newReasons(c, s.stage, s.term)
+		tracer = why
 	}
 	w := b.watch(ctx)
 	found, err := c.ask(q, s.term, w.cancel, tracer)
-	if why := w.stop(); why != nil {
-		if errors.Is(why, errCancel) {
-			return answer{}, c.failed(s.stage, why)
+	if passed := w.stop(); passed != nil {
+		if errors.Is(passed, errCancel) {
+			return answer{}, c.failed(s.stage, passed)
 		}
-
-		return answer{}, c.exceeded(q, s, why)
+		return answer{}, c.exceeded(q, s, passed)
 	}
 	if err != nil {
 		return answer{}, c.failed(s.stage, err)
@@ -52,7 +51,7 @@ func (c *compiled) judge(ctx context.Context, s *subject, b bound, explain bool)
 		return answer{}, diags
 	}
 	if explain {
-		out.asked = c.explain(s.stage, count)
+		out.asked = c.explain(s.stage, why)
 	}
 	return out, nil
 }
@@ -81,7 +80,7 @@ func (c *compiled) ask(q *query, input *ast.Term, cancel topdown.Cancel, tracer 
 		WithTime(time.Unix(0, 0)).
 		WithStrictBuiltinErrors(true)
 	if tracer != nil {
-		eval = eval.WithQueryTracer(tracer)
+		eval = eval.WithQueryTracer(tracer).WithIndexing(false) // what an index rules out is asked nothing, and has no reason
 	}
 	results, err := eval.Run(ctx)
 	if err != nil {

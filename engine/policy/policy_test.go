@@ -312,6 +312,83 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// An explanation says which members of the input a rule read, and what kept one that
+// said nothing from holding.
+func TestExplainSaysWhy(t *testing.T) {
+	text := `package remint.plan
+
+# METADATA
+# title: Production has a ticket
+# custom:
+#   remedy: Say -ticket=T.
+deny contains {"id": "ticket", "msg": "m", "address": reset.address} if {
+	some reset in input.resets
+	reset.production
+	input.ticket == "T-1"
+}
+
+deny contains {"id": "reason", "msg": "m"} if {
+	input.reason == "compromised"
+	count(input.resets) > 1
+}
+
+warn contains {"id": sprintf("%s", [input.mode]), "msg": "m"} if input.mode == "cutover"
+`
+	for _, known := range []bool{false, true} {
+		src := named("house", Mandatory, text)
+		src.Known = known
+		e, diags := compileAll(t, src).Explain(context.Background(), anInput())
+		if diags.HasErrors() {
+			t.Fatal(diags.Err())
+		}
+		ticket, reason, mode := e.Rules[0], e.Rules[1], e.Rules[2]
+		if ticket.ID != "ticket" || ticket.Remedy != "Say -ticket=T." || ticket.Rego == nil || !strings.Contains(ticket.Rego.Code, "some reset in input.resets") || ticket.Rego.StartLine != 7 {
+			t.Errorf("%+v", ticket)
+		}
+		if ticket.Held != 0 || ticket.Nearest == nil {
+			t.Fatalf("%+v", ticket)
+		}
+		want := RuleCase{Failed: `input.ticket == "T-1"`, Read: []InputValue{
+			{"input.resets[0]", `"credential.t.a"`}, {"input.resets[0].production", "true"}, {"input.ticket", `""`},
+		}}
+		got := *ticket.Nearest
+		if got.Range == nil || got.Range.Start.Line != 10 {
+			t.Errorf("at %v", got.Range)
+		}
+		got.Range = nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if reason.Nearest == nil || reason.Nearest.Failed != `input.reason == "compromised"` {
+			t.Errorf("%+v", reason.Nearest)
+		}
+		if mode.ID != "" || mode.Held != 1 || len(mode.Cases) != 1 {
+			t.Fatalf("%+v", mode)
+		}
+		if diff := cmp.Diff([]InputValue{{"input.mode", `"cutover"`}}, mode.Cases[0].Read); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// A denial's rule is found by its source and id, wherever its Rego is judged; an id
+// that is computed leads nowhere.
+func TestRuleOfADenial(t *testing.T) {
+	text := "package remint.plan\n\n# METADATA\n# title: T\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if input.ticket == \"x\"\n\ndeny contains {\"id\": input.ticket, \"msg\": \"m\"} if input.ticket == \"y\"\n"
+	for _, known := range []bool{false, true} {
+		src := named("house", Mandatory, text)
+		src.Known = known
+		set := compileAll(t, src)
+		r := set.Rule("house", "a")
+		if r == nil || r.Title != "T" || r.Range == nil || r.Range.Start.Line != 5 || !strings.Contains(r.Rego.Code, "input.ticket == \"x\"") {
+			t.Errorf("%+v", r)
+		}
+		if set.Rule("house", "y") != nil || set.Rule("other", "a") != nil {
+			t.Error("a rule that is none was found")
+		}
+	}
+}
+
 func TestTest(t *testing.T) {
 	src := source(map[string]string{"a.rego": good, "a_test.rego": `package remint.plan_test
 import data.remint.plan

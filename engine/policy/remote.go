@@ -25,13 +25,15 @@ type remote struct {
 	ready map[string]bool
 	// speaks is what each source says something about.
 	speaks map[string][]Stage
+	// rules are those that deny; they are written once, when all is first compiled.
+	rules map[string][]AskedRule
 	// broken are the sources that passed a bound. They are not asked again: with
 	// 10,000 resets to be judged that would take hours, and the answer is no.
 	broken map[string]error
 }
 
 func newRemote(limits Limits) *remote {
-	return &remote{limits: limits, turn: make(chan struct{}, 1), ready: map[string]bool{}, speaks: map[string][]Stage{}, broken: map[string]error{}}
+	return &remote{limits: limits, turn: make(chan struct{}, 1), ready: map[string]bool{}, speaks: map[string][]Stage{}, rules: map[string][]AskedRule{}, broken: map[string]error{}}
 }
 
 // lock waits for its turn.
@@ -131,7 +133,7 @@ func (r *remote) compile(ctx context.Context) []diag.Diagnostics {
 }
 
 func (r *remote) compileOne(ctx context.Context, f *folder) diag.Diagnostics {
-	answer, _, err := r.call(ctx, request{Op: opCompile, Source: f.source.Name, Parts: len(f.modules) + len(f.tests)},
+	answer, all, err := r.call(ctx, request{Op: opCompile, Source: f.source.Name, Parts: len(f.modules) + len(f.tests)},
 		bound{time: r.limits.Compile, memory: r.limits.Memory}, maxReply, f.send)
 	if err != nil {
 		return f.failed(err)
@@ -139,6 +141,9 @@ func (r *remote) compileOne(ctx context.Context, f *folder) diag.Diagnostics {
 	if !answer.Diags.HasErrors() {
 		r.ready[f.source.Name] = true
 		r.speaks[f.source.Name] = answer.Stages
+		if _, known := r.rules[f.source.Name]; !known {
+			r.rules[f.source.Name] = all.Asked
+		}
 	}
 	return answer.Diags
 }

@@ -3,7 +3,10 @@ package command
 import (
 	"context"
 	"flag"
+	"slices"
+	"strings"
 
+	"github.com/remint-dev/remint/cmd/remint/internal/view"
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/policy"
@@ -14,7 +17,9 @@ func policyVerb() *verb {
 		name: "policy", args: "eval PLAN | test | new FOLDER | bundle FOLDER | capabilities", synopsis: "what policies say of a plan; their tests",
 		help: `
 eval PLAN     asks the workspace's policies and the built-in library about a saved
-              plan, and shows which rule decided what, and where it stands
+              plan, and shows which rule decided what, and where it stands; with
+              -explain also their Rego and what they read; with -rule=ID what kept
+              that rule from saying anything, or made it
 test          runs the tests in the workspace's policy folders, with coverage by rule
 new FOLDER    makes a folder with two rules and their tests to begin with
 bundle FOLDER builds a signed bundle of it, in OPA's format, for a policy block that
@@ -23,6 +28,9 @@ capabilities  prints what Rego may call, in OPA's own format, for editors and
               opa check --capabilities`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			threshold := fs.Float64("threshold", 0, "fail below `N` percent of coverage (test)")
+			var how view.Explained
+			fs.BoolVar(&how.Why, "explain", false, "show the Rego of rules that held, and what of the input they read (eval)")
+			fs.StringVar(&how.Rule, "rule", "", "explain the rule `ID`, whether it held or not (eval)")
 			var r engine.BundleRequest
 			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE`, PKCS#8 PEM (bundle)")
 			fs.StringVar(&r.Revision, "revision", "", "`N`, a number or a time that only grows (bundle)")
@@ -33,13 +41,13 @@ capabilities  prints what Rego may call, in OPA's own format, for editors and
 					r.Dir = args[1]
 					return a.policyBundle(ctx, r, *out)
 				}
-				return a.policy(ctx, args, *threshold)
+				return a.policy(ctx, args, *threshold, how)
 			}
 		},
 	}
 }
 
-func (a *app) policy(ctx context.Context, args []string, threshold float64) diag.Exit {
+func (a *app) policy(ctx context.Context, args []string, threshold float64, how view.Explained) diag.Exit {
 	switch {
 	case len(args) == 2 && args[0] == "new":
 		return a.policyNew(args[1])
@@ -62,7 +70,11 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64) diag
 		if judged == nil {
 			return a.done(diags)
 		}
-		a.view.PolicyEval(judged)
+		if ids := ruleIDs(judged); how.Rule != "" && !slices.Contains(ids, how.Rule) {
+			a.fault("There is no such rule", "No rule that is asked about a plan has the id %q. There are %s.", how.Rule, strings.Join(ids, ", "))
+			return diag.ExitError
+		}
+		a.view.PolicyEval(judged, how)
 		return a.done(diags)
 	case len(args) == 1 && args[0] == "test":
 		report, diags := e.PolicyTest(ctx)
@@ -81,4 +93,16 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64) diag
 	}
 	a.fault("What about the policies?", "Say `remint policy eval PLAN`, `policy test`, `policy new FOLDER`, `policy bundle FOLDER` or `policy capabilities`.")
 	return diag.ExitError
+}
+
+// ruleIDs are those that can be explained one by one.
+func ruleIDs(x *policy.Explanation) []string {
+	var ids []string
+	for _, r := range x.Rules {
+		if r.ID != "" {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }

@@ -150,33 +150,6 @@ func (v *View) Approved(a *engine.SignedApproval, path string) {
 	v.Note(fmt.Sprintf("%s %s this plan until %s: %s (trust: %s)", a.Approver, word, a.Approval.ExpiresAt.UTC().Format(time.RFC3339), path, a.Trust))
 }
 
-// PolicyEval shows a decision and the rules behind it.
-func (v *View) PolicyEval(x *policy.Explanation) {
-	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "denied": x.Verdict.Denied(), "decisions": x.Verdict.Decisions,
-			"requirements": x.Verdict.Requirements, "rules": x.Rules})
-		return
-	}
-	st := v.out()
-	for _, r := range x.Rules {
-		mark, held := st.dim("·"), "said nothing"
-		if r.Held > 0 {
-			mark, held = st.yellow("●"), fmt.Sprintf("held %d times", r.Held)
-		}
-		place := ""
-		if r.Range != nil {
-			place = " " + safe(r.Range.String())
-		}
-		v.Text(fmt.Sprintf("%s %s %s: %s (%s)%s\n", mark, safe(r.Source), r.Set, safe(r.Title), held, st.dim(place)))
-	}
-	for _, d := range x.Verdict.Decisions {
-		v.Text(fmt.Sprintf("%s %s/%s %s: %s\n", string(d.Level), safe(d.Source), safe(d.Rule), safe(d.Address), safe(d.Message)))
-	}
-	for _, a := range x.Verdict.Requirements.Approvals {
-		v.Text(fmt.Sprintf("require %s of group %q\n", plural(a.Count, "approval"), safe(a.Group)))
-	}
-}
-
 // PolicyTest shows the outcome of Rego tests.
 func (v *View) PolicyTest(r *policy.TestReport) {
 	if v.JSON {

@@ -1,0 +1,97 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/remint-dev/remint/engine/policy"
+)
+
+// Explained says how much of an explanation is shown.
+type Explained struct {
+	// Why shows what rules read, and their Rego; Rule shows that of one rule alone,
+	// and what kept it from holding.
+	Why  bool
+	Rule string
+}
+
+// PolicyEval shows a decision and the rules behind it.
+func (v *View) PolicyEval(x *policy.Explanation, how Explained) {
+	rules := []policy.AskedRule{}
+	for _, r := range x.Rules {
+		if how.Rule != "" && r.ID != how.Rule {
+			continue
+		}
+		if !how.Why && how.Rule == "" {
+			r.Rego, r.Cases, r.Nearest = nil, nil, nil
+		}
+		rules = append(rules, r)
+	}
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "denied": x.Verdict.Denied(), "decisions": x.Verdict.Decisions,
+			"requirements": x.Verdict.Requirements, "rules": rules})
+		return
+	}
+	for i := range rules {
+		v.askedRule(&rules[i], how)
+	}
+	for _, d := range x.Verdict.Decisions {
+		v.Text(fmt.Sprintf("%s %s/%s %s: %s\n", string(d.Level), safe(d.Source), safe(d.Rule), safe(d.Address), safe(d.Message)))
+	}
+	for _, a := range x.Verdict.Requirements.Approvals {
+		v.Text(fmt.Sprintf("require %s of group %q\n", plural(a.Count, "approval"), safe(a.Group)))
+	}
+}
+
+func (v *View) askedRule(r *policy.AskedRule, how Explained) {
+	st := v.out()
+	mark, held := st.dim("·"), "said nothing"
+	if r.Held > 0 {
+		mark, held = st.yellow("●"), fmt.Sprintf("held %d times", r.Held)
+	}
+	place, id := "", ""
+	if r.Range != nil {
+		place = " " + safe(r.Range.String())
+	}
+	why := how.Rule != "" || how.Why && r.Held > 0
+	if r.ID != "" && why {
+		id = "/" + r.ID
+	}
+	v.Text(fmt.Sprintf("%s %s%s %s: %s (%s)%s\n", mark, safe(r.Source), safe(id), r.Set, safe(r.Title), held, st.dim(place)))
+	if !why {
+		return
+	}
+	if r.Rego != nil {
+		for i, line := range strings.Split(r.Rego.Code, "\n") {
+			v.Text(st.dim(fmt.Sprintf("    %5d: %s", r.Rego.StartLine+i, safe(tabs(line)))) + "\n")
+		}
+	}
+	for i, c := range r.Cases {
+		lead := "held, having read"
+		if len(c.Read) == 0 {
+			lead = "held, having read nothing of the input by itself"
+		}
+		v.Text(fmt.Sprintf("    %s\n", lead))
+		v.readValues(c)
+		if i == len(r.Cases)-1 && r.Held > len(r.Cases) {
+			v.Text(fmt.Sprintf("    and %d times more\n", r.Held-len(r.Cases)))
+		}
+	}
+	if n := r.Nearest; n != nil && (r.Held == 0 || how.Rule != "") {
+		at := ""
+		if n.Range != nil {
+			at = fmt.Sprintf(" (%s)", safe(n.Range.String()))
+		}
+		v.Text(fmt.Sprintf("    did not hold where this failed: %s%s\n", st.bold(safe(n.Failed)), st.dim(at)))
+		v.readValues(*n)
+	}
+	if r.Remedy != "" {
+		v.Text("    what to do: " + safe(r.Remedy) + "\n")
+	}
+}
+
+func (v *View) readValues(c policy.RuleCase) {
+	for _, x := range c.Read {
+		v.Text(fmt.Sprintf("      %s = %s\n", safe(x.Path), safe(x.Value)))
+	}
+}
