@@ -55,10 +55,10 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	*asked.judged = append(*asked.judged, judged.Judgement)
 	diags = append(diags, faults...)
 	if faults.HasErrors() {
-		return answer, verified, append(diags, denials(doc)...)
+		return answer, verified, append(diags, s.denied(doc)...)
 	}
 	answer.Lifting = s.lift(q, asked, judged.Decisions)
-	diags = append(diags, lifted(answer.Lifting)...)
+	diags = append(diags, s.lifted(answer.Lifting)...)
 	q.Requirements = judged.Requirements
 	said := map[string]bool{} // both kinds of policies want the subject verified
 	for _, m := range slices.Concat(answer.Rejections, answer.Missing, gate.Ask(q).Missing) {

@@ -224,13 +224,13 @@ func (s *session) lift(q gate.Question, asked question, approval []plan.Decision
 }
 
 // lifted turns what overrides do into diagnostics: faults for what denies.
-func lifted(l gate.Lifting) diag.Diagnostics {
+func (s *session) lifted(l gate.Lifting) diag.Diagnostics {
 	var diags diag.Diagnostics
 	var left []plan.Decision
 	for _, d := range l.Left {
 		left = append(left, d.Decision)
 	}
-	diags = append(diags, denials(&plan.Plan{Decisions: left})...)
+	diags = append(diags, s.denied(&plan.Plan{Decisions: left})...)
 	for _, v := range l.Void {
 		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitDenied, Summary: "An override is void", Detail: v + " What is denied now has to be agreed to as a whole, or mended."})
 	}

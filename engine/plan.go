@@ -31,7 +31,7 @@ func (e *Engine) Plan(ctx context.Context, req planner.Request, offline bool) (*
 		}
 		diags = append(diags, d)
 	}
-	return planned.File, append(diags, denials(&planned.File.Plan)...)
+	return planned.File, append(diags, s.denied(&planned.File.Plan)...)
 }
 
 // denials turns denying decisions into faults with exit code 3.

@@ -32,7 +32,7 @@ func (e *Engine) PolicyEval(ctx context.Context, file *plan.File) (*policy.Expla
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
-	return &explained, append(diags, denials(&plan.Plan{Decisions: explained.Verdict.Decisions})...)
+	return &explained, append(diags, s.denied(&plan.Plan{Decisions: explained.Verdict.Decisions})...)
 }
 
 // PolicyTest runs the Rego tests of the workspace's policies; of the built-in

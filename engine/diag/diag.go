@@ -59,8 +59,19 @@ type Diagnostic struct {
 	Address string   `json:"address,omitempty"`
 	Range   *Range   `json:"range,omitempty"`
 	Snippet *Snippet `json:"snippet,omitempty"`
+	// Rule is the policy's that denies; Range is then what it is about.
+	Rule *Rule `json:"rule,omitempty"`
 	// Exit is the exit code that this fault asks for; 0 means the ordinary 1.
 	Exit Exit `json:"exit,omitempty"`
+}
+
+// Rule is a rule of a policy, as it is written.
+type Rule struct {
+	Title string `json:"title,omitempty"`
+	// Remedy is what its METADATA says is to be done.
+	Remedy  string   `json:"remedy,omitempty"`
+	Range   *Range   `json:"range,omitempty"`
+	Snippet *Snippet `json:"snippet,omitempty"`
 }
 
 // Exit is a documented exit code.

@@ -78,7 +78,9 @@ func writeDiagnostic(w io.Writer, st style, d diag.Diagnostic) {
 	var b strings.Builder
 	line := func(s string) { b.WriteString(strings.TrimRight(bar+" "+s, " ") + "\n") }
 	line(head + ": " + st.bold(safe(d.Summary)))
-	if d.Range != nil {
+	if d.Rule != nil {
+		sides(line, st, d)
+	} else if d.Range != nil {
 		where := "on " + safe(d.Range.Filename)
 		if d.Range.Start.Line > 0 {
 			where += fmt.Sprintf(" line %d", d.Range.Start.Line)
@@ -92,7 +94,7 @@ func writeDiagnostic(w io.Writer, st style, d diag.Diagnostic) {
 		line("")
 		line("  about " + safe(d.Address) + ":")
 	}
-	if d.Snippet != nil {
+	if d.Snippet != nil && d.Rule == nil {
 		snippet(line, st, *d.Snippet)
 	}
 	if d.Detail != "" {
@@ -101,6 +103,11 @@ func writeDiagnostic(w io.Writer, st style, d diag.Diagnostic) {
 			for _, wrapped := range wrap(safe(l), 96) {
 				line(wrapped)
 			}
+		}
+	}
+	if d.Rule != nil && d.Rule.Remedy != "" && !strings.Contains(d.Detail, d.Rule.Remedy) {
+		for _, wrapped := range wrap("What to do: "+safe(d.Rule.Remedy), 96) {
+			line(wrapped)
 		}
 	}
 	b.WriteString("\n")

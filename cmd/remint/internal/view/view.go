@@ -57,10 +57,21 @@ func (v *View) document(doc any) {
 }
 
 // style colors text where the stream is a terminal that wants it.
-type style struct{ on bool }
+type style struct {
+	on bool
+	// width is how many columns there are; 0 where nobody looks at them.
+	width int
+}
 
-func (v *View) out() style { return style{v.term.Color && v.term.OutTTY} }
-func (v *View) err() style { return style{v.term.Color && v.term.ErrTTY} }
+func (v *View) out() style { return style{on: v.term.Color && v.term.OutTTY} }
+
+func (v *View) err() style {
+	st := style{on: v.term.Color && v.term.ErrTTY}
+	if v.term.ErrTTY {
+		st.width = v.term.Width()
+	}
+	return st
+}
 
 func (s style) paint(code, text string) string {
 	if !s.on {
