@@ -30,7 +30,7 @@ for Graphviz (dot) or Mermaid.`,
 					return a.done(diags)
 				}
 				a.view.Graph(file, *format)
-				return a.done(withoutDecisions(diags))
+				return a.done(withoutDecisions(diags, true))
 			}
 		},
 	}

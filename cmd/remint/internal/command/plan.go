@@ -92,7 +92,7 @@ func (a *app) plan(ctx context.Context, sel selection, args []string, out string
 	if file == nil {
 		return a.done(diags)
 	}
-	if diags.HasErrors() && (!file.Plan.Liftable() || withoutDecisions(diags).HasErrors()) {
+	if diags.HasErrors() && (!file.Plan.Liftable() || withoutDecisions(diags, true).HasErrors()) {
 		out = "" // nothing can be agreed to in it
 	}
 	if out != "" {
@@ -101,17 +101,24 @@ func (a *app) plan(ctx context.Context, sel selection, args []string, out string
 		}
 	}
 	a.view.Plan(file, out)
-	exit := a.done(withoutDecisions(diags))
+	exit := a.done(withoutDecisions(diags, a.json))
 	if exit = max(exit, diags.Exit()); exit == diag.ExitOK && detailed && len(file.Plan.Resets) > 0 {
 		return diag.ExitChanges
 	}
 	return exit
 }
 
-// withoutDecisions leaves out denials, which the plan itself shows.
-func withoutDecisions(diags diag.Diagnostics) diag.Diagnostics {
+// withoutDecisions leaves out denials, which the plan itself shows; without all,
+// one of each rule stays, with where it stands.
+func withoutDecisions(diags diag.Diagnostics, all bool) diag.Diagnostics {
+	shown := map[string]bool{}
 	return slices.DeleteFunc(slices.Clone(diags), func(d diag.Diagnostic) bool {
-		return d.Exit == diag.ExitDenied && strings.HasPrefix(d.Summary, "Denied by policy ")
+		if d.Exit != diag.ExitDenied || !strings.HasPrefix(d.Summary, "Denied by policy ") {
+			return false
+		}
+		again := shown[d.Summary]
+		shown[d.Summary] = true
+		return all || again || d.Rule == nil
 	})
 }
 
