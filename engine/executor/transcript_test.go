@@ -34,13 +34,16 @@ type transcript struct {
 var (
 	digests = regexp.MustCompile(`(sha256:)?[0-9a-f]{64}`)
 	times   = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+Z`)
-	stamps  = regexp.MustCompile(`,?"\w+":"TIME"`)
+	// What the policies answered has an id and a time taken, which differ each time.
+	judgements = regexp.MustCompile(`"judged":\[\{[^\]]*\}\],?`)
+	stamps     = regexp.MustCompile(`,?"\w+":"TIME"`)
 )
 
 // add takes in what one process did.
 func (s *transcript) add(e *env, out outcome) {
 	say := func(format string, args ...any) {
 		text := strings.ReplaceAll(fmt.Sprintf(format, args...), e.file.ID, "PLAN")
+		text = judgements.ReplaceAllString(text, "")
 		text = times.ReplaceAllString(digests.ReplaceAllString(text, "DIGEST"), "TIME")
 		s.WriteString(stamps.ReplaceAllString(text, "") + "\n")
 	}

@@ -41,6 +41,7 @@ func TestTheStrictestOfTwoInputs(t *testing.T) {
 			}
 			deny := plan.Decision{Source: "house", Rule: "d", Level: plan.Deny, Message: "mallory", Address: "credential.t.a", Controls: []string{}}
 			want := Verdict{
+				Judgement:    e.Verdict.Judgement,
 				Decisions:    []plan.Decision{deny, warn("ann", "credential.t.a"), warn("mallory", "credential.t.a"), warn("nobody", "credential.t.b")},
 				Requirements: plan.Requirements{Approvals: []plan.Approvals{{Count: 2, Addresses: []string{"credential.t.a"}}}, Strength: "none"},
 			}
@@ -60,7 +61,7 @@ func TestTheStrictestOfTwoInputs(t *testing.T) {
 		bad.Resets[0].Attributes = map[string]any{"f": func() {}}
 		for _, pair := range [][2]*Input{{anInput(), bad}, {bad, anInput()}} {
 			v, diags := set.Eval(context.Background(), pair[0], pair[1])
-			if diff := cmp.Diff(Verdict{}, v); diff != "" || diags.Exit() != diag.ExitDenied {
+			if diff := cmp.Diff(Verdict{Judgement: v.Judgement}, v); diff != "" || v.Judgement.Result != plan.Unanswered || diags.Exit() != diag.ExitDenied {
 				t.Errorf("known %v: exit %v, %s", known, diags.Exit(), diff)
 			}
 			if set.remote != nil {
@@ -148,7 +149,7 @@ func TestWhatIsNotLoggedDenies(t *testing.T) {
 	}
 	v := ask(t, set, owned("mallory"))
 	full = errors.New("the disk is full")
-	if none, diags := set.Eval(context.Background(), owned("ann")); diags.Exit() != diag.ExitDenied || !strings.Contains(diags.Err().Error(), "the disk is full") || cmp.Diff(Verdict{}, none) != "" {
+	if none, diags := set.Eval(context.Background(), owned("ann")); diags.Exit() != diag.ExitDenied || !strings.Contains(diags.Err().Error(), "the disk is full") || cmp.Diff(Verdict{Judgement: none.Judgement}, none) != "" || none.Judgement.Result != plan.Unanswered {
 		t.Error(none, diags.Err())
 	}
 	if len(got) != 2 || !got[0].Result.Denied || cmp.Diff(v.Decisions, got[0].Result.Decisions) != "" || got[1].Result.Denied {
