@@ -249,7 +249,7 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	}
 	req.Facts = s.facts(req.Facts)
 	maps.Copy(req.Facts, told)
-	meta, err := s.meta(file, ApplyRequest{Facts: req.Facts}, answer, nil, nil, nil)
+	meta, err := s.meta(file, ApplyRequest{Facts: req.Facts}, answer, nil, nil, nil, nil)
 	if err != nil {
 		return nil, append(diags, diag.Errored(0, "The policies cannot be kept", "%s.", err)...)
 	}

@@ -25,7 +25,10 @@ type ApplyRequest struct {
 	Request   planner.Request
 	Approvals []gate.Document
 	Overrides []gate.Document
-	Proofs    Proofs
+	// BreakGlass opens gates by a statement among Glass.
+	BreakGlass bool
+	Glass      []gate.Document
+	Proofs     Proofs
 	// Operator is who runs it, as far as the system tells.
 	Operator string
 	// Unattended is set when nobody at a terminal is asked.
@@ -52,6 +55,8 @@ type Application struct {
 	// judged are the questions to the policies, for evidence.
 	judged []plan.Judgement
 	req    ApplyRequest
+	// glass is what is owed where the run rests on break-glass.
+	glass *executor.BreakGlass
 }
 
 // Close lets go of everything that the application holds.
@@ -88,6 +93,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	var answer diag.Diagnostics
 	a.Gate, a.Verified, answer = s.consent(ctx, a.question())
 	maps.Copy(a.req.Facts, a.Gate.Told)
+	answer = append(answer, s.owing(ctx, req.BreakGlass)...)
 	if len(a.File.Plan.Resets) > 0 {
 		answer = append(answer, s.familiar(ctx)...)
 	}
@@ -101,7 +107,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 
 func (a *Application) question() question {
 	return question{
-		file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, overrides: a.req.Overrides, proofs: a.req.Proofs, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
+		glass: a.req.glass(), file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, overrides: a.req.Overrides, proofs: a.req.Proofs, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
 		judged: &a.judged,
 	}
 }
@@ -257,12 +263,19 @@ func (a *Application) beside(ctx context.Context) diag.Diagnostics {
 
 // job is what the executor is given; denied is why nothing of it may begin.
 func (a *Application) job(denied []string) (*executor.Job, diag.Diagnostics) {
-	m, err := a.session.meta(a.File, a.req, a.Gate, a.Refused, denied, a.judged)
+	if a.glass = nil; len(denied) == 0 {
+		a.glass = a.session.broken(a.Gate.Glass)
+	}
+	m, err := a.session.meta(a.File, a.req, a.Gate, a.Refused, denied, a.judged, a.glass)
 	if err != nil {
 		return nil, diag.Errored(0, "The policies cannot be kept", "%s.", err)
 	}
+	run := newRunID(a.session.engine.opts.Now().UTC().Format("20060102T150405Z"))
+	if a.glass != nil {
+		run += executor.Glass
+	}
 	job := &executor.Job{
-		Run: newRunID(a.session.engine.opts.Now().UTC().Format("20060102T150405Z")), File: a.File, Refused: a.Refused, Gate: a.Gate,
+		Run: run, BreakGlass: a.glass, File: a.File, Refused: a.Refused, Gate: a.Gate,
 		Operator: a.req.Operator, Verified: a.Verified, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
 		Generations: a.session.generations(), Judged: a.judged,
 	}

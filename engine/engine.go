@@ -14,6 +14,7 @@ import (
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
+	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/planner"
@@ -57,6 +58,8 @@ type Engine struct {
 	opts Options
 	// trust says where the trust base was read last; "" while none was.
 	trust string
+	// owed are the reviews that were found to be owed last.
+	owed []evidence.Debt
 }
 
 // New makes an engine; it reads nothing yet.

@@ -18,6 +18,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/plan"
 )
@@ -55,6 +56,7 @@ func (e *Engine) EvidenceList(EvidenceRequest) ([]evidence.Summary, diag.Diagnos
 	if err != nil {
 		return nil, diags.Errorf("The evidence cannot be read", "%s.", err)
 	}
+	diags = append(diags, e.findOwed(context.Background(), w, nil)...)
 	return list, diags
 }
 
@@ -65,7 +67,7 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
-	o := evidence.VerifyOptions{Dir: w.Settings.EvidenceDir.Absolute}
+	o := evidence.VerifyOptions{Dir: w.Settings.EvidenceDir.Absolute, Now: e.opts.Now().UTC()}
 	var err error
 	if o.PublicKeys, err = publicKeys(r.Keys, w); base != nil && len(r.Keys) == 0 {
 		o.PublicKeys, err = []crypto.PublicKey{base.signer}, nil
@@ -269,6 +271,19 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 	}
 	for i, o := range append(m.Overrides, overrides...) {
 		out[documentName("override", i, o.Name)] = &fstest.MapFile{Data: o.Content}
+	}
+	glass, err := executor.KeptBreakGlass(ctx, j, id)
+	if err != nil {
+		return nil, err
+	}
+	if m.BreakGlass != nil {
+		glass = append([]gate.Document{m.BreakGlass.Document}, glass...)
+	}
+	for i, g := range glass {
+		out[documentName("statement", i, g.Name)] = &fstest.MapFile{Data: g.Content}
+	}
+	if m.Review != nil {
+		out["review.json"] = &fstest.MapFile{Data: m.Review}
 	}
 	answers, err := executor.Resolutions(ctx, j, id)
 	if err != nil {

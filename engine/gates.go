@@ -20,6 +20,8 @@ type question struct {
 	resets    []*planner.Reset
 	documents []gate.Document
 	overrides []gate.Document
+	// glass is there where the glass is to be broken.
+	glass *glassDocuments
 	// voided is the sentence with which a result made the overrides worth nothing.
 	voided string
 	proofs Proofs
@@ -44,9 +46,18 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
 		Operators: asked.operators, Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Now: now,
 	}
+	var glass *gate.Glass
+	if asked.glass != nil {
+		g := q.Break(s.workspace.BreakGlass, asked.glass.documents)
+		if glass = &g; g.Signed != nil {
+			q = q.Lowered(g)
+		}
+		diags = append(diags, unbroken(g)...)
+	}
 	answer := gate.Ask(q)
 	told, untold := s.tellUses(ctx, asked.file, answer.Uses)
 	answer.Told, diags = told, append(diags, untold...)
+	answer.Glass = glass
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
 	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], answer.Input()
 	in.Verification = verified.Policy(doc.Requester)
@@ -57,9 +68,11 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	if faults.HasErrors() {
 		return answer, verified, append(diags, s.denied(doc)...)
 	}
-	answer.Lifting = s.lift(q, asked, judged.Decisions)
+	answer.Lifting = s.lift(q, asked, judged.Decisions, glass)
 	diags = append(diags, s.lifted(answer.Lifting)...)
-	q.Requirements = judged.Requirements
+	if q.Requirements = judged.Requirements; glass != nil && glass.Signed != nil {
+		q = q.Lowered(*glass)
+	}
 	said := map[string]bool{} // both kinds of policies want the subject verified
 	for _, m := range slices.Concat(answer.Rejections, answer.Missing, gate.Ask(q).Missing) {
 		if said[m] {

@@ -11,6 +11,7 @@ import (
 	"testing/fstest"
 
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
@@ -22,11 +23,15 @@ type meta struct {
 	Approvals []gate.Document `json:"approvals,omitempty"`
 	// Verifications are documents: each carries nothing that is worth anything but
 	// for this plan.
-	Verifications []gate.Document   `json:"verifications,omitempty"`
-	Overrides     []gate.Document   `json:"overrides,omitempty"`
-	Refused       map[string]string `json:"refused,omitempty"`
-	Facts         map[string]string `json:"facts,omitempty"`
-	Unattended    bool              `json:"unattended,omitempty"`
+	Verifications []gate.Document `json:"verifications,omitempty"`
+	Overrides     []gate.Document `json:"overrides,omitempty"`
+	// BreakGlass is what is owed for the run; Review is what one that only reviews
+	// another signs into evidence.
+	BreakGlass *executor.BreakGlass `json:"break_glass,omitempty"`
+	Review     json.RawMessage      `json:"review,omitempty"`
+	Refused    map[string]string    `json:"refused,omitempty"`
+	Facts      map[string]string    `json:"facts,omitempty"`
+	Unattended bool                 `json:"unattended,omitempty"`
 	// Policies are the sources, by name.
 	Policies map[string]keptSource `json:"policies"`
 	// Trust are the judges under which the run was opened, or that it made the state's.
@@ -45,8 +50,8 @@ type keptSource struct {
 	Files       map[string]string `json:"files"`
 }
 
-func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string, judged []plan.Judgement) (json.RawMessage, error) {
-	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied, Judged: judged, Trust: s.trust.Keep()}
+func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string, judged []plan.Judgement, glass *executor.BreakGlass) (json.RawMessage, error) {
+	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied, Judged: judged, Trust: s.trust.Keep(), BreakGlass: glass}
 	m.Verifications = req.Proofs.keep(file)
 	for _, a := range answer.Approvals {
 		m.Approvals = append(m.Approvals, a.Document)

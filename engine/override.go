@@ -215,8 +215,12 @@ func namesOf(denials []gate.Denial) []string {
 }
 
 // lift holds the overrides against what the plan and the approval policies deny.
-func (s *session) lift(q gate.Question, asked question, approval []plan.Decision) gate.Lifting {
+// A broken glass lifts all that can be lifted.
+func (s *session) lift(q gate.Question, asked question, approval []plan.Decision, glass *gate.Glass) gate.Lifting {
 	denials := slices.Concat(gate.Denials(string(policy.StagePlan), q.File.Plan.Decisions), gate.Denials(string(policy.StageApproval), approval))
+	if glass != nil { // while it is not broken, what is missing for that is said instead
+		return glass.LiftAll(denials)
+	}
 	if asked.voided != "" {
 		return gate.Lifting{Left: denials, Void: []string{asked.voided}}
 	}

@@ -31,6 +31,9 @@ func (e *Engine) Plan(ctx context.Context, req planner.Request, offline bool) (*
 		}
 		diags = append(diags, d)
 	}
+	if !offline {
+		diags = append(diags, s.owing(ctx, false)...)
+	}
 	return planned.File, append(diags, s.denied(&planned.File.Plan)...)
 }
 

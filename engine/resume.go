@@ -23,6 +23,7 @@ type ResumeRequest struct {
 	// Proofs and Overrides likewise.
 	Proofs    Proofs
 	Overrides []gate.Document
+	Glass     []gate.Document
 	Operator  string
 	// Unattended is set when nobody looks on at a terminal.
 	Unattended bool
@@ -168,6 +169,13 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		}
 		return nil, nil
 	}
+	if m.Review != nil {
+		job.Operator = run.Operator
+		if err := x.FinishReview(ctx, job, m.Review); err != nil {
+			return fail(diag.ExitUnfinished, "It is a review, and evidence of that cannot be written: %s.", err)
+		}
+		return nil, nil
+	}
 	if file.Plan.TrustChange != nil {
 		job.Operator = run.Operator
 		for _, d := range m.Approvals {
@@ -199,9 +207,14 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
+	glass, err := s.keptGlass(ctx, id, m, req.Glass)
+	if err != nil {
+		return fail(diag.ExitUnfinished, "%s.", err)
+	}
+	job.BreakGlass = m.BreakGlass
 	job.Gate, job.Verified, job.Held = s.held(ctx, question{
 		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals), proofs: proofs,
-		overrides: slices.Concat(keptOverrides, req.Overrides), voided: voided,
+		overrides: slices.Concat(keptOverrides, req.Overrides), voided: voided, glass: glass,
 		operators: []string{run.Operator, req.Operator}, unattended: req.Unattended,
 		judged: &job.JudgedAgain,
 	})
@@ -214,6 +227,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 			job.Kept = append(job.Kept, a.Document)
 		}
 	}
+	job.KeptBreakGlass = glass.fresh(job.Gate.Glass)
 	for _, o := range job.Gate.Lifting.Overrides {
 		if !slices.ContainsFunc(keptOverrides, func(k gate.Document) bool { return bytes.Equal(k.Content, o.Document.Content) }) {
 			job.KeptOverrides = append(job.KeptOverrides, o.Document)

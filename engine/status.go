@@ -114,6 +114,7 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 	}
 	state, faults := known(ctx, j)
 	diags = append(diags, faults...)
+	diags = append(diags, e.findOwed(ctx, w, j)...)
 	now := e.opts.Now()
 	out := make([]CredentialStatus, 0, len(w.Credentials))
 	for _, c := range w.Credentials {
@@ -214,6 +215,7 @@ func (e *Engine) Runs(ctx context.Context, id string) ([]RunStatus, diag.Diagnos
 	if faults.HasErrors() {
 		return nil, append(diags, faults...)
 	}
+	diags = append(diags, e.findOwed(ctx, w, j)...)
 	if j == nil {
 		return nil, append(diags, noSuchRun(id)...)
 	}

@@ -142,7 +142,10 @@ func TestBoundAllows(t *testing.T) {
 		"more notifiers":        {text: boundBase + `notifier "webhook" "mine" { url = "https://mine" }`},
 		"an allowed command":    {text: strings.Replace(boundBase, "/bin/true", "/bin/echo", 1)},
 		"more is allowed":       {text: boundBase + `allow "command" { command = ["/bin/sh"] }`, warns: "It allows nothing"},
-		"offline, a provider":   {text: boundBase + "provider \"htpasswd\" \"mine\" {\n  file = \"mine\"\n  environment = \"test\"\n}\n", offline: true, warns: "Provider htpasswd.mine counts as production"},
+		"an override block":     {text: boundBase + "override {\n  groups = [\"a\"]\n}\n", warns: "It lets nobody override anything"},
+		"a break_glass block": {text: boundBase + "break_glass {\n  group = \"a\"\n  notify = [\"x@example.com\"]\n  max_targets = 1\n  review_within = \"1h\"\n}\n",
+			warns: "It opens nothing"},
+		"offline, a provider": {text: boundBase + "provider \"htpasswd\" \"mine\" {\n  file = \"mine\"\n  environment = \"test\"\n}\n", offline: true, warns: "Provider htpasswd.mine counts as production"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, diags := bind(t, boundBase, row.text, row.offline)

@@ -21,6 +21,30 @@ type Override struct {
 	Range      diag.Range
 }
 
+// BreakGlass is the break_glass block: how the gates are opened in an incident, and
+// what is owed for it. Without one they are not.
+type BreakGlass struct {
+	// Group is whose members may.
+	Group string
+	// Notify are the people who are told at once, Via the keys of the notifiers that
+	// tell them; none means all.
+	Notify, Via []string
+	// MaxTargets is how many credentials a plan may be about at most.
+	MaxTargets int
+	// ReviewWithin is when the review is owed, MaxExpires the longest that a
+	// statement counts.
+	ReviewWithin, MaxExpires time.Duration
+	Range                    diag.Range
+}
+
+// Bounds of break-glass.
+const (
+	defaultGlassExpires = 4 * time.Hour
+	maxGlassExpires     = 24 * time.Hour
+	maxGlassTargets     = 1_000_000
+	maxReviewWithin     = 30 * 24 * time.Hour
+)
+
 // Bounds of how long an override counts.
 const (
 	defaultOverrideExpires = 24 * time.Hour
@@ -32,6 +56,11 @@ func (l *loader) loadExceptions() {
 	for _, b := range l.blocks["override"] {
 		if l.once("The override block", b.TypeRange) {
 			l.ws.Override = l.override(b)
+		}
+	}
+	for _, b := range l.blocks["break_glass"] {
+		if l.once("The break_glass block", b.TypeRange) {
+			l.ws.BreakGlass = l.breakGlass(b)
 		}
 	}
 	l.bindExceptions()
@@ -46,6 +75,39 @@ func (l *loader) override(b *hclsyntax.Block) *Override {
 	o.Groups, _ = got["groups"].([]string)
 	o.MaxExpires, _ = got["max_expires"].(time.Duration)
 	return o
+}
+
+func (l *loader) breakGlass(b *hclsyntax.Block) *BreakGlass {
+	l.noBlocks(b.Body, "break_glass")
+	got := l.simple(b.Body, b, "break_glass",
+		provider.Attribute{Name: "group", Type: provider.String, Required: true, Description: "the group whose members may break the glass", Check: named},
+		provider.Attribute{Name: "notify", Type: provider.StringList, Required: true, Description: "who is told at once", Check: some},
+		attr("via", provider.StringList, false),
+		provider.Attribute{Name: "max_targets", Type: provider.Int, Required: true, Min: 1, Max: maxGlassTargets, Description: "how many credentials a plan may be about"},
+		provider.Attribute{Name: "review_within", Type: provider.Duration, Required: true, Min: int64(time.Second), Max: int64(maxReviewWithin), Description: "how long after it somebody has to have reviewed it, as \"72h\""},
+		provider.Attribute{Name: "max_expires", Type: provider.Duration, Default: defaultGlassExpires, Min: int64(time.Second), Max: int64(maxGlassExpires)})
+	g := &BreakGlass{Range: rangeOf(b)}
+	g.Group, _ = got["group"].(string)
+	g.Notify, _ = got["notify"].([]string)
+	g.Via, _ = got["via"].([]string)
+	targets, _ := got["max_targets"].(int64)
+	g.MaxTargets = int(targets)
+	g.ReviewWithin, _ = got["review_within"].(time.Duration)
+	g.MaxExpires, _ = got["max_expires"].(time.Duration)
+	for _, key := range g.Via {
+		if !slices.ContainsFunc(l.ws.Notifiers, func(n *Block) bool { return n.Key() == key }) {
+			l.fault(b.Body.Attributes["via"].Expr.Range(), "There is no such notifier", "No notifier is declared as %s. via names notifiers as TYPE.NAME.", quoted(key))
+		}
+	}
+	return g
+}
+
+// named refuses an empty name.
+func named(v any) error {
+	if s, ok := v.(string); ok && s == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
 }
 
 // some refuses a list of nobody.
@@ -69,6 +131,19 @@ func (l *loader) bindExceptions() {
 		l.differs("The override block", here.Range, there.Range, diag.ExitMissing)
 	}
 	l.ws.Override = there
+	glass, base := l.ws.BreakGlass, l.opts.Base.BreakGlass
+	switch {
+	case glass != nil && base == nil:
+		l.ignored(glass.Range, "A break_glass block that the trust base does not have", "It opens nothing: only the trust base says who may break the glass. Have it agreed to there first.")
+	case glass != nil && !glass.same(base):
+		l.differs("The break_glass block", glass.Range, base.Range, diag.ExitMissing)
+	}
+	l.ws.BreakGlass = base
+}
+
+func (g *BreakGlass) same(other *BreakGlass) bool {
+	return g.Group == other.Group && sameSet(g.Notify, other.Notify) && sameSet(g.Via, other.Via) && g.MaxTargets == other.MaxTargets &&
+		g.ReviewWithin == other.ReviewWithin && g.MaxExpires == other.MaxExpires
 }
 
 // same reports whether two blocks let the same people do the same.

@@ -155,13 +155,13 @@ func (l *loader) close() { l.reader.close() }
 // topLevel says which blocks there are and how they are labelled.
 var topLevel = map[string]string{
 	"remint": "remint", "variable": `variable "NAME"`, "locals": "locals", "provider": `provider "TYPE" "NAME"`,
-	"approver":   `approver "NAME"`,
-	"policy":     `policy "NAME"`,
-	"library":    "library",
-	"notifier":   `notifier "TYPE" "NAME"`,
-	"verifier":   `verifier "TYPE" "NAME"`,
-	"allow":      `allow "TYPE"`,
-	"override":   "override",
+	"approver": `approver "NAME"`,
+	"policy":   `policy "NAME"`,
+	"library":  "library",
+	"notifier": `notifier "TYPE" "NAME"`,
+	"verifier": `verifier "TYPE" "NAME"`,
+	"allow":    `allow "TYPE"`,
+	"override": "override", "break_glass": "break_glass",
 	"credential": `credential "TYPE" "NAME"`, "runbook": `runbook "NAME"`,
 }
 

@@ -24,9 +24,11 @@ type Workspace struct {
 	Policies  []Policy                  // in order of declaration
 	Library   Library
 	// Override says who may lift denials, nil where nobody may.
-	Override  *Override
-	Notifiers []*Block // by key
-	Verifiers []*Block // by key
+	Override *Override
+	// BreakGlass says how the gates are opened in an incident, nil where they are not.
+	BreakGlass *BreakGlass
+	Notifiers  []*Block // by key
+	Verifiers  []*Block // by key
 	// Allowed are the consumers that allow blocks name, and Variables the names of
 	// the declared variables: what a trust base says beside its credentials.
 	Allowed   []*Block

@@ -15,24 +15,30 @@ import (
 // is opened.
 func LastRecord(dir string) (string, error) {
 	dir = filepath.Join(dir, ledgerDir)
-	var state struct {
-		Size uint64 `json:"size"`
-	}
-	raw, err := readSmall(filepath.Join(dir, ".state", "treeState"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &state)
-	}
-	if err != nil || state.Size == 0 {
+	size, err := ledgerSize(dir)
+	if err != nil || size == 0 {
 		return "", err
 	}
-	index := (state.Size - 1) / layout.EntryBundleWidth
-	entries, err := readEntries(dir, index, int(state.Size-index*layout.EntryBundleWidth))
+	index := (size - 1) / layout.EntryBundleWidth
+	entries, err := readEntries(dir, index, int(size-index*layout.EntryBundleWidth))
 	if err != nil {
 		return "", err
 	}
 	l, err := parseLeaf(entries[len(entries)-1])
 	return l.Record, err
+}
+
+// ledgerSize is how many leaves the ledger in dir has, 0 where there is none yet.
+func ledgerSize(dir string) (uint64, error) {
+	var state struct {
+		Size uint64 `json:"size"`
+	}
+	raw, err := readSmall(filepath.Join(dir, ".state", "treeState"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &state)
+	}
+	return state.Size, err
 }

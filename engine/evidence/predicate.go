@@ -39,7 +39,7 @@ type Common struct {
 // Run says what happened to a run as a whole: a line of run.sigstore.jsonl.
 type Run struct {
 	Common
-	// Event is one of opened, approval, verification, override, decisions, denied, interrupted, resumed, trust, closed.
+	// Event is one of opened, approval, verification, override, break_glass, told, review, decisions, denied, interrupted, resumed, trust, closed.
 	Event     string `json:"event"`
 	Operator  string `json:"operator"`
 	Requester string `json:"requester"`
@@ -59,6 +59,11 @@ type Run struct {
 	Approval json.RawMessage `json:"approval,omitempty"`
 	// Override is the signed override as found, in event override.
 	Override json.RawMessage `json:"override,omitempty"`
+	// BreakGlass is the signed statement as found, in event break_glass, and ReviewDue
+	// when its review is owed. Review is that one as signed, in event review.
+	BreakGlass json.RawMessage `json:"break_glass,omitempty"`
+	ReviewDue  time.Time       `json:"review_due,omitzero"`
+	Review     json.RawMessage `json:"review,omitempty"`
 	// Addresses are the resets asked for, in opened.
 	Addresses []string `json:"addresses,omitempty"`
 	// Facts are circumstances worth keeping: ci, state, seal.

@@ -94,6 +94,9 @@ type Report struct {
 	// that was observed.
 	Asserted int  `json:"asserted"`
 	Head     Head `json:"head"`
+	// Debts are reviews that are owed. They are no findings: evidence of a run that
+	// nobody has reviewed yet is sound.
+	Debts []Debt `json:"debts,omitempty"`
 	// Keys are all keys that were given, by their hints, with what they signed.
 	Keys     []KeyUse  `json:"keys"`
 	Findings []Finding `json:"findings"`

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
@@ -35,6 +36,8 @@ type VerifyOptions struct {
 	Checkpoint []byte
 	// Witnesses are keys of others who may have cosigned a head.
 	Witnesses []note.Verifier
+	// Now is the time by which reviews are overdue.
+	Now time.Time
 }
 
 // Verify checks everything in an evidence directory: signatures, subjects, order,
@@ -58,7 +61,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), large: make(chan struct{}, 1), uses: map[string]int{}, report: &Report{Level: L0, Findings: []Finding{}}}
+	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), large: make(chan struct{}, 1), uses: map[string]int{}, glass: map[string]*glassRun{}, report: &Report{Level: L0, Findings: []Finding{}}}
 	if err := v.readLedger(ctx); err != nil {
 		return nil, err
 	}
@@ -84,6 +87,9 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	}
 	slices.SortFunc(v.report.Keys, func(a, b KeyUse) int { return cmp.Compare(a.KeyID, b.KeyID) })
 	v.unclaimed(runs)
+	if err := v.settle(); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(v.report.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 	})
@@ -107,6 +113,9 @@ type verification struct {
 	found  []bool
 	// uses are the records that each key signed, by its hint.
 	uses map[string]int
+	// glass are the runs that broke the glass, and reviews those that there are.
+	glass   map[string]*glassRun
+	reviews []reviewed
 }
 
 // signed counts a record under the key that signed it.

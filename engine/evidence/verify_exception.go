@@ -3,6 +3,8 @@ package evidence
 import (
 	"crypto"
 	"errors"
+	"slices"
+	"strings"
 )
 
 // overrideRecord checks an override that a run was opened under: an approver signed
@@ -45,5 +47,85 @@ func verifiedByOne(k kind, content []byte, keys []crypto.PublicKey) error {
 			return err
 		}
 	}
+	return err
+}
+
+// glassRun is what the records of a run that broke the glass say of who took part.
+type glassRun struct {
+	names, hints []string
+}
+
+// reviewed is a review as it stands in evidence.
+type reviewed struct {
+	said *Review
+	hint string
+	file string
+	line int
+}
+
+// glassRecord checks what a run's record says of break-glass and reviews, and keeps
+// who took part.
+func (v *verification) glassRecord(f *recordFile, r *Run) {
+	v.party(f.run, r)
+	if r.Event != "break_glass" && (len(r.BreakGlass) > 0 || !r.ReviewDue.IsZero()) || r.Event != "review" && len(r.Review) > 0 {
+		v.bad(f, f.lines, CodeAssertion, "the record of %s carries a statement of another kind", r.Event)
+	}
+	switch r.Event {
+	case "break_glass":
+		said, hint, err := parseStatementOf[BreakGlass](aBreakGlass(), r.BreakGlass)
+		switch {
+		case err != nil:
+			v.bad(f, f.lines, CodeAssertion, "%v", err)
+		case r.ReviewDue.IsZero() || !strings.HasSuffix(f.run, Glass):
+			v.bad(f, f.lines, CodeAssertion, "the glass was broken, and the run does not say when a review is owed, or not in its name")
+		case v.signedByApprover(f, aBreakGlass(), r.BreakGlass, said.Member, hint) && (said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest):
+			v.bad(f, f.lines, CodeAssertion, "%s broke the glass for another plan", said.Member)
+		}
+	case "review":
+		said, hint, err := parseStatementOf[Review](aReview(), r.Review)
+		switch {
+		case err != nil:
+			v.bad(f, f.lines, CodeAssertion, "%v", err)
+		case v.signedByApprover(f, aReview(), r.Review, said.Reviewer, hint):
+			if said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest {
+				v.bad(f, f.lines, CodeAssertion, "%s reviewed a run of another plan", said.Reviewer)
+			}
+			v.mu.Lock()
+			v.reviews = append(v.reviews, reviewed{said, hint, f.path(), f.lines})
+			v.mu.Unlock()
+		}
+	}
+}
+
+// party keeps who took part in a run that broke the glass.
+func (v *verification) party(run string, r *Run) {
+	if !strings.HasSuffix(run, Glass) {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	g := v.glass[run]
+	if g == nil {
+		g = &glassRun{}
+		v.glass[run] = g
+	}
+	g.names = append(g.names, r.participants()...)
+	for k, content := range map[kind][]byte{anApproval(): r.Approval, aBreakGlass(): r.BreakGlass} {
+		if d, err := k.parse(content); len(content) > 0 && err == nil {
+			g.hints = append(g.hints, d.hint)
+		}
+	}
+}
+
+// settle finds fault with reviews by those who took part, and says what is owed.
+func (v *verification) settle() error {
+	for _, r := range v.reviews {
+		g := v.glass[r.said.Run]
+		if g != nil && (slices.Contains(g.hints, r.hint) || slices.ContainsFunc(g.names, func(name string) bool { return strings.EqualFold(name, r.said.Reviewer) })) {
+			v.find(CodeAssertion, r.file, r.line, "%s reviewed run %s, and took part in it", r.said.Reviewer, r.said.Run)
+		}
+	}
+	var err error
+	v.report.Debts, err = Debts(v.Dir, v.PublicKeys, v.Now)
 	return err
 }

@@ -216,6 +216,7 @@ func (v *verification) runRecord(f *recordFile, r *Run) {
 	}
 	v.overrideRecord(f, r)
 	v.judgedRun(f, r)
+	v.glassRecord(f, r)
 	switch r.Event {
 	case "opened":
 		f.opened = r

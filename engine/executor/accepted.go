@@ -71,7 +71,7 @@ func Remembered(ctx context.Context, j journal.Journal) (digest, run string, err
 		return "", "", err
 	}
 	for _, r := range runs { // newest first
-		if strings.HasPrefix(r.PlanID, deniedPrefix) {
+		if strings.HasPrefix(r.PlanID, deniedPrefix) || strings.HasPrefix(r.PlanID, reviewPrefix) {
 			continue
 		}
 		digest, err := opening(ctx, j, r.ID)

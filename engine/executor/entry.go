@@ -50,6 +50,7 @@ type entry struct {
 	// Verification likewise.
 	Verification *gate.Document `json:"verification,omitempty"`
 	Override     *gate.Document `json:"override,omitempty"`
+	BreakGlass   *gate.Document `json:"break_glass,omitempty"`
 	// Judged are the questions to the result policies about what the record is about.
 	Judged []plan.Judgement `json:"judged,omitempty"`
 	// Sequence and Evidence tie the record to its signed bundle (sha256 of the line).

@@ -79,9 +79,13 @@ type Job struct {
 	// KeptVerifications are documents likewise, and KeptOverrides those of
 	// Gate.Lifting.Overrides.
 	KeptVerifications, KeptOverrides []gate.Document
+	// KeptBreakGlass is a statement that took the place of the run's.
+	KeptBreakGlass []gate.Document
 	// Answers are people's, to questions of this run, oldest first.
-	Answers  []Answer
-	Operator string
+	Answers []Answer
+	// BreakGlass is there where the run rests on it.
+	BreakGlass *BreakGlass
+	Operator   string
 	// Verified is how surely it is known who asks.
 	Verified verify.Outcome
 	// Unattended is set when nobody was asked at a terminal.

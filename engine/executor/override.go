@@ -29,7 +29,7 @@ func (j *Job) held() *Held {
 // rests on no override.
 func (r *reset) voids(decisions []plan.Decision) string {
 	lifting := r.job.Gate.Lifting
-	if len(lifting.Lifted) == 0 {
+	if len(lifting.Lifted) == 0 || len(lifting.Overrides) == 0 {
 		return ""
 	}
 	var text []string

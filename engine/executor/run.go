@@ -24,6 +24,8 @@ type run struct {
 	filer *filer
 	// total counts the lines of the run's own evidence file.
 	total int
+	// told is whether an earlier process told people that the glass was broken.
+	told bool
 
 	mu      sync.Mutex
 	results map[string]ResetResult
@@ -54,7 +56,11 @@ func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Dia
 	}
 	r.filer = startFiler(x.Journal, x.Archive, job.Run)
 	defer r.filer.close()
-	if err := r.opened(ctx); err != nil {
+	err = r.opened(ctx)
+	if err == nil {
+		err = r.alarm(ctx)
+	}
+	if err != nil {
 		return r.abandon(ctx, err)
 	}
 	histories := map[string]*history{}
@@ -87,7 +93,11 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	if r.total > 0 {
 		begin = r.goOn
 	}
-	if err := begin(ctx); err != nil {
+	err = begin(ctx)
+	if err == nil {
+		err = r.alarm(ctx)
+	}
+	if err != nil {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be resumed", "%s. Nothing was changed by this attempt.", err)
 	}
 	return r.carryOut(ctx, soft, histories), nil
@@ -182,6 +192,9 @@ func (r *run) opened(ctx context.Context) error {
 	for _, a := range r.job.Gate.Approvals {
 		lines = append(lines, line{event: "approval", fill: func(p *evidence.Run) { p.Approval = a.Document.Content }})
 	}
+	if g := r.job.BreakGlass; g != nil {
+		lines = append(lines, line{event: "break_glass", fill: func(p *evidence.Run) { p.BreakGlass, p.ReviewDue = g.Document.Content, g.Due }})
+	}
 	for _, o := range r.job.Gate.Lifting.Overrides {
 		lines = append(lines, line{event: "override", fill: func(p *evidence.Run) { p.Override = o.Document.Content }})
 	}
@@ -201,6 +214,9 @@ func (r *run) goOn(ctx context.Context) error {
 	}
 	for _, d := range r.job.Kept {
 		lines = append(lines, line{event: "approval", document: &d})
+	}
+	for _, d := range r.job.KeptBreakGlass {
+		lines = append(lines, line{event: "break_glass", glass: &d, fill: func(p *evidence.Run) { p.ReviewDue = r.job.BreakGlass.Due }})
 	}
 	for _, d := range r.job.KeptOverrides {
 		lines = append(lines, line{event: "override", override: &d})
@@ -238,8 +254,8 @@ type line struct {
 	document *gate.Document
 	// verification likewise; evidence has what it says, and not the document.
 	verification *gate.Document
-	// override is a document like an approval.
-	override *gate.Document
+	// override and glass are documents like an approval.
+	override, glass *gate.Document
 }
 
 // append signs lines about the run and makes them durable in the journal, all
@@ -263,11 +279,14 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		if l.override != nil {
 			p.Override = l.override.Content
 		}
+		if l.glass != nil {
+			p.BreakGlass = l.glass.Content
+		}
 		bundle, digest, err := r.x.signed(r.job.Run, "run.sigstore.jsonl", p)
 		if err != nil {
 			return err
 		}
-		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document, Verification: l.verification, Override: l.override}
+		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document, Verification: l.verification, Override: l.override, BreakGlass: l.glass}
 		e.fact("event", "%s", l.event)
 		if l.event == "opened" {
 			e.fact(trustFact, "%s", trustOf(doc))
@@ -296,6 +315,7 @@ func (r *run) histories(ctx context.Context) (map[string]*history, error) {
 				return nil, err
 			}
 			r.total = max(r.total, e.Sequence)
+			r.told = r.told || e.Facts["event"] == toldEvent
 			continue
 		}
 		h := out[rec.Address]

@@ -73,6 +73,8 @@ type Answer struct {
 	Uses []Use
 	// Told says of each use who was told of it, for evidence.
 	Told map[string]string
+	// Glass is there where the glass was to be broken.
+	Glass *Glass
 }
 
 // Need is one requirement of approvals, and how far it is met.

@@ -98,6 +98,9 @@ func (b *Base) named() map[string]string {
 	if b.Override != nil {
 		out["override"] = b.Override.line()
 	}
+	if b.BreakGlass != nil {
+		out["break_glass"] = b.BreakGlass.line()
+	}
 	for _, c := range b.Commands {
 		out["consumer "+c.Key+attributes(c.Attributes)] = ""
 	}

@@ -37,6 +37,8 @@ type Base struct {
 	Approvals *Approvals `json:"approvals,omitempty"`
 	// Override says who may lift denials of overridable policies; absent where nobody may.
 	Override *Override `json:"override,omitempty"`
+	// BreakGlass says how the gates are opened in an incident; absent where they are not.
+	BreakGlass *BreakGlass `json:"break_glass,omitempty"`
 
 	unknown bool
 }

@@ -27,7 +27,7 @@ func schemas(files map[string][]byte) error {
 	for name, v := range map[string]any{
 		"plan": &plan.File{}, "events": &event.Event{}, "policy-input": &policy.Input{}, "decision": &policy.Record{},
 		"evidence-run": &evidence.Run{}, "evidence-step": &evidence.Step{}, "evidence-reset": &evidence.Reset{}, "evidence-approval": &evidence.Approval{}, "evidence-resolution": &evidence.Resolution{},
-		"evidence-override": &evidence.Override{},
+		"evidence-override": &evidence.Override{}, "evidence-break-glass": &evidence.BreakGlass{}, "evidence-review": &evidence.Review{},
 		"verification": &verify.Document{},
 	} {
 		r := &jsonschema.Reflector{Mapper: vocabulary, Anonymous: true}

@@ -66,8 +66,8 @@ type verb struct {
 func verbs() []*verb {
 	return []*verb{
 		initVerb(), validateVerb(), fmtVerb(),
-		planVerb(), showVerb(), verifyVerb(), approveVerb(), approvalsVerb(), overrideVerb(),
-		applyVerb(), resumeVerb(), resolveVerb(), recoverVerb(),
+		planVerb(), showVerb(), verifyVerb(), approveVerb(), approvalsVerb(), overrideVerb(), breakGlassVerb(),
+		applyVerb(), resumeVerb(), resolveVerb(), reviewVerb(), recoverVerb(),
 		statusVerb(), runsVerb(), graphVerb(), evidenceVerb(),
 		policyVerb(), testVerb(), trustVerb(),
 		providersVerb(), schemaVerb(), versionVerb(),

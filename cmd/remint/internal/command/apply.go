@@ -19,6 +19,7 @@ type applyFlags struct {
 	selection
 	auto      bool
 	ephemeral bool
+	glass     bool
 	approvals listFlag
 	overrides listFlag
 	verified  listFlag
@@ -43,6 +44,7 @@ steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes
 			f.flags(fs)
 			fs.BoolVar(&f.auto, "auto-approve", false, "do not ask before beginning; skips nothing else")
 			fs.BoolVar(&f.ephemeral, "accept-ephemeral-state", false, "with CI set and the state in a file: reset in place all the same")
+			fs.BoolVar(&f.glass, "break-glass", false, "by a statement that break-glass wrote beside the plan: with one approver, and overridable denials lifted; a review is owed")
 			fs.Var(&f.approvals, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
 			fs.Var(&f.overrides, "override", "an override `FILE`, besides those beside the plan; may be repeated")
 			fs.Var(&f.verified, "verification", "a `FILE` that verify wrote, besides the one beside the plan; may be repeated")
@@ -126,6 +128,13 @@ func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engin
 	beside := ""
 	if plans == 1 {
 		beside = args[0]
+	}
+	if req.BreakGlass = f.glass; f.glass {
+		if plans == 0 {
+			diags = diags.Errorf("A plan is missing", "-break-glass goes with a saved plan: the statement is about that very plan.")
+		}
+		req.Glass, faults = documents("breakglass", nil, beside)
+		diags = append(diags, faults...)
 	}
 	req.Overrides, faults = documents("override", f.overrides, beside)
 	diags = append(diags, faults...)

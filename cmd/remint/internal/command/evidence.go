@@ -54,7 +54,7 @@ func (a *app) evidence(ctx context.Context, r engine.EvidenceRequest, args []str
 	case "list":
 		list, diags := e.EvidenceList(r)
 		if !diags.HasErrors() {
-			a.view.EvidenceList(list)
+			a.view.EvidenceList(list, e.Owed())
 		}
 		return a.done(diags)
 	case "verify":

@@ -20,6 +20,8 @@ asked, which ` + "`remint resolve`" + ` answers. With nothing open it exits 0.`,
 			var named listFlag
 			fs.Var(&named, "approval", "an approval `FILE`, for steps that still need one; may be repeated")
 			var verified, overrides listFlag
+			var glass listFlag
+			fs.Var(&glass, "break-glass", "a new statement, `FILE`, for a run that broke the glass; may be repeated")
 			fs.Var(&overrides, "override", "an override `FILE`, for steps that still need one; may be repeated")
 			var proof proofFlags
 			fs.Var(&verified, "verification", "a `FILE` that verify wrote, for steps that still need one; may be repeated")
@@ -34,14 +36,14 @@ asked, which ` + "`remint resolve`" + ` answers. With nothing open it exits 0.`,
 						return diag.ExitError
 					}
 				}
-				return a.resume(run, resumeFiles{named, overrides, verified}, proof, *parallel)
+				return a.resume(run, resumeFiles{named, overrides, glass, verified}, proof, *parallel)
 			}
 		},
 	}
 }
 
 // resumeFiles are what a resume is given beside what the run keeps.
-type resumeFiles struct{ approvals, overrides, verifications []string }
+type resumeFiles struct{ approvals, overrides, glass, verifications []string }
 
 func (a *app) resume(run string, given resumeFiles, proof proofFlags, parallel int) diag.Exit {
 	sink, flush := a.view.Run()
@@ -51,12 +53,14 @@ func (a *app) resume(run string, given resumeFiles, proof proofFlags, parallel i
 	diags = append(diags, faults...)
 	overrides, faults := documents("override", given.overrides, "")
 	diags = append(diags, faults...)
+	glass, faults := documents("breakglass", given.glass, "")
+	diags = append(diags, faults...)
 	proofs, faults := proof.proofs(a, given.verifications, "")
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: agreed, Overrides: overrides, Proofs: proofs, Operator: a.operator(), Unattended: !a.term.Watched()})
+	results, diags := e.Resume(a.hard, a.soft, engine.ResumeRequest{Run: run, Approvals: agreed, Overrides: overrides, Glass: glass, Proofs: proofs, Operator: a.operator(), Unattended: !a.term.Watched()})
 	a.tellTrust(e)
 	flush()
 	if len(results) == 0 && !diags.HasErrors() {

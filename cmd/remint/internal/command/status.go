@@ -26,7 +26,7 @@ reads the workspace and the state; it starts no provider.`,
 				}
 				list, diags := e.Status(ctx)
 				if !diags.HasErrors() {
-					a.view.Status(list)
+					a.view.Status(list, e.Owed())
 				}
 				return a.done(diags)
 			}
@@ -55,7 +55,7 @@ Lists runs, newest first. With a run, shows how far each of its steps got.`,
 				}
 				list, diags := e.Runs(ctx, run)
 				if !diags.HasErrors() {
-					a.view.Runs(list, run != "")
+					a.view.Runs(list, run != "", e.Owed())
 				}
 				return a.done(diags)
 			}

@@ -11,9 +11,9 @@ import (
 )
 
 // EvidenceList shows the runs that there is evidence of.
-func (v *View) EvidenceList(list []evidence.Summary) {
+func (v *View) EvidenceList(list []evidence.Summary, debts []evidence.Debt) {
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "runs": list})
+		v.document(map[string]any{"format_version": "1.0", "runs": list, "reviews_owed": orNone(debts)})
 		return
 	}
 	var rows [][]string
@@ -28,6 +28,7 @@ func (v *View) EvidenceList(list []evidence.Summary) {
 		rows = append(rows, []string{s.Run, outcome, s.Reason, fmt.Sprint(s.Resets), opened, s.Operator})
 	}
 	v.table("RUN | OUTCOME | REASON | RESETS | OPENED | OPERATOR", rows)
+	v.owed(debts)
 }
 
 // EvidenceReport shows what verification found.
@@ -52,6 +53,7 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 	if r.Asserted > 0 {
 		v.Text(fmt.Sprintf("Asserted: %s of people, where nobody could observe anything.\n", plural(r.Asserted, "signed answer")))
 	}
+	v.owed(r.Debts)
 	if r.Head.Size > 0 {
 		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, r.Head.Root))
 	}

@@ -127,7 +127,7 @@ func TestQuestions(t *testing.T) {
 		v.Runs([]engine.RunStatus{{ID: "r1", Operator: "op", Outcome: "open", Resets: []engine.RunReset{{
 			Address: "credential.t.b", Outcome: "halted", Question: &engine.OpenQuestion{Question: step, Answers: []engine.GivenAnswer{{By: "alice", Answer: "done"}}},
 			Steps: []engine.RunStep{{Step: "reload.web", Outcome: "unknown", Error: "killed"}, {Step: "notify.owner", Outcome: "asserted", Answer: "done", AssertedBy: "alice"}},
-		}, {Address: "credential.t.c", Outcome: "abandoned", AssertedBy: "bob"}}}}, true)
+		}, {Address: "credential.t.c", Outcome: "abandoned", AssertedBy: "bob"}}}}, true, nil)
 		v.Resolved(&engine.SignedResolution{Resolution: evidence.Resolution{Run: "r1", Approver: "alice", Answer: "done", Question: "Did it?"}, Does: "it goes on"})
 	})
 }

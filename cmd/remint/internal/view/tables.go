@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/evidence"
 )
 
 // table writes rows in columns to stdout.
@@ -25,9 +26,9 @@ func (v *View) table(head string, rows [][]string) {
 }
 
 // Status shows what is known of every credential.
-func (v *View) Status(list []engine.CredentialStatus) {
+func (v *View) Status(list []engine.CredentialStatus, debts []evidence.Debt) {
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "credentials": list})
+		v.document(map[string]any{"format_version": "1.0", "credentials": list, "reviews_owed": orNone(debts)})
 		return
 	}
 	var rows [][]string
@@ -63,6 +64,7 @@ func (v *View) Status(list []engine.CredentialStatus) {
 	}
 	v.table("CREDENTIAL | LAST RESET | PROOF | ENVIRONMENT | STATE", rows)
 	v.Note(fmt.Sprintf("%s, %d due, %d in open runs", plural(len(list), "credential"), due, open))
+	v.owed(debts)
 }
 
 func ago(d time.Duration) string {
@@ -78,12 +80,17 @@ func ago(d time.Duration) string {
 }
 
 // Runs lists runs, or with detail the steps of one.
-func (v *View) Runs(list []engine.RunStatus, detail bool) {
+func (v *View) Runs(list []engine.RunStatus, detail bool, debts []evidence.Debt) {
+	defer func() {
+		if !v.JSON {
+			v.owed(debts)
+		}
+	}()
 	if v.JSON {
 		if list == nil {
 			list = []engine.RunStatus{}
 		}
-		v.document(map[string]any{"format_version": "1.0", "runs": list})
+		v.document(map[string]any{"format_version": "1.0", "runs": list, "reviews_owed": orNone(debts)})
 		return
 	}
 	if len(list) == 0 {

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// BreakGlassRequest says who breaks the glass, and why.
+type BreakGlassRequest struct {
+	// Key is the file of the member's private key.
+	Key            string
+	Reason, Ticket string
+	// Expires is as long as the break_glass block allows when zero.
+	Expires time.Duration
+}
+
+// SignedBreakGlass is a statement ready to be saved.
+type SignedBreakGlass struct {
+	Trust     string
+	Statement evidence.BreakGlass
+	Document  []byte
+	// ReviewWithin is how long after the run begins a review is owed.
+	ReviewWithin time.Duration
+}
+
+// BreakGlass signs that a plan cannot wait for all of its gates. Who signs follows
+// from the key: it must be that of a member of the group that the block names.
+func (e *Engine) BreakGlass(ctx context.Context, file *plan.File, r BreakGlassRequest) (*SignedBreakGlass, diag.Diagnostics) {
+	if faults := ofResets(file); faults.HasErrors() {
+		return nil, faults
+	}
+	w, base, diags := e.load(true)
+	if w == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	diags = append(diags, e.judgedBy(file, base)...)
+	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
+		return nil, diags
+	}
+	may := w.BreakGlass
+	if may == nil {
+		q := gate.Question{File: file}
+		return nil, append(diags, unbroken(q.Break(nil, nil))...)
+	}
+	if !file.Plan.Applyable && !file.Plan.Liftable() {
+		return nil, append(diags, diag.Errored(diag.ExitDenied, "Nothing opens this plan", "It was made with -offline, or a mandatory policy denies it.")...)
+	}
+	signer, who, faults := e.exceptional(w, r.Key, "A statement")
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
+	if !slices.Contains(who.Groups, may.Group) {
+		return nil, append(diags, diag.Errored(diag.ExitMissing, "She may not break the glass", "%s is not in the group %s, which the break_glass block names.", who.Name, may.Group)...)
+	}
+	if n := len(file.Plan.Resets); n > may.MaxTargets {
+		return nil, append(diags, diag.Errored(diag.ExitMissing, "Too much at once", "The plan is about %d credentials, and the break_glass block allows %d (max_targets). Plan fewer.", n, may.MaxTargets)...)
+	}
+	if r.Expires == 0 {
+		r.Expires = may.MaxExpires
+	}
+	if r.Expires < 0 || r.Expires > may.MaxExpires {
+		return nil, diags.Errorf("No such expiry", "-expires must be more than nothing and at most %s: the break_glass block says so.", may.MaxExpires)
+	}
+	b := evidence.BreakGlass{Binding: e.binding(file, r.Expires), Member: who.Name, Reason: r.Reason, Ticket: r.Ticket}
+	doc, err := evidence.SignBreakGlass(signer, b)
+	if err != nil {
+		return nil, diags.Errorf("The statement cannot be signed", "%s.", err)
+	}
+	return &SignedBreakGlass{Trust: file.Plan.Trust, Statement: b, Document: doc, ReviewWithin: may.ReviewWithin}, diags
+}
+
+// glassDocuments are the statements that a run may rest on.
+type glassDocuments struct {
+	documents []gate.Document
+	// kept are those that the run keeps already.
+	kept []gate.Document
+}
+
+// glass is there where -break-glass is given.
+func (r ApplyRequest) glass() *glassDocuments {
+	if !r.BreakGlass {
+		return nil
+	}
+	return &glassDocuments{documents: r.Glass}
+}
+
+// unbroken are the faults of a glass that may not be broken.
+func unbroken(g gate.Glass) diag.Diagnostics {
+	var diags diag.Diagnostics
+	for _, m := range g.Missing {
+		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "The glass is not broken", Detail: m})
+	}
+	for i, m := range g.Ignored {
+		if i == maxIgnored {
+			break
+		}
+		diags = diags.Warnf("A statement does not count", "%s", m)
+	}
+	return diags
+}
+
+// broken is what is owed for a run that begins now.
+func (s *session) broken(g *gate.Glass) *executor.BreakGlass {
+	if g == nil || g.Signed == nil {
+		return nil
+	}
+	may := s.workspace.BreakGlass
+	return &executor.BreakGlass{
+		Document: g.Document, Member: g.Member.Name, Reason: g.Signed.Reason, Due: s.engine.opts.Now().UTC().Truncate(time.Second).Add(may.ReviewWithin),
+		Notify: may.Notify, Via: may.Via,
+	}
+}
+
+// keptGlass are the statements that a resume of a run may rest on; nil for a run
+// that does not. No resume breaks the glass for a run that was begun without.
+func (s *session) keptGlass(ctx context.Context, run string, m meta, given []gate.Document) (*glassDocuments, error) {
+	if m.BreakGlass == nil {
+		return nil, nil
+	}
+	later, err := executor.KeptBreakGlass(ctx, s.journal, run)
+	kept := append([]gate.Document{m.BreakGlass.Document}, later...)
+	return &glassDocuments{documents: slices.Concat(given, kept), kept: kept}, err
+}
+
+// fresh is the statement that the gate counted, where the run does not keep it yet.
+func (d *glassDocuments) fresh(g *gate.Glass) []gate.Document {
+	if d == nil || g == nil || g.Signed == nil || slices.ContainsFunc(d.kept, func(k gate.Document) bool { return bytes.Equal(k.Content, g.Document.Content) }) {
+		return nil
+	}
+	return []gate.Document{g.Document}
+}
+
+// participants are all who took part in a run, as names that gate.Is compares.
+func participants(file *plan.File, operator string, m meta, later []gate.Document) []string {
+	out := []string{operator, file.Plan.Requester}
+	if m.BreakGlass != nil {
+		out = append(out, m.BreakGlass.Member)
+	}
+	for _, d := range slices.Concat(m.Approvals, later) {
+		if a, err := evidence.ParseApproval(d.Content); err == nil {
+			out = append(out, a.Approver)
+		}
+	}
+	return out
+}
+
+// tookPart names what who did in a run; "" if she took no part. approvals are
+// documents that she may have signed, under whatever name.
+func tookPart(who *config.Approver, names []string, approvals []gate.Document) bool {
+	if slices.ContainsFunc(names, func(name string) bool { return gate.Is(*who, name) }) {
+		return true
+	}
+	key, err := evidence.ParsePublicKey([]byte(who.PublicKey))
+	return err != nil || slices.ContainsFunc(approvals, func(d gate.Document) bool {
+		_, err := evidence.VerifyApproval(d.Content, key)
+		return err == nil
+	})
+}

@@ -1,0 +1,44 @@
+package evidence
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// Participants names all who took part in a run, as its own records tell, not
+// verified: who asked for it, ran it or resumed it, approved it, and broke the glass.
+// Nobody where there is no evidence of the run here.
+func Participants(dir, run string) ([]string, error) {
+	var out []string
+	for e, err := range showFile(dir, run, RunFile) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r, ok := e.Record.(*Run); ok {
+			out = append(out, r.participants()...)
+		}
+	}
+	return out, nil
+}
+
+func (r *Run) participants() []string {
+	out := []string{r.Operator, r.Requester}
+	if v := r.Verification; v != nil {
+		out = append(out, v.Identity)
+		for _, m := range v.Methods {
+			if m.Address == "" {
+				out = append(out, m.Identity)
+			}
+		}
+	}
+	if a, err := ParseApproval(r.Approval); err == nil {
+		out = append(out, a.Approver)
+	}
+	if g, err := ParseBreakGlass(r.BreakGlass); err == nil {
+		out = append(out, g.Member)
+	}
+	return out
+}
