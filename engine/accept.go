@@ -161,10 +161,7 @@ func (s *session) propose(ctx context.Context, operator string) (*plan.File, *tr
 	case digest == s.trustDigest:
 		return nil, nil, diag.Errored(0, "Nothing to accept", "The state knows the present trust base, %s.", digest)
 	}
-	change := &plan.TrustChange{To: s.trustDigest, Changes: trust.Diff(old, s.trust), Approvers: []plan.KeyHolder{}}
-	for _, a := range old.Approvers {
-		change.Approvers = append(change.Approvers, plan.KeyHolder{Name: a.Name, KeyID: a.KeyID()})
-	}
+	change := &plan.TrustChange{To: s.trustDigest, Changes: trust.Diff(old, s.trust), Approvers: keyHolders(old)}
 	file, err := plan.New(plan.Plan{
 		Reason: lifecycle.Scheduled, Mode: lifecycle.Cutover, Requester: operator, Applyable: true, Trust: s.engine.trustWord(),
 		WorkspaceDigest: s.trustDigest, PolicyDigest: s.policies.Digest(), TrustDigest: digest, TrustChange: change,
@@ -230,10 +227,14 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
+	by, faults := authority(old.TrustedRoot())
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
 	answer := gate.Ask(gate.Question{
 		// Who asked is not what matters here, but that somebody else agrees than who accepts.
 		File: file, Requirements: plan.Requirements{Approvals: needed(old)}, Approvers: old.People(), Documents: besides(req.Approvals, decided),
-		Operators: []string{req.Operator}, Anyone: true, MaxExpires: old.MaxExpires(), Now: e.opts.Now().UTC(),
+		Operators: []string{req.Operator}, Anyone: true, MaxExpires: old.MaxExpires(), Authority: by, Now: e.opts.Now().UTC(),
 	})
 	told, untold := s.tellUses(ctx, file, answer.Uses)
 	diags = append(diags, untold...)

@@ -54,9 +54,13 @@ func (e *Engine) Approvals(ctx context.Context, file *plan.File, documents, over
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
+	by, faults := authority(w.Settings.Approvals.TrustedRoot)
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
+	}
 	q := gate.Question{
 		File: file, Requirements: file.Plan.Requirements, Approvers: w.Approvers, Documents: besides(documents, decided),
-		Operators: []string{operator}, Verified: verified, MaxExpires: w.Settings.Approvals.MaxExpires, Now: e.opts.Now().UTC(),
+		Operators: []string{operator}, Verified: verified, MaxExpires: w.Settings.Approvals.MaxExpires, Authority: by, Now: e.opts.Now().UTC(),
 	}
 	answer := gate.Ask(q)
 	answer.Lifting = q.Lift(w.Override, overrides, gate.Denials(string(policy.StagePlan), file.Plan.Decisions))

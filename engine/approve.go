@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -18,7 +20,9 @@ import (
 type ApproveRequest struct {
 	// Key is the file of the approver's private key, or a key of a key management
 	// service, NAME://….
-	Key     string
+	Key string
+	// Keyless signs with a certificate in place of a key; nil for a key.
+	Keyless *Keyless
 	Comment string
 	// Expires is how long it counts; zero for DefaultExpiry, or less where the trust
 	// base caps it.
@@ -67,20 +71,20 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if !file.Plan.Applyable && !file.Plan.Liftable() {
 		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to approve.")
 	}
-	signer, err := loadSigner(ctx, r.Key)
+	signer, err := r.pen(ctx)
 	if err != nil {
-		return nil, diags.Errorf("The key cannot be used", "%s.", err)
+		return nil, diags.Errorf("The key cannot be used", "%s.", capital(err.Error()))
 	}
 	diags = append(diags, exposed(r.Key, r.Key)...)
-	who, where := approverOf(w, signer), "No approver block"
+	who, where := signer.approver(w), "No approver block"
 	switch {
 	case file.Plan.TrustChange != nil:
-		who, where = holderOf(file.Plan.TrustChange, signer), "No approver of the trust base before the change"
+		who, where = holderOf(file.Plan.TrustChange, signer.id), "No approver of the trust base before the change"
 	case base != nil:
 		where = "No approver of the trust base (" + base.String() + ")"
 	}
 	if who == "" {
-		return nil, diags.Errorf("Not an approver's key", "%s has the public half of %s. Its approval would not count.", where, r.Key)
+		return nil, diags.Errorf("Not an approver's key", "%s has %s. Its approval would not count.", where, signer.what)
 	}
 	now := e.opts.Now().UTC().Truncate(time.Millisecond)
 	if i := slices.IndexFunc(w.Approvers, func(x config.Approver) bool { return x.Name == who }); i >= 0 && file.Plan.TrustChange == nil {
@@ -99,9 +103,9 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	case r.Reject:
 		a.Decision = evidence.Reject
 	}
-	doc, err := evidence.SignApproval(signer, a)
-	if err == nil { // a key elsewhere may sign with another one than it shows
-		_, err = evidence.VerifyApproval(doc, signer.Public())
+	doc, err := signer.sign(a)
+	if err == nil && signer.identity != (evidence.Identity{}) && file.Plan.TrustChange == nil {
+		err = countable(w, doc)
 	}
 	if err != nil {
 		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
@@ -166,25 +170,25 @@ func loadSigner(ctx context.Context, key string) (*evidence.Signer, error) {
 	return evidence.LoadSigner(key)
 }
 
-// approverOf names the approver with this key; "" if there is none.
-func approverOf(w *config.Workspace, signer *evidence.Signer) string {
-	for _, a := range w.Approvers {
-		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
-		if err != nil {
-			continue
-		}
-		if id, err := evidence.KeyID(key); err == nil && id == signer.KeyID() {
-			return a.Name
-		}
+// countable says why an approval that was just signed with a certificate would not
+// count where it is applied.
+func countable(w *config.Workspace, doc []byte) error {
+	by, faults := authority(w.Settings.Approvals.TrustedRoot)
+	switch {
+	case faults.HasErrors():
+		return errors.New(strings.TrimSuffix(faults[0].Detail, "."))
+	case by == nil:
+		return errors.New("no trusted root is declared that certificates count by")
 	}
-	return ""
+	_, _, err := by.VerifyApproval(doc)
+	return err
 }
 
 // holderOf names the person whom a change of trust base says has this key. What it
 // says decides nothing: whose approval counts is for those who accept it.
-func holderOf(c *plan.TrustChange, signer *evidence.Signer) string {
+func holderOf(c *plan.TrustChange, id string) string {
 	for _, h := range c.Approvers {
-		if h.KeyID == signer.KeyID() && addrs.Identifier(h.Name) {
+		if h.KeyID == id && addrs.Identifier(h.Name) {
 			return h.Name
 		}
 	}

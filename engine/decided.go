@@ -43,7 +43,7 @@ func (e *Engine) decisions(ctx context.Context, w *config.Workspace, j journal.J
 	}
 	found, err := readDecisions(ctx, src, j, file.ID)
 	if err == nil {
-		err = sound(found, w.Approvers)
+		err = sound(found, w)
 	}
 	if err != nil {
 		return nil, decisionsFault(src, err)
@@ -160,13 +160,20 @@ func regular(root *os.Root, name string) ([]byte, error) {
 
 // sound finds what may be a rejection that was cut or altered. A statement of a
 // stranger is whole, and counts for nothing.
-func sound(found []gate.Document, approvers []config.Approver) error {
+func sound(found []gate.Document, w *config.Workspace) error {
+	by, _ := authority(w.Settings.Approvals.TrustedRoot) // a bad one is told where it is asked
+
 	for _, d := range found {
 		claim, err := evidence.ParseApproval(d.Content)
 		if err != nil {
 			return fmt.Errorf("the file or entry %s is no decision that can be read (%s): have those who may decide do so again, then remove it", d.Name, err)
 		}
-		for _, a := range approvers {
+		for _, a := range w.Approvers {
+			if by != nil && claim.KeyID == "" && claim.Identity == (evidence.Identity{Name: a.Identity, Issuer: a.Issuer}) {
+				if _, _, err := by.VerifyApproval(d.Content); err != nil {
+					return fmt.Errorf("the file or entry %s is signed as %s, and does not verify (it says: %s; %w): ask her, then remove it", d.Name, a.Name, claim.Decision, err)
+				}
+			}
 			key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
 			if err != nil {
 				continue
@@ -183,7 +190,7 @@ func sound(found []gate.Document, approvers []config.Approver) error {
 // of today, and in that of the base before, which the change may want to be rid of.
 func (s *session) decidedOnTrust(ctx context.Context, file *plan.File, old *trust.Base) ([]gate.Document, diag.Diagnostics) {
 	today := *s.workspace
-	today.Approvers = old.People()
+	today.Approvers, today.Settings.Approvals.TrustedRoot = old.People(), old.TrustedRoot()
 	out, diags := s.engine.decisions(ctx, &today, s.journal, file)
 	before := old.Decisions(s.workspace.Dir)
 	if diags.HasErrors() || before == nil || today.Settings.Approvals.Decisions != nil && before.String() == today.Settings.Approvals.Decisions.String() {

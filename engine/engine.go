@@ -145,6 +145,8 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 		set.Close()
 	})
 	diags = append(diags, w.Validate()...)
+	_, unusable := authority(w.Settings.Approvals.TrustedRoot)
+	diags = append(diags, unusable...)
 	beside.Wait()
 	if diags = append(diags, faults...); set != nil && base == nil {
 		diags = append(diags, e.pinned(trust.Of(w, set.Digests(), ownSigner(w)))...)

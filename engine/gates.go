@@ -42,9 +42,13 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	if diags = append(diags, unread...); unread.HasErrors() {
 		return gate.Answer{}, verified, diags
 	}
+	by, unusable := authority(s.workspace.Settings.Approvals.TrustedRoot)
+	if diags = append(diags, unusable...); unusable.HasErrors() {
+		return gate.Answer{}, verified, diags
+	}
 	q := gate.Question{
 		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
-		Operators: asked.operators, Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Now: now,
+		Operators: asked.operators, Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
 	}
 	var glass *gate.Glass
 	if asked.glass != nil {

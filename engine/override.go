@@ -99,7 +99,8 @@ func (e *Engine) exceptional(w *config.Workspace, key, what string) (*evidence.S
 		return nil, nil, diag.Errored(0, "The key cannot be used", "%s.", err)
 	}
 	diags := exposed(key, key)
-	i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == approverOf(w, signer) })
+	who := (&pen{id: signer.KeyID()}).approver(w)
+	i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == who })
 	if i < 0 {
 		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "Not an approver's key", "No approver block has the public half of %s. %s of hers would not count.", key, what)...)
 	}

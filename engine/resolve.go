@@ -71,7 +71,7 @@ func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) (*SignedResoluti
 	if err != nil {
 		return nil, diags.Errorf("The key cannot be used", "%s.", err)
 	}
-	who := approverOf(w, signer)
+	who := (&pen{id: signer.KeyID()}).approver(w)
 	if who == "" {
 		next := "sign with the key of one of them: " + some(approverNames(w))
 		if len(w.Approvers) == 0 {

@@ -26,7 +26,7 @@ import (
 
 // verifyCmds are the scripts' commands about who asks.
 func verifyCmds() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge, "totp": totpCode, "tickets": tickets, "securitykey": securityKey, "touch": touch}
+	return map[string]func(*testscript.TestScript, bool, []string){"oidc": oidc, "idtoken": idtoken, "ci": ci, "forge": forge, "totp": totpCode, "tickets": tickets, "securitykey": securityKey, "touch": touch, "sigstore": sigstore}
 }
 
 // totpCode FILE SECRET [STEPS]: the code that an app shows now, or so many steps later.

@@ -15,6 +15,9 @@ type Approvals struct {
 	// MaxExpires is how long an approval may count from when it was signed; zero
 	// where nothing caps it.
 	MaxExpires time.Duration
+	// TrustedRoot is a Sigstore trusted root (JSON): whose certificates and timestamps
+	// count; "" where only keys do.
+	TrustedRoot string
 	// Decisions is where decisions are kept besides the plan's own folder; nil where
 	// nothing is declared.
 	Decisions *DecisionSource
@@ -53,8 +56,9 @@ func (l *loader) approvalSetting(b *hclsyntax.Block, a *Approvals) {
 		l.noBlocks(b.Body, "approvals")
 		longest := attr("max_expires", provider.Duration, false)
 		longest.Check = positive
-		got := l.simple(b.Body, b, "approvals", longest)
+		got := l.simple(b.Body, b, "approvals", longest, attr("trusted_root", provider.String, false))
 		a.MaxExpires, _ = got["max_expires"].(time.Duration)
+		a.TrustedRoot, _ = got["trusted_root"].(string)
 	case "decisions":
 		if !l.labelled(b, `decisions "directory"`) {
 			return
@@ -89,6 +93,10 @@ func (l *loader) bindApprovals() {
 		default:
 			a.MaxExpires = min(cmp.Or(a.MaxExpires, b.MaxExpires), b.MaxExpires)
 		}
+		if a.TrustedRoot != "" && a.TrustedRoot != b.TrustedRoot {
+			l.refuse(here, diag.ExitMissing, "Not what the trust base says", "The trusted root, by which certificates count, is not the trust base's.%s", merge)
+		}
+		a.TrustedRoot = b.TrustedRoot
 		switch {
 		case b.Decisions == nil:
 		case a.Decisions == nil:
@@ -100,4 +108,28 @@ func (l *loader) bindApprovals() {
 	if d := l.ws.Settings.Approvals.Decisions; d != nil && d.Directory.Absolute != "" {
 		l.paths.protect(d.Directory.Absolute, "the decisions")
 	}
+}
+
+// checkApprover finds what keeps an approver from ever being recognized, or lets two
+// be one.
+func (l *loader) checkApprover(b *hclsyntax.Block, a Approver, seen map[string]string) {
+	given := func(name string) bool { return b.Body.Attributes[name] != nil }
+	switch {
+	case !given("public_key") && !given("identity") && !given("issuer"):
+		l.fault(b.DefRange(), "Missing attribute", "An approver needs public_key, or identity and issuer for certificates in place of keys. Add `public_key`.")
+		return
+	case given("identity") != given("issuer"):
+		l.fault(b.DefRange(), "Half of an identity", "identity and issuer go together: whom the certificate names, and who vouched for that.")
+		return
+	case !given("identity") || a.Identity == "" || a.Issuer == "":
+		return
+	}
+	if l.ws.Settings.Approvals.TrustedRoot == "" && (l.opts.Base == nil || l.opts.isBase()) {
+		l.fault(b.Body.Attributes["identity"].Expr.Range(), "Certificates of nobody", "No trusted root says whose certificates count. Give one, a Sigstore trusted root in JSON: remint { approvals { trusted_root = file(\"trusted_root.json\") } }.")
+	}
+	key := "identity " + a.Issuer + "\n" + a.Identity
+	if other := seen[key]; other != "" {
+		l.fault(b.Body.Attributes["identity"].Expr.Range(), "One identity for two approvers", "Approver %q has the same identity as %q. Give both keys of one person names in common instead, with identities.", a.Name, other)
+	}
+	seen[key] = a.Name
 }

@@ -163,7 +163,8 @@ func (l *loader) bindApprovers() {
 func (a Approver) same(b Approver) bool {
 	sorted := func(s []string) []string { return slices.Compact(slices.Sorted(slices.Values(s))) }
 	return a.PublicKey == b.PublicKey && slices.Equal(sorted(a.Groups), sorted(b.Groups)) && slices.Equal(sorted(a.Identities), sorted(b.Identities)) &&
-		a.NotAfter.Equal(b.NotAfter) && a.RevokedAt.Equal(b.RevokedAt) && a.Notify == b.Notify
+		a.NotAfter.Equal(b.NotAfter) && a.RevokedAt.Equal(b.RevokedAt) && a.Notify == b.Notify &&
+		a.Identity == b.Identity && a.Issuer == b.Issuer
 }
 
 // bindVerifiers makes the base's verifiers the only ones.

@@ -76,7 +76,8 @@ func (l *loader) loadApprovers() {
 			continue
 		}
 		l.noBlocks(b.Body, "An approver")
-		got := l.simple(b.Body, b, "An approver", attr("public_key", provider.String, true),
+		got := l.simple(b.Body, b, "An approver", attr("public_key", provider.String, false),
+			attr("identity", provider.String, false), attr("issuer", provider.String, false),
 			attr("groups", provider.StringList, false), attr("identities", provider.StringList, false),
 			attr("not_after", provider.String, false), attr("revoked_at", provider.String, false), attr("notify", provider.String, false))
 		a := Approver{Name: b.Labels[0], Range: rangeOf(b)}
@@ -84,6 +85,9 @@ func (l *loader) loadApprovers() {
 		a.Groups, _ = got["groups"].([]string)
 		a.Identities, _ = got["identities"].([]string)
 		a.Notify, _ = got["notify"].(string)
+		a.Identity, _ = got["identity"].(string)
+		a.Issuer, _ = got["issuer"].(string)
+		l.checkApprover(b, a, keysSeen)
 		a.NotAfter, a.RevokedAt = l.instant(b, got, "not_after"), l.instant(b, got, "revoked_at")
 		if a.PublicKey != "" {
 			at := b.Body.Attributes["public_key"].Expr.Range()

@@ -106,10 +106,13 @@ type ProviderBlock struct {
 // Approver is a person who may approve.
 type Approver struct {
 	Name string
-	// PublicKey is a PEM.
-	PublicKey  string
-	Groups     []string
-	Identities []string
+	// PublicKey is a PEM; "" where she has no key but certificates.
+	PublicKey string
+	// Identity and Issuer are what a Fulcio certificate of hers says: its subject's
+	// alternative name, and who issued the ID token. Both or neither.
+	Identity, Issuer string
+	Groups           []string
+	Identities       []string
 	// NotAfter and RevokedAt end the key; zero where nothing does. From then on it
 	// counts for nothing, whenever what it signed says that it was signed: who has a
 	// stolen key can date it back.

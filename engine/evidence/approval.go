@@ -51,8 +51,10 @@ func (a Approval) check() error {
 // true before VerifyApproval: not even that the key it names has signed it.
 type UnverifiedApproval struct {
 	Approval
-	// KeyID names the key, as KeyID does.
+	// KeyID names the key, as KeyID does; "" where a certificate stands for it.
 	KeyID string
+	// Identity is whom the certificate names.
+	Identity Identity
 }
 
 // ParseApproval reads an approval without verifying it, in order to find the key
@@ -72,7 +74,7 @@ func ParseApproval(b []byte) (*UnverifiedApproval, error) {
 	if a.PlanDigest != d.said.planDigest || a.name() != d.said.name {
 		return nil, errors.New("not an approval: its subjects do not fit what it says")
 	}
-	return &UnverifiedApproval{Approval: a, KeyID: d.hint}, nil
+	return &UnverifiedApproval{Approval: a, KeyID: d.hint, Identity: d.identity}, nil
 }
 
 // VerifyApproval reads an approval that must be signed with this key. The error

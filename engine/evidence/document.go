@@ -20,8 +20,10 @@ type kind struct{ name, command, predicateType string }
 // document is a document as it claims to be: nothing of it is known to be true.
 type document struct {
 	said *signed
-	// hint names the key, as KeyID does.
+	// hint names the key, as KeyID does; "" where it is signed with a certificate.
 	hint string
+	// identity is whom the certificate says that it was given to.
+	identity Identity
 }
 
 func (k kind) bundle(b []byte) (*bundle.Bundle, error) {
@@ -29,7 +31,7 @@ func (k kind) bundle(b []byte) (*bundle.Bundle, error) {
 		return nil, fmt.Errorf("not %s: it is larger than %d bytes", k.name, maxSmall)
 	}
 	var parsed bundle.Bundle
-	if err := parsed.UnmarshalJSON(bytes.TrimSpace(b)); err != nil || parsed.GetDsseEnvelope() == nil || parsed.GetVerificationMaterial().GetPublicKey() == nil {
+	if err := parsed.UnmarshalJSON(bytes.TrimSpace(b)); err != nil || parsed.GetDsseEnvelope() == nil || parsed.GetVerificationMaterial().GetPublicKey() == nil && certificateOf(&parsed) == nil {
 		return nil, fmt.Errorf("not %s: it must be a Sigstore bundle as `%s` writes it", k.name, k.command)
 	}
 	return &parsed, nil
@@ -52,7 +54,11 @@ func (k kind) parse(b []byte) (*document, error) {
 	if s.typ != k.predicateType {
 		return nil, fmt.Errorf("not %s: its predicate is not one of type %s as this version knows it", k.name, k.predicateType)
 	}
-	return &document{said: s, hint: parsed.GetVerificationMaterial().GetPublicKey().GetHint()}, nil
+	d := &document{said: s, hint: parsed.GetVerificationMaterial().GetPublicKey().GetHint()}
+	if c := certificateOf(parsed); c != nil {
+		d.identity, _ = IdentityOf(c) // none is nobody's
+	}
+	return d, nil
 }
 
 // verify checks that a document is signed with this key: ErrKey if it names

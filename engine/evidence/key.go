@@ -45,7 +45,7 @@ func GenerateSigner(path string, alg Algorithm) error {
 	var err error
 	switch alg {
 	case ECDSAP256:
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		key, err = newECDSA()
 	case Ed25519:
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	default:
@@ -66,6 +66,8 @@ func GenerateSigner(path string, alg Algorithm) error {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
 		pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
 }
+
+func newECDSA() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
 // GenerateLedgerKey makes the key that signs the ledger's checkpoints: an
 // Ed25519 key in the form of signed notes (C2SP), and the public key beside it.

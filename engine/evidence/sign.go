@@ -35,6 +35,9 @@ func LoadSigner(path string) (*Signer, error) {
 // Public is the public half of the key.
 func (s *Signer) Public() crypto.PublicKey { return s.pair.key.Public() }
 
+// Key is the key itself, for who has it certified.
+func (s *Signer) Key() crypto.Signer { return s.pair.key }
+
 // KeyID is the hint that bundles carry.
 func (s *Signer) KeyID() string { return s.pair.hint }
 

@@ -3,6 +3,7 @@
 package gate
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
@@ -44,7 +45,9 @@ type Question struct {
 	// MaxExpires caps how long an approval counts from when it was signed, whatever
 	// it says itself; zero where nothing does.
 	MaxExpires time.Duration
-	Now        time.Time
+	// Authority verifies certificates in place of keys; nil where none count.
+	Authority *evidence.Authority
+	Now       time.Time
 }
 
 // Approval is one that counts.
@@ -161,13 +164,15 @@ func rejection(name, comment string) string {
 func (q Question) judge(d Document) (config.Approver, evidence.Approval, string) {
 	f := q.File
 	var nobody config.Approver
+	certified, whose, why := q.certified(d)
 	for _, a := range q.Approvers {
-		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
-		if err != nil {
-			continue // the workspace was validated: this key is of no kind that signs
+		found, key := certified, crypto.PublicKey(nil)
+		if found == nil {
+			found, key = byKey(a, d)
+		} else if whose != (evidence.Identity{Name: a.Identity, Issuer: a.Issuer}) {
+			found = nil
 		}
-		found, err := evidence.VerifyApproval(d.Content, key)
-		if err != nil {
+		if found == nil {
 			continue
 		}
 		signed := *found
@@ -198,12 +203,15 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 		}
 		return a, signed, ""
 	}
-	return nobody, evidence.Approval{}, "it is not signed by any approver of this workspace"
+	return nobody, evidence.Approval{}, cmp.Or(why, "it is not signed by any approver of this workspace")
 }
 
 // signedBy reports whether the requester was verified by this very key, under
 // whatever name.
 func (q Question) signedBy(key crypto.PublicKey) bool {
+	if key == nil { // a certificate's, which nobody verifies herself with
+		return false
+	}
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return true

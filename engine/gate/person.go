@@ -35,9 +35,6 @@ func persons(list []config.Approver) []config.Approver {
 				}
 			}
 		}
-		if len(person) == 1 {
-			continue
-		}
 		for _, j := range person {
 			out[j].Identities = all
 		}
@@ -45,7 +42,13 @@ func persons(list []config.Approver) []config.Approver {
 	return out
 }
 
-func names(a config.Approver) []string { return append([]string{a.Name}, a.Identities...) }
+func names(a config.Approver) []string {
+	out := []string{a.Name}
+	if a.Identity != "" {
+		out = append(out, a.Identity)
+	}
+	return append(out, a.Identities...)
+}
 
 // person is a key for the person whom an approver, as persons gives her, is.
 func person(a config.Approver) string {

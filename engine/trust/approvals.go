@@ -1,11 +1,14 @@
 package trust
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/provider"
 )
 
@@ -16,12 +19,14 @@ type Approvals struct {
 	// Decisions is where decisions are read: "directory PATH", "state", or "" for
 	// nowhere but beside the plan.
 	Decisions string `json:"decisions,omitempty"`
+	// TrustedRoot is the Sigstore trusted root by which certificates count.
+	TrustedRoot string `json:"trusted_root,omitempty"`
 }
 
 const inDirectory = "directory "
 
 func terms(a config.Approvals) *Approvals {
-	var out Approvals
+	out := Approvals{TrustedRoot: a.TrustedRoot}
 	if a.MaxExpires > 0 {
 		out.MaxExpires = a.MaxExpires.String()
 	}
@@ -64,6 +69,24 @@ func (b *Base) Decisions(dir string) *config.DecisionSource {
 	return out
 }
 
+// TrustedRoot is that by which certificates count under b, "" where none do.
+func (b *Base) TrustedRoot() string {
+	if b.Approvals == nil {
+		return ""
+	}
+	return b.Approvals.TrustedRoot
+}
+
+// IdentityID names a person who signs with certificates, as KeyID names one with a
+// key; "" for who does not.
+func IdentityID(id evidence.Identity) string {
+	if id == (evidence.Identity{}) {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(id.Issuer + "\n" + id.Name))
+	return "identity:" + hex.EncodeToString(sum[:])
+}
+
 // lines says the terms, for Diff.
 func (a *Approvals) lines(out map[string]string) {
 	if a == nil {
@@ -71,6 +94,10 @@ func (a *Approvals) lines(out map[string]string) {
 	}
 	if a.MaxExpires != "" {
 		out["approvals count for"] = " " + a.MaxExpires
+	}
+	if a.TrustedRoot != "" {
+		sum := sha256.Sum256([]byte(a.TrustedRoot))
+		out["trusted root"] = " content " + short(hex.EncodeToString(sum[:]))
 	}
 	if a.Decisions != "" {
 		out["decisions in"] = " " + a.Decisions

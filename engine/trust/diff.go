@@ -59,6 +59,9 @@ func (b *Base) named() map[string]string {
 		if a.RevokedAt != "" {
 			text += ", revoked at " + a.RevokedAt
 		}
+		if a.Identity != "" {
+			text += ", certificates of " + a.Identity + " by " + a.Issuer
+		}
 		if a.Notify != "" {
 			text += ", told at " + a.Notify
 		}

@@ -52,6 +52,8 @@ type Approver struct {
 	NotAfter   string   `json:"not_after,omitempty"`
 	RevokedAt  string   `json:"revoked_at,omitempty"`
 	Notify     string   `json:"notify,omitempty"`
+	Identity   string   `json:"identity,omitempty"`
+	Issuer     string   `json:"issuer,omitempty"`
 }
 
 // Policy is a policy source; Digest covers the modules in a folder.
@@ -78,7 +80,7 @@ type Part struct {
 func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 	b := &Base{Signer: signer, Seal: slices.Sorted(slices.Values(w.Settings.SealRecipients))}
 	for _, a := range w.Approvers {
-		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities, written(a.NotAfter), written(a.RevokedAt), a.Notify})
+		b.Approvers = append(b.Approvers, Approver{a.Name, a.PublicKey, a.Groups, a.Identities, written(a.NotAfter), written(a.RevokedAt), a.Notify, a.Identity, a.Issuer})
 	}
 	for _, p := range w.Policies {
 		one := Policy{Name: p.Name, Enforcement: string(p.Enforcement), Digest: policies[p.Name]}
@@ -132,7 +134,7 @@ func (b *Base) normal() *Base {
 	n := *b
 	n.Approvers = make([]Approver, len(b.Approvers))
 	for i, a := range b.Approvers {
-		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities), a.NotAfter, a.RevokedAt, a.Notify}
+		n.Approvers[i] = Approver{a.Name, strings.TrimSpace(a.PublicKey), sorted(a.Groups), sorted(a.Identities), a.NotAfter, a.RevokedAt, a.Notify, a.Identity, a.Issuer}
 	}
 	n.Policies, n.Seal = orEmpty(b.Policies), orEmpty(b.Seal)
 	n.Providers, n.Notifiers, n.Verifiers, n.Commands = orEmpty(b.Providers), orEmpty(b.Notifiers), orEmpty(b.Verifiers), orEmpty(b.Commands)
@@ -190,7 +192,7 @@ func Kept(doc []byte, digest string) (*Base, error) {
 func (b *Base) People() []config.Approver {
 	out := make([]config.Approver, len(b.Approvers))
 	for i, a := range b.Approvers {
-		out[i] = config.Approver{Name: a.Name, PublicKey: a.PublicKey, Groups: a.Groups, Identities: a.Identities, NotAfter: read(a.NotAfter), RevokedAt: read(a.RevokedAt), Notify: a.Notify}
+		out[i] = config.Approver{Name: a.Name, PublicKey: a.PublicKey, Groups: a.Groups, Identities: a.Identities, NotAfter: read(a.NotAfter), RevokedAt: read(a.RevokedAt), Notify: a.Notify, Identity: a.Identity, Issuer: a.Issuer}
 	}
 	return out
 }

@@ -18,32 +18,35 @@ Shows the plan and writes a signed approval beside it, PLAN.NAME.approval.json.
 The approval is bound to this very plan, its policies, its trust base and its
 targets. NAME is that of the approver block with the key's public half.
 Where the remint block declares a source of decisions, it is written there first.
+With -keyless there is no key to keep: an ID token is shown to a Fulcio certificate
+authority, and a timestamp authority says when that certificate signed.
 -withdraw takes back an approval or a rejection: what the same person signed before
 does not count any more. She may decide again.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.ApproveRequest
+			var k keylessFlags
 			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM), or with NAME://… through the program sigstore-kms-NAME")
 			fs.StringVar(&r.Comment, "comment", "", "say something, `C`, to those who read it")
 			fs.DurationVar(&r.Expires, "expires", 0, "how long it counts, `T`; 24h unless said, or less where the trust base caps it")
 			fs.BoolVar(&r.Reject, "reject", false, "say no instead: a rejection blocks the plan")
 			fs.BoolVar(&r.Withdraw, "withdraw", false, "take back what you decided before")
+			k.declare(fs)
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
 				path, ok := a.oneArg(args, "a plan file")
 				if !ok {
 					return diag.ExitError
 				}
-				return a.approve(ctx, r, path)
+				return a.approve(ctx, r, k, path)
 			}
 		},
 	}
 }
 
-func (a *app) approve(ctx context.Context, r engine.ApproveRequest, path string) diag.Exit {
+func (a *app) approve(ctx context.Context, r engine.ApproveRequest, k keylessFlags, path string) diag.Exit {
 	file, diags := engine.ReadPlan(path)
-	if r.Key == "" {
-		diags = diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE.")
-	}
+	keyless, wrong := k.keyless(a, r.Key)
+	r.Keyless, diags = keyless, append(diags, wrong...)
 	if r.Reject && r.Withdraw {
 		diags = diags.Errorf("One decision at a time", "-reject says no, and -withdraw takes back what was said before: say one of them.")
 	}

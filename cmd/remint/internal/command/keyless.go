@@ -1,0 +1,55 @@
+package command
+
+import (
+	"bytes"
+	"flag"
+
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/fetch"
+)
+
+// keylessFlags say how to sign with a certificate in place of a key.
+type keylessFlags struct {
+	on                       bool
+	fulcio, timestamp, token string
+}
+
+func (k *keylessFlags) declare(fs *flag.FlagSet) {
+	fs.BoolVar(&k.on, "keyless", false, "sign with a certificate for one signature in place of a key")
+	fs.StringVar(&k.fulcio, "fulcio-url", "", "the `URL` of the Fulcio that certifies, with -keyless")
+	fs.StringVar(&k.timestamp, "timestamp-url", "", "the `URL` of the RFC 3161 authority that says when, with -keyless")
+	fs.StringVar(&k.token, "identity-token", "", "the ID token to show to Fulcio, in `FILE`; - is standard input; REMINT_ID_TOKEN unless set")
+}
+
+// keyless is what the flags ask for; nil where a key signs.
+func (k keylessFlags) keyless(a *app, key string) (*engine.Keyless, diag.Diagnostics) {
+	var diags diag.Diagnostics
+	switch {
+	case !k.on && (k.fulcio != "" || k.timestamp != "" || k.token != ""):
+		return nil, diags.Errorf("Keyless or not?", "-fulcio-url, -timestamp-url and -identity-token go with -keyless.")
+	case !k.on && key == "":
+		return nil, diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE, or -keyless.")
+	case !k.on:
+		return nil, nil
+	case key != "":
+		return nil, diags.Errorf("Keyless or not?", "-key and -keyless exclude each other.")
+	}
+	for flag, url := range map[string]string{"fulcio-url": k.fulcio, "timestamp-url": k.timestamp} {
+		if err := fetch.CheckURL(url); err != nil {
+			diags = diags.Errorf("An authority is missing", "-%s %s.", flag, err)
+		}
+	}
+	token := []byte(a.getenv("REMINT_ID_TOKEN"))
+	if k.token != "" {
+		var err error
+		if token, err = a.readProof(k.token); err != nil {
+			diags = diags.Errorf("The ID token cannot be read", "-identity-token: %s.", err)
+		}
+	}
+	if token = bytes.TrimSpace(token); len(token) == 0 && !diags.HasErrors() {
+		diags = diags.Errorf("An ID token is missing", "Give it in a file with -identity-token=FILE, or in REMINT_ID_TOKEN. Fulcio wants one for the audience sigstore.")
+	}
+	return &engine.Keyless{Fulcio: k.fulcio, Timestamp: k.timestamp, Token: secret.New(token)}, diags
+}
