@@ -115,7 +115,11 @@ func (s *session) held(ctx context.Context, asked question) (gate.Answer, verify
 		return gate.Answer{}, verified, &executor.Held{Exit: diag.ExitStale, Why: "what this step was approved under has changed: " + strings.Join(differs, ", ") +
 			". Put it back and resume, or plan again"}
 	case diags.HasErrors():
-		return answer, verified, &executor.Held{Exit: diags.Exit(), Why: "the gates do not let this step begin: " + strings.Join(append([]string{faultsOf(diags)}, answer.Lifting.Ignored...), " ") +
+		why := append([]string{faultsOf(diags)}, answer.Lifting.Ignored...)
+		if answer.Glass != nil {
+			why = append(why, answer.Glass.Ignored...)
+		}
+		return answer, verified, &executor.Held{Exit: diags.Exit(), Why: "the gates do not let this step begin: " + strings.Join(why, " ") +
 			" Give approvals with `remint resume -approval=FILE`, overrides with `-override=FILE`, verifications with `-verification=FILE`, or plan again"}
 	}
 	return answer, verified, nil
