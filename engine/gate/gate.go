@@ -179,31 +179,31 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 		ended := a.Ended(q.Now)
 		switch {
 		case ended != "":
-			return a, signed, a.Name + "'s key " + ended
+			return a, signed, a.Name + "'s key " + ended + ": ask somebody else, or have a new key of hers declared"
 		case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
-			return a, signed, "it is for another plan"
+			return a, signed, "it is for another plan: approve this one"
 		case signed.Decision == evidence.Reject, signed.Decision == evidence.Withdraw:
 			return a, signed, "" // nobody needs to be asked what she meant by it
 		case signed.PolicyDigest != f.Plan.PolicyDigest:
-			return a, signed, "it was given under other policies"
+			return a, signed, "it was given under other policies: approve again"
 		case signed.TrustDigest != f.Plan.TrustDigest:
-			return a, signed, "it was given under another trust base"
+			return a, signed, "it was given under another trust base: approve again"
 		case !slices.Equal(signed.Targets, Targets(f)):
-			return a, signed, "it names other targets"
+			return a, signed, "it names other targets: approve again"
 		case !q.Now.Before(q.until(signed)):
-			return a, signed, "it expired at " + q.until(signed).UTC().Format(time.RFC3339) + q.capped(signed)
+			return a, signed, "it expired at " + q.until(signed).UTC().Format(time.RFC3339) + q.capped(signed) + ": approve again"
 		case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
-			return a, signed, "it is dated in the future"
+			return a, signed, "it is dated in the future: set the clock, and approve again"
 		case Is(a, q.File.Plan.Requester), slices.ContainsFunc(q.Verified.Requesters(), func(who string) bool { return Is(a, who) }):
-			return a, signed, a.Name + " is the requester"
+			return a, signed, a.Name + " is the requester: ask somebody else"
 		case q.signedBy(key):
-			return a, signed, a.Name + "'s key is the one that the requester verified herself with"
+			return a, signed, a.Name + "'s key is the one that the requester verified herself with: ask somebody else"
 		case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
-			return a, signed, a.Name + " is the operator"
+			return a, signed, a.Name + " is the operator: ask somebody else, or have another apply it"
 		}
 		return a, signed, ""
 	}
-	return nobody, evidence.Approval{}, cmp.Or(why, "it is not signed by any approver of this workspace")
+	return nobody, evidence.Approval{}, cmp.Or(why, "it is not signed by any approver of this workspace, or was changed: ask one of them")
 }
 
 // signedBy reports whether the requester was verified by this very key, under

@@ -138,6 +138,11 @@ func TestWhoCounts(t *testing.T) {
 			if diff := cmp.Diff(tc.counts, counts); diff != "" {
 				t.Error(diff)
 			}
+			for _, why := range got.Ignored { // with what to do
+				if !strings.Contains(why, "ask ") && !strings.Contains(why, "approve ") && !strings.Contains(why, "does not count again: ann has") {
+					t.Error(why)
+				}
+			}
 			if !tc.passes && len(got.Missing)+len(got.Rejections) == 0 {
 				t.Error("nothing says what is missing")
 			}

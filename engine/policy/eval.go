@@ -53,7 +53,7 @@ func (s *Set) eval(ctx context.Context, explain bool, in *Input, also ...*Input)
 	return verdict, answers, diags
 }
 
-// unite unites what the sources say of every input.
+// unite unites what the sources say of every input; with a fault that is no verdict.
 func (s *Set) unite(ctx context.Context, explain bool, in *Input, also ...*Input) (Verdict, []answer, diag.Diagnostics) {
 	u := newUnion(in)
 	answers, diags := s.into(ctx, u, explain, in)
@@ -65,9 +65,6 @@ func (s *Set) unite(ctx context.Context, explain bool, in *Input, also ...*Input
 				answers[i].asked[j].also(&more[i].asked[j])
 			}
 		}
-	}
-	if diags.HasErrors() {
-		return Verdict{}, nil, diags
 	}
 	return u.result(), answers, diags
 }

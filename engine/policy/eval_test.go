@@ -124,7 +124,8 @@ func TestFindingsAreCheckedAgain(t *testing.T) {
 		"foreign": {Set: "warn", Rule: "r", Message: "m", Address: "credential.t.z"}, "unknown set": {Set: "allow", Rule: "r", Message: "m"},
 		"no rule": {Set: "deny", Message: "m"}, "no message": {Set: "deny", Rule: "r"}, "both": {Set: "require", Approvals: 1, Strength: "aal1"},
 		"neither": {Set: "require"}, "no strength": {Set: "require", Strength: "aal9"}, "too many": {Set: "require", Approvals: maxApprovals + 1},
-		"a long rule": {Set: "deny", Rule: strings.Repeat("r", maxID+1), Message: "m"}, "a long message": {Set: "deny", Rule: "r", Message: strings.Repeat("m", maxMessage+1)},
+		"a group beside a strength": {Set: "require", Strength: "aal1", Group: strings.Repeat("g", maxMessage+1)},
+		"a long rule":               {Set: "deny", Rule: strings.Repeat("r", maxID+1), Message: "m"}, "a long message": {Set: "deny", Rule: "r", Message: strings.Repeat("m", maxMessage+1)},
 		"a long group": {Set: "require", Approvals: 1, Group: strings.Repeat("g", maxMessage+1)}, "controls": {Set: "warn", Rule: "r", Message: "m", Controls: make([]string, maxControls+1)},
 	} {
 		set := compileAll(t, named("house", Mandatory, good))

@@ -220,15 +220,11 @@ deny contains {"id": "v", "msg": "m"} if input.verification.strength != "aal2"
 deny contains {"id": "o", "msg": "m"} if input.operator == ""
 deny contains {"id": "u", "msg": "m"} if input.unattended == false
 `
-	set, diags := Compile(context.Background(), []Source{source(one(text))})
-	if diags.HasErrors() {
-		t.Fatal(diags.Err())
-	}
-	defer set.Close()
-	in := anInput()
-	in.Stage = StageApproval
-	v, diags := set.Eval(context.Background(), in)
-	if diags.HasErrors() || len(v.Decisions) != 4 {
-		t.Error(v, diags.Err())
+	for _, src := range []Source{source(one(text)), here(source(one(text)))} {
+		in := anInput()
+		in.Stage = StageApproval
+		if v := ask(t, compileAll(t, src), in); len(v.Decisions) != 4 {
+			t.Error(v)
+		}
 	}
 }

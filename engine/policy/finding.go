@@ -133,17 +133,14 @@ func requirement(m members) (finding, error) {
 		return f, errors.New(`a requirement must have either "approvals" or "strength"`)
 	}
 	if hasStrength {
-		s, ok := strength.(ast.String)
-		if f.Strength = lifecycle.Strength(s); !ok || !f.Strength.Valid() {
+		s, _ := strength.(ast.String)
+		if f.Strength = lifecycle.Strength(s); !f.Strength.Valid() {
 			return f, fmt.Errorf("strength is %s; it must be one of %q", clip(strength), lifecycle.Strengths())
 		}
 		return f, m.done()
 	}
-	n, ok := approvals.(ast.Number)
-	if ok {
-		f.Approvals, ok = n.Int()
-	}
-	if !ok || f.Approvals < 1 || f.Approvals > maxApprovals {
+	n, _ := approvals.(ast.Number)
+	if f.Approvals, _ = n.Int(); f.Approvals < 1 || f.Approvals > maxApprovals { // 0 is what is none
 		return f, fmt.Errorf("approvals is %s; it must be an integer from 1 to %d", clip(approvals), maxApprovals)
 	}
 	if g, has := m["group"]; has {

@@ -65,10 +65,8 @@ func start() (*process, error) {
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
 		started <- err
-		if err == nil {
-			_ = p.cmd.Wait()
-			close(p.ended)
-		}
+		_ = p.cmd.Wait() // which returns at once where nothing was started
+		close(p.ended)
 	}()
 	err = <-started
 	_, _ = childIn.Close(), childOut.Close()

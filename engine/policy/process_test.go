@@ -83,6 +83,7 @@ func TestUnboundedIsNotAsked(t *testing.T) {
 func TestEpitaphs(t *testing.T) {
 	for name, tc := range map[string]struct{ script, want string }{
 		"stack":        {"echo 'runtime: goroutine stack exceeds 67108864-byte limit' >&2; echo >&2; echo 'fatal error: stack overflow' >&2; exit 2", "needs too deep a stack"},
+		"Go's stack":   {"echo 'runtime: goroutine stack exceeds 67108864-byte limit' >&2; exit 2", "needs too deep a stack"},
 		"C stack":      {"echo 'stack overflow' >&2; exit 2", "needs too deep a stack"},
 		"memory":       {"echo 'fatal error: runtime: out of memory' >&2; exit 2", "it took too much memory (more than 64 MiB)"},
 		"panic":        {"echo 'panic: \x1b[31mboom' >&2; echo 'goroutine 1 [running]' >&2; exit 2", `the evaluator failed: "panic: \x1b[31mboom"`},
@@ -205,8 +206,8 @@ func TestCancelling(t *testing.T) {
 	if _, diags := set.Eval(ctx, anInput()); !strings.Contains(diags.Err().Error(), "cancelled") {
 		t.Error(diags.Err())
 	}
-	if set.remote.p != nil {
-		t.Error("it goes on")
+	if set.remote.p != nil || len(set.remote.broken) > 0 {
+		t.Error("it goes on, or is not asked any more")
 	}
 }
 

@@ -233,8 +233,14 @@ func TestWaitingIsNoAnswer(t *testing.T) {
 	if !strings.Contains(faults[0].Err().Error(), "cancelled") || faults[0].Exit() != diag.ExitDenied || r.p != nil {
 		t.Error(faults)
 	}
-	if _, _, err := r.test(ctx, a); !errors.Is(err, errCancel) || r.p != nil {
+	if _, _, err := r.test(ctx, a); !errors.Is(err, errCancel) || r.p != nil || len(r.turn) != 1 {
 		t.Error(err)
+	}
+	// Who has nothing to ask does not wait.
+	clear(r.speaks)
+	faults = make([]diag.Diagnostics, 2)
+	if r.eval(ctx, anInput(), false, answers, faults); len(faults[0])+len(faults[1]) > 0 {
+		t.Error(faults)
 	}
 }
 

@@ -47,6 +47,8 @@ func TestResultsHaveBounds(t *testing.T) {
 		"requirement's address":  {"require", `{"approvals": 1, "address": 1}`, "address is 1"},
 		"strength of no address": {"require", `{"strength": "aal2", "address": "credential.t.z"}`, "none of the plan's"},
 		"strength that is none":  {"require", `{"strength": 2}`, "strength is 2"},
+		"group":                  {"require", fmt.Sprintf(`{"approvals": 1, "group": %q}`, strings.Repeat("g", maxMessage)), ""},
+		"longer group":           {"require", fmt.Sprintf(`{"approvals": 1, "group": %q}`, strings.Repeat("g", maxMessage+1)), "group is"},
 		"unknown with approvals": {"require", `{"approvals": 1, "grup": "g"}`, `unknown member "grup"`},
 		"the first unknown one":  {"deny", `{"id": "a", "msg": "m", "b": 1, "a": 1, "c": 1}`, `unknown member "a"`},
 		"all faults at once":     {"deny", `{"msg": 1}`, "has no id"},
@@ -147,6 +149,29 @@ func numbers(n int) string {
 		out[i] = fmt.Sprint(i)
 	}
 	return strings.Join(out, ", ")
+}
+
+// How much one source may say grows with the plan, and all its sets share it.
+func TestSayingsAreBounded(t *testing.T) {
+	most := maxFindings(len(anInput().Resets))
+	for _, tc := range []struct {
+		warns, denies int
+		want          string
+	}{{most - 1, 1, ""}, {most, 1, fmt.Sprintf("it has %d members", most)}, {most + 1, 0, fmt.Sprintf("it has %d members", most+1)}} {
+		text := fmt.Sprintf("package remint.plan\nwarn contains {\"id\": \"a\", \"msg\": format_int(i, 10)} if some i in numbers.range(1, %d)\n", tc.warns)
+		if tc.denies > 0 {
+			text += "deny contains {\"id\": \"b\", \"msg\": \"m\"} if true\n"
+		}
+		_, diags := compileAll(t, here(named("house", Mandatory, text))).Eval(context.Background(), anInput())
+		if tc.want == "" && diags.HasErrors() || tc.want != "" && (len(diags) != 1 || !strings.Contains(diags.Err().Error(), tc.want)) {
+			t.Errorf("%d and %d: %v", tc.warns, tc.denies, diags.Err())
+		}
+	}
+	// What is too much is not looked at.
+	_, diags := compileAll(t, here(named("house", Mandatory, fmt.Sprintf("package remint.plan\nwarn contains i if some i in numbers.range(1, %d)\n", most+1)))).Eval(context.Background(), anInput())
+	if len(diags) != 1 {
+		t.Errorf("%d faults", len(diags))
+	}
 }
 
 // A fault in one source does not let the others' answers through.
