@@ -122,6 +122,7 @@ func TestUnknownStagesAreDenied(t *testing.T) {
 func TestFindingsAreCheckedAgain(t *testing.T) {
 	for name, f := range map[string]finding{
 		"foreign": {Set: "warn", Rule: "r", Message: "m", Address: "credential.t.z"}, "unknown set": {Set: "allow", Rule: "r", Message: "m"},
+		"a strength": {Set: "deny", Rule: "r", Message: "m", Strength: "aal1"}, "approvals": {Set: "warn", Rule: "r", Message: "m", Approvals: 1}, "a group": {Set: "deny", Rule: "r", Message: "m", Group: "g"},
 		"no rule": {Set: "deny", Message: "m"}, "no message": {Set: "deny", Rule: "r"}, "both": {Set: "require", Approvals: 1, Strength: "aal1"},
 		"neither": {Set: "require"}, "no strength": {Set: "require", Strength: "aal9"}, "too many": {Set: "require", Approvals: maxApprovals + 1},
 		"a group beside a strength": {Set: "require", Strength: "aal1", Group: strings.Repeat("g", maxMessage+1)},

@@ -46,7 +46,7 @@ func (f *finding) check(addresses map[string]bool) error {
 	case f.Set == "require":
 		ok = ok && f.Approvals >= 1 && f.Approvals <= maxApprovals
 	case slices.Contains(sets, f.Set):
-		ok = ok && f.Rule != "" && len(f.Rule) <= maxID && f.Message != "" && len(f.Message) <= maxMessage
+		ok = ok && f.Strength == "" && f.Approvals == 0 && f.Group == "" && f.Rule != "" && len(f.Rule) <= maxID && f.Message != "" && len(f.Message) <= maxMessage
 	default:
 		ok = false
 	}

@@ -44,12 +44,10 @@ type process struct {
 // terminal is not for it), and dead when this process is.
 func start() (*process, error) {
 	childIn, in, err := os.Pipe()
-	if err != nil {
+	out, childOut, fault := os.Pipe()
+	if err = errors.Join(err, fault); err != nil {
+		_, _, _, _ = childIn.Close(), in.Close(), out.Close(), childOut.Close() // which may be nil
 		return nil, err
-	}
-	out, childOut, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(err, childIn.Close(), in.Close())
 	}
 	p := &process{in: in, out: out, wire: newWire(out, in), ended: make(chan struct{})}
 	p.cmd = &exec.Cmd{

@@ -79,6 +79,15 @@ func TestUnboundedIsNotAsked(t *testing.T) {
 	}
 }
 
+// Nor is one that no deadline can be set for.
+func TestWithoutDeadlineIsNotAsked(t *testing.T) {
+	p := started(t)
+	_ = p.in.Close()
+	if err := p.talk(t.Context(), roomy, func(*wire) error { t.Error("it is asked"); return nil }, nothing); err == nil {
+		t.Error("no error")
+	}
+}
+
 // An evaluator that ends without an answer says why as far as it can be known.
 func TestEpitaphs(t *testing.T) {
 	for name, tc := range map[string]struct{ script, want string }{
