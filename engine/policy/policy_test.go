@@ -223,7 +223,7 @@ func TestEqualPartsAreMadeOnce(t *testing.T) {
 		"text": func() *ast.Term { return b.str("x") }, "list": func() *ast.Term { return list1(b, []string{"x", "y"}) },
 		"runbook": func() *ast.Term { return b.runbook(r.Runbook) }, "steps": func() *ast.Term { return b.stepList(r.Steps) },
 	} {
-		if make() != make() {
+		if first, again := make(), make(); first != again {
 			t.Errorf("%s is made twice", name)
 		}
 	}

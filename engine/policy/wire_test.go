@@ -46,11 +46,11 @@ func TestFramesArriveWhole(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if err := c.read(&request{}); err != io.EOF {
+	if err := c.read(&request{}); !errors.Is(err, io.EOF) || errors.Is(err, errFrame) {
 		t.Errorf("after the last frame: %v", err)
 	}
 	for _, n := range []int{1, 3, 4, 5, len(framed(t, sent[0])) - 1} {
-		if err := newWire(bytes.NewReader(b[:n]), nil).read(&request{}); err == nil || err == io.EOF && n < 4 {
+		if err := newWire(bytes.NewReader(b[:n]), nil).read(&request{}); err == nil || n < 4 && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("cut after %d bytes: %v", n, err)
 		}
 	}
