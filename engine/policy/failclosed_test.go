@@ -220,11 +220,14 @@ deny contains {"id": "v", "msg": "m"} if input.verification.strength != "aal2"
 deny contains {"id": "o", "msg": "m"} if input.operator == ""
 deny contains {"id": "u", "msg": "m"} if input.unattended == false
 `
-	for _, src := range []Source{source(one(text)), here(source(one(text)))} {
+	later := strings.Replace(text, ".approval", ".result", 1)
+	for stage, sources := range map[Stage][]Source{StageApproval: {source(one(text)), here(source(one(text)))}, StageResult: {source(one(later)), here(source(one(later)))}} {
 		in := anInput()
-		in.Stage = StageApproval
-		if v := ask(t, compileAll(t, src), in); len(v.Decisions) != 4 {
-			t.Error(v)
+		in.Stage = stage
+		for _, src := range sources {
+			if v := ask(t, compileAll(t, src), in); len(v.Decisions) != 4 {
+				t.Error(v)
+			}
 		}
 	}
 }

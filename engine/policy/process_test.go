@@ -122,6 +122,9 @@ func TestHeadKeepsTheFirst(t *testing.T) {
 		}
 	}
 	got := h.String()
+	if !h.mu.TryLock() {
+		t.Fatal("nobody else can write any more")
+	}
 	if len(got) != 4096 || !strings.HasPrefix(got[3000:], strings.Repeat("0", 999)+"3") {
 		t.Errorf("%d bytes", len(got))
 	}
@@ -231,13 +234,13 @@ func TestAFailedCallEndsIt(t *testing.T) {
 		"sending":   {roomy, func(*wire) error { return bad }, nothing, "the evaluator ended: bad"},
 		"receiving": {roomy, nothing, func(*wire) error { return bad }, "the evaluator ended: bad"},
 		"nonsense":  {roomy, nothing, func(*wire) error { return errFrame }, errFrame.Error()},
-		"silence":   {bound{time: time.Millisecond - grace}, nothing, func(c *wire) error { return c.read(&reply{}) }, "too long (more than -999ms)"},
-		"no hello":  {bound{time: -grace}, nothing, nothing, "too long"},
+		"silence":   {bound{time: time.Millisecond - grace}, nothing, func(c *wire) error { return c.read(&reply{}) }, "it took too long (more than -999ms)"},
+		"no hello":  {bound{time: -grace}, nothing, nothing, "it took too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := started(t)
 			err := p.call(t.Context(), tc.bound, tc.send, tc.receive)
-			if err == nil || !strings.Contains(err.Error(), tc.want) {
+			if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
 			if err := syscall.Kill(p.cmd.Process.Pid, 0); !errors.Is(err, syscall.ESRCH) {

@@ -223,7 +223,11 @@ func TestWaitingIsNoAnswer(t *testing.T) {
 	r.turn <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for i, diags := range r.compile(ctx) {
+	compiled := r.compile(ctx)
+	if len(compiled) != 2 {
+		t.Fatalf("%d of 2 are told", len(compiled))
+	}
+	for i, diags := range compiled {
 		if !strings.Contains(diags.Err().Error(), "cancelled") || !strings.Contains(diags.Err().Error(), r.folders[i].source.Name) {
 			t.Error(diags.Err())
 		}
@@ -259,6 +263,16 @@ func TestAfterABreak(t *testing.T) {
 			t.Error(set.remote.ready)
 		}
 		set.remote.drop()
+	}
+}
+
+// A policy says the same after its process had to be started again.
+func TestAfterARestart(t *testing.T) {
+	set := compileAll(t, named("house", Mandatory, about))
+	want := ask(t, set, owned("mallory"))
+	set.remote.drop()
+	if diff := cmp.Diff(want, ask(t, set, owned("mallory"))); diff != "" || !want.Denied() {
+		t.Error(diff)
 	}
 }
 

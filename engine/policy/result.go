@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,12 +59,7 @@ func (m members) done() error {
 	if len(m) == 0 {
 		return nil
 	}
-	var names []string
-	for k := range m {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	return fmt.Errorf("a result has the unknown member %q", names[0])
+	return fmt.Errorf("a result has the unknown member %q", slices.Min(slices.Collect(maps.Keys(m))))
 }
 
 func clip(v ast.Value) string {

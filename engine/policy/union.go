@@ -58,11 +58,8 @@ func (u *union) add(name, enforcement string, findings []finding) error {
 }
 
 func (u *union) require(f *finding) {
-	if f.Strength != "" {
-		if f.Strength.AtLeast(u.strength) {
-			u.strength = f.Strength
-		}
-		return
+	if f.Strength.AtLeast(u.strength) { // none at all is weaker than any
+		u.strength = f.Strength
 	}
 	if u.counts[f.Group] == nil {
 		u.counts[f.Group] = map[string]int{}

@@ -138,7 +138,7 @@ func (b *builder) reset(r *Reset) (*ast.Term, error) {
 			{"enabled", ast.InternedTerm(r.Observed.Enabled)}, {"versions", list1(b, r.Observed.Versions)},
 			{"generation", integer(r.Observed.Generation)}, {"fenced", ast.InternedTerm(r.Observed.Fenced)},
 		}.term()},
-		{"in_use_by", b.str(r.InUseBy)}, {"entropy_bits", number(r.EntropyBits)},
+		{"in_use_by", b.str(r.InUseBy)}, {"entropy_bits", ast.FloatNumberTerm(r.EntropyBits)},
 		{"stores", list1(b, r.Stores)}, {"consumers", list1(b, r.Consumers)},
 		{"phases", list1(b, r.Phases)}, {"steps", b.stepList(r.Steps)},
 	}
@@ -258,13 +258,6 @@ func list1[S ~string](b *builder, list []S) *ast.Term {
 }
 
 func integer(n int64) *ast.Term { return ast.InternedTerm(n) }
-
-func number(f float64) *ast.Term {
-	if f == float64(int64(f)) {
-		return integer(int64(f))
-	}
-	return ast.FloatNumberTerm(f)
-}
 
 // object is an object about to be made.
 type object []member
