@@ -57,9 +57,9 @@ func TestTheStrictestOfTwoInputs(t *testing.T) {
 			}
 		}
 		// What cannot be judged under the other facts denies as well.
-		bad := anInput()
+		bad := owned("ann")
 		bad.Resets[0].Attributes = map[string]any{"f": func() {}}
-		for _, pair := range [][2]*Input{{anInput(), bad}, {bad, anInput()}} {
+		for _, pair := range [][2]*Input{{owned("ann"), bad}, {bad, owned("ann")}} {
 			v, diags := set.Eval(context.Background(), pair[0], pair[1])
 			if diff := cmp.Diff(Verdict{Judgement: v.Judgement}, v); diff != "" || v.Judgement.Result != plan.Unanswered || diags.Exit() != diag.ExitDenied {
 				t.Errorf("known %v: exit %v, %s", known, diags.Exit(), diff)
