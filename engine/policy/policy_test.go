@@ -169,7 +169,7 @@ func full() *Input {
 	r := Reset{
 		Address: "credential.t.a", CredentialType: "t", Kind: "in_place", Person: true, HasSessions: true, Provider: "p.x", Owner: "o",
 		Environment: "test", Production: true, Labels: map[string]string{"a": "1", "b": ""},
-		Attributes: map[string]any{"s": "x", "n": 1.5, "i": 3, "l": []any{"a", true, nil}, "m": map[string]any{"k": "v"}},
+		Attributes: map[string]any{"s": "x", "b": true, "n": 1.5, "i": 3, "l": []any{"a", true, nil}, "m": map[string]any{"k": "v"}},
 		Runbook:    plan.Runbook{Name: "t", Digest: "d", Builtin: true},
 		Observed:   plan.Observed{Target: "y", Exists: true, Enabled: true, Versions: []string{"1", "2"}, Generation: 1 << 40, Fenced: true},
 		InUseBy:    "p.x", EntropyBits: 131.5, Stores: []string{"file.a"}, Consumers: []string{"command.b"}, Phases: []lifecycle.Phase{"verify"},
