@@ -165,8 +165,8 @@ func TestVerifyTree(t *testing.T) {
 		if d := cmp.Diff([]string{"r0 256 records of it", "r1 256 records of it", "r2 88 records of it"}, counts); d != "" || r.Head.Size != size {
 			t.Errorf("the head of %d leaves does not hold: %v", n, r.Findings)
 		}
-		if n == 0 {
-			continue // nothing is all the same
+		if n == 0 || n > 1 && n%256 > 1 {
+			continue // nothing is all the same, and these seams are enough
 		}
 		w.kept = others(n)
 		if r := w.verify(t); len(r.Findings) != gone+1 || !strings.Contains(r.Findings[0].Message, fmt.Sprintf("the first %d leaves are not those", n)) {
@@ -179,6 +179,9 @@ func TestVerifyTree(t *testing.T) {
 			"edited":  func(path string, b []byte) error { b[len(b)-1] ^= 1; return os.WriteFile(path, b, 0o644) },
 			"cut":     func(path string, b []byte) error { return os.WriteFile(path, b[:len(b)-32], 0o644) },
 		} {
+			if name != "edited" && tiles[0] != "0/001" {
+				continue // one is enough for how it is read
+			}
 			w := sound.clone(t)
 			for _, tile := range tiles {
 				path := w.path("ledger/tile", tile)
