@@ -124,6 +124,14 @@ func TestMemory(t *testing.T) {
 	if b, err := j.Recall(ctx, "k"); string(b) != "a" || err != nil {
 		t.Errorf("%q, %v", b, err)
 	}
+	for key, value := range map[string][]byte{"": []byte("x"), "k": nil} {
+		if err := j.Remember(ctx, key, []byte("a"), value); err == nil || errors.Is(err, journal.ErrChanged) {
+			t.Errorf("%q is remembered of %q: %v", value, key, err)
+		}
+		if err := j.Remember(ctx, key, nil, value); err == nil || errors.Is(err, journal.ErrChanged) {
+			t.Errorf("%q is remembered of %q: %v", value, key, err)
+		}
+	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	if b, err := j.Recall(ended, "k"); b != nil || !errors.Is(err, context.Canceled) {

@@ -68,9 +68,13 @@ func appends(b journal.Batch) func(context.Context, journal.Journal) error {
 }
 
 // filled is a state with something in every table, changed by hand.
-func filled(t *testing.T, byHand ...string) journal.Journal {
+func filled(t *testing.T, changes ...string) journal.Journal {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s", "state.db")
+	return filledAt(t, filepath.Join(t.TempDir(), "s", "state.db"), changes...)
+}
+
+func filledAt(t *testing.T, path string, changes ...string) journal.Journal {
+	t.Helper()
 	j, ctx := open(t, path), t.Context()
 	err := errors.Join(j.Open(ctx, journal.Run{ID: "r", PlanID: "p", Plan: []byte("plan"), Meta: []byte("{}")}), j.Append(ctx, &journal.Batch{
 		Records: []journal.Record{{Run: "r", Address: "a", Step: "s", Kind: journal.Intend}},
@@ -80,17 +84,23 @@ func filled(t *testing.T, byHand ...string) journal.Journal {
 	if _, lerr := j.Acquire(ctx, "r", "alice", keyList("key")); err != nil || lerr != nil {
 		t.Fatal(err, lerr)
 	}
+	byHand(t, path, changes...)
+	return j
+}
+
+// byHand changes a state as somebody with a shell can.
+func byHand(t *testing.T, path string, changes ...string) {
+	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	for _, q := range byHand {
-		if _, err := db.ExecContext(ctx, q); err != nil {
+	for _, q := range changes {
+		if _, err := db.ExecContext(t.Context(), q); err != nil {
 			t.Fatal(q, err)
 		}
 	}
-	return j
 }
 
 // Without one of its tables a state answers every call that needs it with an error

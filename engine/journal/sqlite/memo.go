@@ -16,11 +16,12 @@ const memoTable = "CREATE TABLE IF NOT EXISTS memo (key TEXT PRIMARY KEY, value 
 // Recall gives what is remembered.
 func (s *store) Recall(ctx context.Context, key string) ([]byte, error) {
 	var there int
-	if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'memo'").Scan(&there); err != nil || there == 0 {
-		return nil, s.explain(err)
+	err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'memo'").Scan(&there)
+	if there == 0 {
+		return nil, s.explain(err) // of none, if nothing was ever remembered
 	}
 	var b []byte
-	err := s.read.QueryRowContext(ctx, "SELECT value FROM memo WHERE key = ?", key).Scan(&b)
+	err = s.read.QueryRowContext(ctx, "SELECT value FROM memo WHERE key = ?", key).Scan(&b)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

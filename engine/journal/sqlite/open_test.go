@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -173,8 +174,8 @@ func TestFoldersOfTheState(t *testing.T) {
 		t.Skip("no /proc")
 	}
 	for path, says := range map[string]string{
-		filepath.Join(proc, "state.db"): "the state cannot be made", filepath.Join(proc, "x", "state.db"): "the state's folder cannot be made",
-		filepath.Join(proc, "x", "y", "state.db"): "the state's folder cannot be made",
+		filepath.Join(proc, "state.db"): "the state cannot be made", filepath.Join(proc, "x", "state.db"): "the state's folder cannot be made: mkdir ",
+		filepath.Join(proc, "x", "y", "state.db"): "the state's folder cannot be made: mkdir ",
 	} {
 		if j, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || j != nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", path, err)
@@ -254,5 +255,23 @@ func TestWritesWaitForOthers(t *testing.T) {
 	}
 	if d := cmp.Diff(2, n); d != "" {
 		t.Error("records", d)
+	}
+}
+
+// A umask that takes the owner's own rights away does not make a state that its
+// owner cannot open.
+func TestModesWithoutRights(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	old := syscall.Umask(0o777)
+	j, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	syscall.Umask(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.Close() }()
+	for p, mode := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+		if info, err := os.Stat(p); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", p, info.Mode(), err)
+		}
 	}
 }

@@ -31,16 +31,14 @@ func preparePlace(path string) (string, error) {
 			return "", err
 		}
 	}
-	err = privateFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = createFile(path); errors.Is(err, fs.ErrExist) {
-			err = privateFile(path) // another process was quicker
-		}
+	if err := createFile(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
 	}
-	return path, err
+	return path, privateFile(path)
 }
 
-// createFile makes an empty file that nobody else can read, durably.
+// createFile makes an empty file that nobody else can read, durably. What is there
+// already, a symbolic link too, is fs.ErrExist and is not opened.
 func createFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -69,14 +67,11 @@ func privateFolder(dir string) error {
 // it made is looked at like any other.
 func makeFolder(dir string) error {
 	parent := filepath.Dir(dir)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return err
-	}
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
+	_ = os.MkdirAll(parent, 0o700) // without it the next fails, and says why
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
 		return err
 	}
 	return errors.Join(os.Chmod(dir, 0o700), syncFolder(parent)) // a umask may have taken the owner's own rights away

@@ -78,7 +78,6 @@ func (s *store) Records(ctx context.Context, run, address string) iter.Seq2[jour
 		query, args = query+" AND address = ?", append(args, address)
 	}
 	return func(yield func(journal.Record, error) bool) {
-		stopped := false
 		err := s.rows(ctx, query+" ORDER BY seq", args, func(scan func(...any) error) (bool, error) {
 			r := journal.Record{Run: run}
 			var kind string
@@ -88,10 +87,9 @@ func (s *store) Records(ctx context.Context, run, address string) iter.Seq2[jour
 				return false, err
 			}
 			r.Kind, r.At, r.Data = journal.Kind(kind), pack.Time(at), data
-			stopped = !yield(r, nil)
-			return !stopped, nil
+			return yield(r, nil), nil
 		})
-		if err != nil && !stopped {
+		if err != nil {
 			yield(journal.Record{}, err)
 		}
 	}
@@ -131,16 +129,14 @@ func (s *store) Unfiled(ctx context.Context, run string) iter.Seq2[journal.Bundl
 		query, args = query+" AND run = ?", append(args, run)
 	}
 	return func(yield func(journal.Bundle, error) bool) {
-		stopped := false
 		err := s.rows(ctx, query+" ORDER BY seq", args, func(scan func(...any) error) (bool, error) {
 			var b journal.Bundle
 			if err := scan(&b.Seq, &b.ID, &b.Run, &b.File, &b.Line); err != nil {
 				return false, err
 			}
-			stopped = !yield(b, nil)
-			return !stopped, nil
+			return yield(b, nil), nil
 		})
-		if err != nil && !stopped {
+		if err != nil {
 			yield(journal.Bundle{}, err)
 		}
 	}
