@@ -75,8 +75,7 @@ func prepareSchema(ctx context.Context, db *sql.DB, path string, wait time.Durat
 	if err == nil {
 		_, err = conn.ExecContext(ctx, "COMMIT")
 	}
-	if err != nil {
-		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	if err != nil { // the connection is closed, and the transaction with it
 		return openFailure(path, err)
 	}
 	return nil
@@ -117,7 +116,7 @@ func toWAL(ctx context.Context, db *sql.DB, wait time.Duration) error {
 		if err == nil && mode != "wal" {
 			return errors.New("write-ahead logging does not work here: put the state on a local file system")
 		}
-		if err == nil || code(err) != sqlite3.SQLITE_BUSY || time.Now().After(end) {
+		if code(err) != sqlite3.SQLITE_BUSY || time.Now().After(end) {
 			return err
 		}
 		select {

@@ -113,8 +113,6 @@ func (s *store) broken() error {
 // nobody knows what the disk holds until the state is opened again.
 func (s *store) breakWith(err error) error {
 	err = fmt.Errorf("the state %s can no longer be trusted by this process, nothing more is written: %w; make room or repair the disk, then run `remint resume`", s.path, err)
-	if s.poison.CompareAndSwap(nil, &err) {
-		return err
-	}
+	s.poison.CompareAndSwap(nil, &err)
 	return s.broken()
 }
