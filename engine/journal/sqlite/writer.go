@@ -15,12 +15,11 @@ import (
 const groupLimit = 512
 
 // change is one caller's write. do runs inside a transaction that it may share
-// with others; done runs once that is durable, undo if it will not be.
+// with others; err tells its outcome once that is durable, or will not be.
 type change struct {
-	ctx        context.Context
-	do         func(*tx) error
-	done, undo func()
-	err        chan error
+	ctx context.Context
+	do  func(*tx) error
+	err chan error
 }
 
 // tx is the writer's transaction with its prepared statements.
@@ -89,7 +88,7 @@ func startWriter(ctx context.Context, s *store) (*writer, error) {
 	w := &writer{s: s, queue: make(chan *change, groupLimit), ended: make(chan error, 1)}
 	w.t = tx{ctx: context.WithoutCancel(ctx), conn: conn, stmts: map[string]*sql.Stmt{}, runs: map[string]int64{}}
 	// A killed process may have left its WAL.
-	if _, err := w.truncate(); err != nil && final(err) {
+	if _, err := w.truncate(); final(err) {
 		return nil, errors.Join(openFailure(s.path, err), conn.Close())
 	}
 	go w.loop()
@@ -100,14 +99,19 @@ func startWriter(ctx context.Context, s *store) (*writer, error) {
 // it waits for its turn takes it back; afterwards it does not.
 func (w *writer) submit(ctx context.Context, c *change) error {
 	c.ctx, c.err = ctx, make(chan error, 1)
-	w.mu.RLock()
-	if w.stopped {
-		w.mu.RUnlock()
+	if !w.enqueue(c) {
 		return journal.ErrClosed
 	}
-	w.queue <- c
-	w.mu.RUnlock()
 	return <-c.err
+}
+
+func (w *writer) enqueue(c *change) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if !w.stopped {
+		w.queue <- c
+	}
+	return !w.stopped
 }
 
 // stop ends the writer once everything handed in is written.
@@ -183,7 +187,7 @@ func (w *writer) commit(group []*change) {
 			fail(append(kept, group[i:]...), w.failure(err))
 			return
 		case refused != nil:
-			c.fail(refused)
+			c.err <- refused
 		default:
 			kept = append(kept, c)
 		}
@@ -200,9 +204,6 @@ func (w *writer) commit(group []*change) {
 		w.tidy()
 	}
 	for _, c := range kept {
-		if c.done != nil {
-			c.done()
-		}
 		c.err <- nil
 	}
 }
@@ -245,15 +246,8 @@ func (w *writer) failure(err error) error {
 
 func fail(group []*change, err error) {
 	for _, c := range group {
-		c.fail(err)
+		c.err <- err
 	}
-}
-
-func (c *change) fail(err error) {
-	if c.undo != nil {
-		c.undo()
-	}
-	c.err <- err
 }
 
 // tidy empties the WAL, in which erased ciphertexts still stand; a reader can
@@ -264,7 +258,7 @@ func (w *writer) tidy() {
 	}
 	done, err := w.truncate()
 	switch {
-	case err != nil && final(err):
+	case final(err):
 		_ = w.s.breakWith(wording(err))
 	case done:
 		w.dirty = time.Time{}

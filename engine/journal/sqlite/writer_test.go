@@ -1,0 +1,175 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/remint-dev/remint/engine/journal"
+)
+
+func openStore(t *testing.T, path string) *store {
+	t.Helper()
+	j, err := Open(t.Context(), path, Options{BusyTimeout: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j.(*store)
+}
+
+// together hands in changes that share one commit, and gives their outcomes.
+func together(t *testing.T, s *store, changes ...*change) []error {
+	t.Helper()
+	begun, hold := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	go func() {
+		first <- s.w.submit(t.Context(), &change{do: func(*tx) error { close(begun); <-hold; return nil }})
+	}()
+	<-begun
+	outcomes := make([]chan error, len(changes))
+	for i, c := range changes {
+		ctx := t.Context()
+		if c.ctx != nil {
+			ctx = c.ctx
+		}
+		outcomes[i] = make(chan error, 1)
+		go func() { outcomes[i] <- s.w.submit(ctx, c) }()
+		for len(s.w.queue) < i+1 {
+			runtime.Gosched()
+		}
+	}
+	close(hold)
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	var errs []error
+	for _, o := range outcomes {
+		errs = append(errs, <-o)
+	}
+	return errs
+}
+
+func adds(id string, then ...func(*tx) error) *change {
+	return &change{do: func(t *tx) error {
+		_, err := t.exec("INSERT INTO run (id, plan_id, plan_digest, operator, opened_at) VALUES (?, ?, '', '', 0)", id, id)
+		for _, do := range then {
+			if err == nil {
+				err = do(t)
+			}
+		}
+		return err
+	}}
+}
+
+func runIDs(t *testing.T, s *store) []string {
+	t.Helper()
+	runs, err := s.Runs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, r := range runs {
+		out = append(out, r.ID)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// Writes that share a commit are refused alone; what nobody can be sure of fails
+// all of them, stops the journal, and holds up no other process.
+func TestWritesThatShareACommit(t *testing.T) {
+	refuse := func(*tx) error { return errors.New("a fault of its own") }
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	late := adds("b")
+	late.ctx = ended
+	for name, tc := range map[string]struct {
+		second  *change
+		all     bool   // whether all fail
+		says    string // what the second is told
+		trusted bool   // whether the journal can be used afterwards
+	}{
+		"all are done":     {adds("b"), false, "", true},
+		"one is refused":   {adds("b", refuse), false, "a fault of its own", true},
+		"one is too late":  {late, false, context.Canceled.Error(), true},
+		"one does nothing": {&change{do: refuse}, false, "a fault of its own", true},
+		"the disk fails": {adds("b", func(t *tx) error {
+			if _, err := t.exec("PRAGMA query_only=1"); err != nil {
+				return err
+			}
+			_, err := t.exec("INSERT INTO run (id, plan_id, plan_digest, operator, opened_at) VALUES ('x', 'x', '', '', 0)")
+			return err
+		}), true, "can no longer be trusted by this process, nothing more is written: it cannot be written", false},
+		"the commit fails": {adds("b", func(t *tx) error {
+			if _, err := t.exec("PRAGMA defer_foreign_keys=1"); err != nil {
+				return err
+			}
+			_, err := t.exec("INSERT INTO record (run, address, step, kind, attempt, at) VALUES (999, '', '', 'x', 1, 0)")
+			return err
+		}), true, "can no longer be trusted by this process", false},
+		"the connection is lost": {adds("b", func(t *tx) error { return t.conn.Close() }), true, "", false},
+		"the connection is lost in what is refused": {adds("b", func(t *tx) error {
+			return errors.Join(t.conn.Close(), refuse(t))
+		}), true, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s", "state.db")
+			s := openStore(t, path)
+			errs := together(t, s, adds("a"), tc.second, adds("c"))
+			if failed := errs[0] != nil && errs[2] != nil; failed != tc.all || !tc.all && (errs[0] != nil || errs[2] != nil) {
+				t.Errorf("the others are told %v", errs)
+			}
+			if (tc.says != "" || tc.all) != (errs[1] != nil) || tc.says != "" && !strings.Contains(errs[1].Error(), tc.says) {
+				t.Errorf("it is told %v", errs[1])
+			}
+			want := []string{"a", "b", "c"}
+			if errs[1] != nil {
+				want = []string{"a", "c"}
+			}
+			if tc.all {
+				want = nil
+			}
+			other := openStore(t, path)
+			if d := cmp.Diff(want, runIDs(t, other)); d != "" {
+				t.Error(d)
+			}
+			lost := strings.Contains(name, "connection") // which keeps its transaction until the process closes the state
+			if err := other.Open(t.Context(), journal.Run{ID: "d", PlanID: "d"}); err != nil && !lost {
+				t.Errorf("another process: %v", err)
+			}
+			if err := s.Open(t.Context(), journal.Run{ID: "e", PlanID: "e"}); (err == nil) != tc.trusted {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// A state that cannot be written to is not opened for writing.
+func TestAWriterThatCannotWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	s := openStore(t, path)
+	if err := s.Open(t.Context(), journal.Run{ID: "r", PlanID: "p"}); err != nil { // so that there is something in its log
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	w, err := startWriter(t.Context(), &store{path: path, write: db})
+	if err == nil || w != nil || !strings.Contains(err.Error(), "the state "+path+" cannot be opened: ") {
+		t.Errorf("%v, %v", w, err)
+	}
+	if n := db.Stats().InUse; n != 0 {
+		t.Errorf("%d connections are kept", n)
+	}
+}
