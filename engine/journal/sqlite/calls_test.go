@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -310,7 +312,7 @@ func TestAskingForMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(ctx, "CREATE TRIGGER t BEFORE UPDATE ON lease BEGIN SELECT RAISE(ABORT, 'a canary'); END"); err != nil {
+	if _, err := db.ExecContext(ctx, "CREATE TRIGGER t BEFORE UPDATE ON lease WHEN NEW.run = '' BEGIN SELECT RAISE(ABORT, 'a canary'); END"); err != nil {
 		t.Fatal(err)
 	}
 	for run, key := range map[string]string{"r1": "k9", "r2": "k1"} {
@@ -372,6 +374,55 @@ func TestAskingAgain(t *testing.T) {
 	}
 }
 
+// While a process is at work on a run its locks cannot be taken away from it by
+// itself, whatever became of their files.
+func TestOwnLocksAreAlive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	j := open(t, path)
+	if _, err := j.Acquire(t.Context(), "r1", "alice", keyList("k")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(path + ".d"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Acquire(t.Context(), "r2", "bob", keyList("k")); !errors.As(err, new(*journal.HeldError)) {
+		t.Error(err)
+	}
+}
+
+// asks is a context in which something happens when it is asked for its end.
+type asks struct {
+	context.Context
+	once *sync.Once
+	do   func()
+}
+
+func (a asks) Done() <-chan struct{} {
+	a.once.Do(a.do)
+	return a.Context.Done()
+}
+
+// Somebody who only looks at a lock does not make its run be at work.
+func TestALookIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	j := open(t, path)
+	if err := os.Mkdir(path+".d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(path+".d", "run-r1.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	looked := asks{t.Context(), &sync.Once{}, func() { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }}
+	if _, err := j.Acquire(looked, "r1", "alice", keyList("k")); err != nil {
+		t.Error(err)
+	}
+}
+
 // A lease that cannot be read is nobody's to take.
 func TestDamagedLease(t *testing.T) {
 	for _, change := range []string{"UPDATE lease SET since = 'x', run = 'r9'", "UPDATE lease SET fence = 'x', run = 'r9'", "UPDATE lease SET fence = 'x'"} {
@@ -382,6 +433,11 @@ func TestDamagedLease(t *testing.T) {
 		if strings.Contains(change, "fence") {
 			if err := j.Holds(t.Context(), "r"); err == nil {
 				t.Errorf("%s: it holds", change)
+			}
+		}
+		if change == "UPDATE lease SET fence = 'x'" {
+			if err := j.Release(t.Context(), "r"); err == nil {
+				t.Errorf("%s: it is given back, not knowing whose it is", change)
 			}
 		}
 	}

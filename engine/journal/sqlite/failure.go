@@ -51,6 +51,7 @@ func extended(err error) int {
 	return 0
 }
 
+// openFailure words an error of opening the state; nil for none.
 func openFailure(path string, err error) error {
 	if code(err) == 0 {
 		return err

@@ -69,16 +69,13 @@ func prepareSchema(ctx context.Context, db *sql.DB, path string, wait time.Durat
 	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return openFailure(path, err)
 	}
-	if fresh, err = checkSchema(ctx, conn, path); err == nil && fresh { // still, now that nobody else can write
+	if fresh, err = checkSchema(ctx, conn, path); fresh { // still, now that nobody else can write
 		_, err = conn.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d;", applicationID, schemaVersion))
 	}
 	if err == nil {
 		_, err = conn.ExecContext(ctx, "COMMIT")
 	}
-	if err != nil { // the connection is closed, and the transaction with it
-		return openFailure(path, err)
-	}
-	return nil
+	return openFailure(path, err) // what failed ends with its connection
 }
 
 type queryer interface {

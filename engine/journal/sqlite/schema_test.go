@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,11 +127,19 @@ func TestOpeningWaitsForOthers(t *testing.T) {
 	another(t, path, "DROP TABLE x")
 	opened("empty again", path)
 
-	path = emptyFile(t) // a state whose log was switched off
-	if err := opened("new", path).Close(); err != nil {
+	path = emptyFile(t) // a state that another writes to
+	j := opened("new", path)
+	other = another(t, path, "BEGIN IMMEDIATE")
+	beside, err := Open(t.Context(), path, hasty)
+	if err != nil {
+		t.Fatalf("who opens a state waits for who writes to it: %v", err)
+	}
+	other("COMMIT")
+	if err := errors.Join(beside.Close(), j.Close()); err != nil { // and whose log is switched off
 		t.Fatal(err)
 	}
-	other = another(t, path, "PRAGMA journal_mode=DELETE", "BEGIN IMMEDIATE")
+	other("PRAGMA journal_mode=DELETE")
+	other("BEGIN IMMEDIATE")
 	refused("without its log", path, busy)
 	ctx, cancel := context.WithCancel(t.Context())
 	soon(cancel)
@@ -138,7 +147,7 @@ func TestOpeningWaitsForOthers(t *testing.T) {
 		t.Errorf("cut off: %v", err)
 	}
 	soon(func() { other("COMMIT") })
-	j := opened("without its log, then", path)
+	j = opened("without its log, then", path)
 	var mode string
 	if err := j.(*store).read.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
 		t.Errorf("its log is %q: %v", mode, err)
@@ -163,12 +172,34 @@ func TestWriteAheadLogging(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		if err := toWAL(ctx, db, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
-			t.Error(err)
+	for asks := range 60 { // at every place where it asks
+		if err := toWAL(&ending{t.Context(), atomic.Int64{}, int64(asks), make(chan struct{})}, db, time.Hour); !errors.Is(err, context.Canceled) {
+			t.Errorf("after %d asks: %v", asks, err)
 		}
-		cancel()
+	}
+}
+
+// ending is a context that ends when it has been asked for its end so often.
+type ending struct {
+	context.Context
+	asked atomic.Int64
+	at    int64
+	ended chan struct{}
+}
+
+func (c *ending) Done() <-chan struct{} {
+	if c.asked.Add(1) == c.at+1 {
+		close(c.ended)
+	}
+	return c.ended
+}
+
+func (c *ending) Err() error {
+	select {
+	case <-c.ended:
+		return context.Canceled
+	default:
+		return nil
 	}
 }
 
