@@ -67,7 +67,7 @@ vuln: $(GOVULN) ## known vulnerabilities that this code reaches, by the database
 # other work can go on beside it.
 MUTATE ?= ./engine/executor ./engine/journal/sqlite \
 	./engine/policy:result.go,finding.go,union.go,eval.go,bounded.go,value.go,builtins.go,process.go,remote.go,wire.go \
-	./engine/evidence:verify.go,verify_file.go,verify_ledger.go,verify_run.go,read.go,checkpoint.go,lines.go
+	./engine/evidence:verify.go,verify_file.go,verify_ledger.go,verify_run.go,verify_asserted.go,read.go,checkpoint.go,lines.go
 mutate: ## what no test notices, in the packages (and files) of MUTATE
 	GOMAXPROCS=1 nice go run ./internal/mutate $(MUTATE)
 
