@@ -93,6 +93,7 @@ func TestWhatIsSeenFirst(t *testing.T) {
 		"no record, and cutover":     {s: setup{typ: "mem_key"}, planned: unrecordedA, want: executor.Halted, says: "THE OLD SECRET STILL WORKS"},
 		"no record, but in a store":  {s: setup{typ: "mem_key", reason: contain}, planned: func(w *world) { unrecordedA(w); w.identifies = true }, want: executor.Finished},
 		"nothing there, but records": {s: setup{typ: "mem_key", reason: contain}, planned: func(w *world) { w.accounts["a"] = &account{} }, want: executor.Finished},
+		"gone, but listed":           {s: setup{}, then: func(w *world) { w.account("a").exists = false }, want: executor.Refused, says: errDrifted},
 		"its identity for good":      {s: setup{}, then: func(w *world) { w.fail(fault{op: "Identity", kind: permanent, times: 100}) }, want: executor.Failed, says: "Identity failed"},
 		"its identity later":         {s: setup{}, then: func(w *world) { w.fail(fault{op: "Identity", kind: transient, times: 2}) }, want: executor.Finished},
 		"the old one not sealed":     {s: setup{}, then: func(w *world) { w.fail(fault{op: "seal old", kind: permanent}) }, want: executor.Failed, says: "the secret cannot be sealed"},
@@ -121,6 +122,8 @@ func TestWhatIsSeenFirst(t *testing.T) {
 		})
 	}
 }
+
+const errDrifted = "the target changed since it was planned: plan again"
 
 func unrecordedA(w *world) { w.account("a").unrecorded = true }
 
@@ -152,6 +155,18 @@ func TestTheOldOneIsTheFirstThatIsAccepted(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"issue.it"}, e.sealedNames()); diff != "" {
 		t.Errorf("sealed (-want +got):\n%s", diff)
+	}
+}
+
+// The old secret is looked for in every store: where one is stale, another may have it.
+func TestTheOldOneIsLookedForInEveryStore(t *testing.T) {
+	t.Parallel()
+	for _, reason := range reasons {
+		e := start(t, setup{reason: reason, extra: " store \"mem\" \"spare\" {\n key = \"a-spare\"\n field = \"value\"\n }\n"})
+		e.w.stores["a-value"], e.w.stores["a-spare"] = "OF-LAST-YEAR", "OLD"
+		if r := e.apply().reset(t, 0); r.Outcome != executor.Finished || r.Proof != lifecycle.Tested {
+			t.Errorf("%s: %+v", reason, r)
+		}
 	}
 }
 

@@ -285,3 +285,18 @@ func TestAFieldThatIsNotThere(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A store is given what was made, or nothing: not what the state has lost.
+func TestALostSecretIsPutNowhere(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{retry: ptr(once)})
+	e.plan()
+	e.w.fail(fault{op: "Probe", skip: 1, kind: unclear, times: 1000})
+	e.stopped(e.apply(), "confirm.it")
+	e.w.faults = nil
+	e.erase("issue.it")
+	r := e.resume(hears(e.says("alice", event.AnswerDone))).reset(t, 0)
+	if r.Outcome != executor.Halted || r.Step != `distribute.it["mem.value"]` || !strings.Contains(r.Error, "cannot be read from the state") || e.w.count("Put") > 0 {
+		t.Errorf("%+v, put %d times", r, e.w.count("Put"))
+	}
+}

@@ -44,6 +44,8 @@ type setup struct {
 	// two declares a second credential that depends on the first.
 	two  bool
 	rego string
+	// extra is more text in the block of every credential.
+	extra string
 	// retry replaces the retry block of every step.
 	retry *string
 }
@@ -129,7 +131,7 @@ func (s setup) workspace() string {
 		for i := range s.consumers {
 			fmt.Fprintf(&b, " consumer \"mem\" \"c%d\" {}\n", i)
 		}
-		b.WriteString("}\n")
+		b.WriteString(s.extra + "}\n")
 	}
 	fmt.Fprintf(&b, "runbook %q {\n resets = %q\n", s.typ, s.typ)
 	for _, st := range [][3]string{

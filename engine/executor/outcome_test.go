@@ -141,7 +141,7 @@ func TestWhatHasNoNameIsNotTakenBack(t *testing.T) {
 	e.w.fail(fault{op: "Probe", kind: unclear})
 	e.stopped(e.resume(), "install.it")
 	r := e.resume(hears(e.says("alice", event.AnswerDone))).reset(t, 0) // it was not: nothing accepts it
-	if r.Outcome != executor.Halted || !r.Open || r.Step != "confirm.it" || e.w.count("Revoke") > 0 {
+	if r.Outcome != executor.Halted || !r.Open || r.Step != "confirm.it" || e.w.count("Revoke") > 0 || r.Error != "the new secret is not accepted: refused at "+endpoint {
 		t.Errorf("%+v, revoked %d times", r, e.w.count("Revoke"))
 	}
 	if !e.w.works("a", e.old) {
