@@ -366,6 +366,9 @@ func TestWhatIsLeftWhenItIsGivenUp(t *testing.T) {
 	if r.Outcome != executor.Abandoned || r.Step != "" || !strings.HasPrefix(r.Error, "alice says that it cannot be finished.") || !strings.HasSuffix(r.Error, sealed) {
 		t.Errorf("%+v", r)
 	}
+	if sealed := e.sealedNames(); !slices.Contains(sealed, executor.OldSecret) {
+		t.Errorf("sealed %v", sealed)
+	}
 	end := e.end()
 	if end.AssertedBy != "alice" || string(end.Resolution) != `{"by":"alice"}` || end.Outcome != string(executor.Abandoned) {
 		t.Errorf("%+v", end)

@@ -69,7 +69,8 @@ func TestOnlyWhatFinishedCounts(t *testing.T) {
 		e := start(t, tc.s)
 		e.plan()
 		e.w.fail(tc.f)
-		if r := e.apply().reset(t, 0); r.Outcome == executor.Finished {
+		r := e.apply().reset(t, 0)
+		if r.Outcome == executor.Finished || (r.Question != nil) != (r.Outcome == executor.Halted) || (e.end().Question != nil) != (r.Outcome == executor.Halted) {
 			t.Errorf("%s: %+v", name, r)
 		}
 		if c, err := e.known(); !errors.Is(err, journal.ErrNotFound) {
