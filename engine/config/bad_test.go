@@ -155,6 +155,7 @@ func TestFaults(t *testing.T) {
 		"secret in text":      {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n notify \"n\" { to = \"${issue.p}\" }\n}", "A secret where none may be", "`to`"},
 		"field of a secret":   {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n confirm \"c\" { secret = issue.p.value }\n}", "One field of a secret", "secret = issue.p;"},
 		"unknown step":        {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n confirm \"c\" { secret = issue.q }\n}", "Unknown step", "issue.p"},
+		"two issue steps":     {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n issue \"q\" {}\n}", "Two new secrets", "issue.p and another one in issue.q"},
 		"conditional prove":   {"runbook \"b\" {\n resets = \"htpasswd_user\"\n prove \"p\" { when = false }\n}", "A step that takes no conditions", "configures it away"},
 		"wrong runbook":       {user("a", `runbook = "postgresql_role"`), "A runbook for another type", "htpasswd_user"},
 		"no runbook":          {user("a", `runbook = "htpasswd_usr"`), "No such runbook", `Did you mean "htpasswd_user"?`},

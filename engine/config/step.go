@@ -60,7 +60,14 @@ func (l *loader) readSteps(k *book) {
 		k.steps = append(k.steps, s)
 		waits[s] = b.Body.Attributes["depends_on"]
 	}
+	var issue *step
 	for _, s := range k.steps {
+		if s.base.Phase == lifecycle.Issue {
+			if issue != nil {
+				l.fault(s.at, "Two new secrets", "A reset makes one new secret, and this runbook makes it in %s and another one in %s. Remove one of the two steps.", issue.name(), s.name())
+			}
+			issue = s
+		}
 		if a := waits[s]; a != nil {
 			l.stepDepends(k, s, a, byName)
 		}

@@ -40,7 +40,7 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 			r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: OldSecret})
 		}
 		if issued := r.issued(); issued != "" {
-			if r.needless(outcome, issued) {
+			if r.needless(outcome) {
 				r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: issued})
 			} else {
 				out.Sealed, e.Sealed = true, true
@@ -70,7 +70,7 @@ func (r *reset) complete() bool {
 // needless reports whether the sealed copy of the new secret may be forgotten:
 // it was never set, or was taken back, or each field that it takes to authenticate is
 // in a store that this run wrote to. What a person asserted is no store's word.
-func (r *reset) needless(outcome Outcome, issued string) bool {
+func (r *reset) needless(outcome Outcome) bool {
 	switch outcome {
 	case Failed, Refused, RolledBack:
 		return true
@@ -79,7 +79,7 @@ func (r *reset) needless(outcome Outcome, issued string) bool {
 	}
 	stored := map[string]bool{}
 	for _, st := range r.steps {
-		if st.Phase == lifecycle.Distribute && st.Secret.String() == issued && r.past.steps[st.Addr.String()].kind == journal.Done {
+		if st.Phase == lifecycle.Distribute && r.past.steps[st.Addr.String()].kind == journal.Done {
 			stored[st.Store.Field] = true
 		}
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/journal"
@@ -79,6 +81,7 @@ func TestWhatTheJournalTells(t *testing.T) {
 		`done install.x {"sequence":1,"evidence":"aa","probes":[`+probe+`]}`,
 		`note confirm.x {"before":["v9"]}`,
 		`failed prove.x {"sequence":2,"evidence":"bb","probes":[`+probe+`,{"subject":"new","verdict":"refused","at":"2026-01-01T00:00:01Z"}]}`,
+		`done - {}`, // of no step
 		`ended - {"sequence":3,"evidence":"cc","outcome":"halted","question":{"asks":"?"}}`,
 	)
 	if diff := cmp.Diff([]evidence.RecordLink{
@@ -267,5 +270,41 @@ func TestTimesAreInUTC(t *testing.T) {
 	x := &Executor{Now: func() time.Time { return at }}
 	if got := x.now(); !got.Equal(at) || got.Location() != time.UTC {
 		t.Error(got)
+	}
+}
+
+// A new one is taken back only while nothing needs it, the old one is untouched and
+// lives, and it can be named.
+func TestWhatMayBeTakenBack(t *testing.T) {
+	t.Parallel()
+	named, stepDone := `done install.it {"version":"v2"}`, "{}"
+	for name, tc := range map[string]struct {
+		kind  lifecycle.Kind
+		mode  lifecycle.Mode
+		lines []string
+		want  bool
+	}{
+		"a key, installed":            {lifecycle.Overlapping, lifecycle.Cutover, []string{named}, true},
+		"a certificate, made":         {lifecycle.Minted, lifecycle.Cutover, []string{named, "failed distribute.it " + stepDone}, true},
+		"a password":                  {lifecycle.InPlace, lifecycle.Cutover, []string{named}, false},
+		"in contain":                  {lifecycle.Overlapping, lifecycle.Contain, []string{named}, false},
+		"without a name":              {lifecycle.Overlapping, lifecycle.Cutover, []string{"done install.it {}"}, false},
+		"a store has it":              {lifecycle.Overlapping, lifecycle.Cutover, []string{named, "done distribute.it " + stepDone}, false},
+		"a store may have it":         {lifecycle.Overlapping, lifecycle.Cutover, []string{named, "intend distribute.it " + stepDone}, false},
+		"the old one is revoked":      {lifecycle.Overlapping, lifecycle.Cutover, []string{named, "done revoke.it " + stepDone}, false},
+		"the old one may be revoked":  {lifecycle.Overlapping, lifecycle.Cutover, []string{named, "unknown revoke.it " + stepDone}, false},
+		"something else was done too": {lifecycle.Overlapping, lifecycle.Cutover, []string{named, "done confirm.it " + stepDone}, true},
+	} {
+		r := &reset{past: recorded(t, tc.lines...), job: &Job{File: &plan.File{Plan: plan.Plan{Mode: tc.mode}}}, Reset: &planner.Reset{
+			Plan: &plan.Reset{}, Credential: &config.Credential{Type: &provider.CredentialType{Kind: tc.kind}},
+		}}
+		for _, phase := range []lifecycle.Phase{lifecycle.Install, lifecycle.Confirm, lifecycle.Distribute, lifecycle.Revoke} {
+			st := config.Step{Addr: addrs.Step{Phase: string(phase), Name: "it"}, Phase: phase}
+			r.steps = append(r.steps, st)
+			r.Plan.Steps = append(r.Plan.Steps, plan.Step{Address: st.Addr.String(), Phase: phase})
+		}
+		if got := r.mayRollBack(); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -170,6 +170,12 @@ func TestWhyItWasTakenBack(t *testing.T) {
 	if r = e.resume().reset(t, 0); r.Outcome != executor.RolledBack || r.Error != again+after {
 		t.Errorf("%+v", r)
 	}
+	at := start(t, setup{typ: "mem_key", retry: ptr(once)})
+	at.plan()
+	at.w.fail(somebody("Probe", 1, func(w *world) { w.account("a").broken = true }))
+	if r = at.apply().reset(t, 0); r.Outcome != executor.RolledBack || r.Error != "the new secret is not accepted: refused at "+endpoint+after {
+		t.Errorf("%+v", r)
+	}
 	var said []string
 	for _, n := range e.w.notices {
 		said = append(said, n.Summary)
@@ -200,16 +206,6 @@ func TestWhatIsBeingTakenBackIsNotGoneOnWith(t *testing.T) {
 		if n := e.w.count("Revoke") - before; n != more {
 			t.Errorf("%s: revoked %d more times", answer, n)
 		}
-	}
-}
-
-// Of two issue steps, a store has the secret that it was given, and not the other.
-func TestAStoreHasWhatItWasGiven(t *testing.T) {
-	t.Parallel()
-	e := start(t, setup{steps: map[string]string{"approve": "}\n issue \"first\" {"}})
-	r := e.apply().reset(t, 0)
-	if r.Outcome == executor.Finished && (!r.Sealed || !slices.Contains(e.sealedNames(), "issue.first")) {
-		t.Errorf("%+v, sealed %v", r, e.sealedNames())
 	}
 }
 
