@@ -1,6 +1,8 @@
 package executor_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -298,5 +300,64 @@ func TestALostSecretIsPutNowhere(t *testing.T) {
 	r := e.resume(hears(e.says("alice", event.AnswerDone))).reset(t, 0)
 	if r.Outcome != executor.Halted || r.Step != `distribute.it["mem.value"]` || !strings.Contains(r.Error, "cannot be read from the state") || e.w.count("Put") > 0 {
 		t.Errorf("%+v, put %d times", r, e.w.count("Put"))
+	}
+}
+
+// A store that does not say whether it holds what was put there is not passed over.
+func TestAStoreThatDoesNotSay(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{})
+	e.plan()
+	e.w.fail(fault{op: "Holds", kind: permanent})
+	if r := e.apply().reset(t, 0); r.Outcome != executor.Halted || r.Step != `distribute.it["mem.value"]` || r.Error != "Holds failed (permanent)" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// silent is a journal that once does not say whose the run is.
+type silent struct {
+	journal.Journal
+	n int
+}
+
+// Holds fails the n-th time.
+func (s *silent) Holds(ctx context.Context, run string) error {
+	if s.n--; s.n == 0 {
+		return errors.New("the state does not answer")
+	}
+	return s.Journal.Holds(ctx, run)
+}
+
+// A step that was kept from its effect, because nobody could say whose the run is, is
+// not written down as done: a resume does it.
+func TestWhatWasKeptBackIsDoneLater(t *testing.T) {
+	t.Parallel()
+	for _, reason := range reasons {
+		n := 1
+		for ; n < 20; n++ {
+			e := start(t, setup{reason: reason, consumers: 1})
+			e.plan()
+			var s *silent
+			out := e.apply(func(p *process, _ *executor.Job) {
+				s = &silent{p.x.Journal, n}
+				p.x.Journal = s
+			})
+			if s.n > 0 {
+				break // it was not asked so often
+			}
+			if r := out.reset(t, 0); r.Outcome != executor.Halted || !r.Open || !strings.Contains(r.Error, "the state does not answer") {
+				t.Errorf("%s, look %d: %+v", reason, n, r)
+			}
+			if r := e.resume().reset(t, 0); r.Outcome != executor.Finished {
+				t.Errorf("%s, look %d, resumed: %+v", reason, n, r)
+			}
+			retired := reason == lifecycle.Offboarding
+			if got := e.w.stores["a-value"]; retired != (got == "") || !retired && !e.w.works("a", got) || !retired && e.w.count("Reload") != 1 || len(e.w.notices) == 0 {
+				t.Errorf("%s, look %d: the store holds %q, %d reloads, %d notices", reason, n, got, e.w.count("Reload"), len(e.w.notices))
+			}
+		}
+		if n < 4 || n == 20 {
+			t.Errorf("%s: it was looked at %d times", reason, n-1)
+		}
 	}
 }
