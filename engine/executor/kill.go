@@ -155,7 +155,6 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 		}
 		left := cutoff.Add(settle).Sub(ended.Now)
 		if settle == 0 || left <= 0 {
-			e.At = ended.Now
 			if settle > 0 {
 				e.fact("swept_for", "%s", settle)
 			}

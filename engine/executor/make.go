@@ -139,7 +139,7 @@ func (r *reset) revokeOrphans(ctx context.Context, st config.Step) (int, error) 
 	}
 	var orphans []string
 	for _, v := range obs.Versions {
-		if strings.HasPrefix(v.Label, r.label(st.Addr.String())+".") {
+		if strings.HasPrefix(v.Label, r.label(st.Addr.String())) {
 			orphans = append(orphans, v.ID)
 		}
 	}
@@ -227,7 +227,7 @@ func (r *reset) alreadySet(ctx context.Context, st config.Step, m secret.Materia
 		}
 	}
 	listed := slices.IndexFunc(obs.Versions, func(v provider.Version) bool {
-		return named != "" && v.ID == named || strings.HasPrefix(v.Label, r.label(st.Addr.String())+".")
+		return v.ID == named || strings.HasPrefix(v.Label, r.label(st.Addr.String()))
 	})
 	switch {
 	case listed >= 0:

@@ -375,3 +375,26 @@ func TestAStopWhileWaiting(t *testing.T) {
 		t.Errorf("%+v, set %d times", r, e.w.count("Set"))
 	}
 }
+
+// Who stops a run at once has stopped it, though nobody stopped it softly before; and
+// who stopped it softly, though the next attempt was due.
+func TestNoAttemptAfterAStop(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{})
+	e.plan()
+	e.w.fail(fault{op: "Put", kind: transient, before: func(*world) { e.last.kill() }})
+	e.work(func(p *process, j *executor.Job) (*executor.Result, diag.Diagnostics) {
+		return p.x.Apply(p.ctx, context.Background(), j)
+	}, nil)
+	if n := len(of(e.records(), "distribute")); n != 2 {
+		t.Errorf("stopped at once: %v", e.records())
+	}
+	for range 8 {
+		e := start(t, setup{retry: ptr("retry {\n attempts = 3\n delay = \"1ns\"\n }\n")})
+		e.plan()
+		e.w.fail(fault{op: "Put", kind: transient, before: func(*world) { e.last.halt() }})
+		if r := e.apply().reset(t, 0); r.Outcome != executor.Halted || e.w.count("Put") != 1 {
+			t.Errorf("stopped softly: %+v, put %d times", r, e.w.count("Put"))
+		}
+	}
+}

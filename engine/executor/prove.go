@@ -28,9 +28,9 @@ func (r *reset) prove(ctx context.Context) (entry, error) {
 		return e, err
 	}
 	switch {
-	case old.Verdict == provider.Refused && old.Basis == lifecycle.Tested && old.Endpoint == r.acceptedAt() && control == old.Endpoint:
+	case old.Basis == lifecycle.Tested && old.Endpoint == r.acceptedAt() && control == old.Endpoint:
 		e.Proof = lifecycle.Tested
-	case reported || old.Verdict == provider.Refused && old.Basis == lifecycle.Reported:
+	case reported || old.Basis == lifecycle.Reported:
 		e.Proof = lifecycle.Reported
 	case old.Verdict == provider.Refused:
 		return e, provider.Errorf(provider.Transient, "the old secret is refused, but nothing else was accepted at %s, so that may have another reason", old.Endpoint)
@@ -52,7 +52,7 @@ func (r *reset) acceptedAt() string {
 }
 
 // tryOld authenticates once with the old secret, if it is known: the answer is
-// Refused, or there is none.
+// Refused, or there is none, with no basis.
 func (r *reset) tryOld(ctx context.Context, e *entry) (provider.Probe, error) {
 	if !r.past.baseline.OldKnown {
 		return provider.Probe{}, nil
@@ -96,7 +96,7 @@ func (r *reset) readRecords(ctx context.Context, e *entry) (bool, error) {
 	}
 	closed := r.mode() != lifecycle.Cutover // everything but the new one is to be dead
 	switch {
-	case closed && r.issued() == "" && r.inPlace() && obs.Exists && obs.Enabled:
+	case closed && r.issued() == "" && r.inPlace() && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "it can log in again: somebody enabled it after it was revoked. Find out who, then plan a reset of it again")
 	case listed != "" && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "the target still lists the old version %s", listed)
@@ -151,7 +151,7 @@ func (r *reset) control(ctx context.Context, e *entry) (string, error) {
 		return "", nil
 	}
 	p, err := c.Control(ctx, r.cred)
-	if p, err = r.note(subjectControl, p, err, e); err != nil || p.Verdict != provider.Accepted {
+	if p, err = r.note(subjectControl, p, err, e); p.Verdict != provider.Accepted {
 		return "", err
 	}
 	return p.Endpoint, nil

@@ -16,12 +16,11 @@ import (
 // or where gates decide.
 func (r *reset) question(cause error) *event.Question {
 	var held *Held
-	if errors.Is(cause, errInterrupted) || errors.As(cause, &held) || r.soft.Err() != nil {
+	if errors.As(cause, &held) || r.soft.Err() != nil {
 		return nil
 	}
 	q := &event.Question{Run: r.job.Run, Address: r.address}
-	st, ok := r.stepAt(stepOf(cause))
-	if ok && r.inDoubt(st, cause) {
+	if st, _ := r.stepAt(stepOf(cause)); r.inDoubt(st, cause) {
 		q.Step = st.Addr.String()
 		q.Asks, q.Done, q.NotDone = r.words(st)
 		return q

@@ -92,7 +92,7 @@ func (r *reset) run(ctx context.Context) error {
 		if r.job.held() != nil && r.gated(st) && !past.effect() {
 			return &stepError{address, r.shut()}
 		}
-		if st.Phase == lifecycle.Revoke && r.mode() == lifecycle.Cutover && !r.inPlace() && left != nil {
+		if st.Phase == lifecycle.Revoke && !r.inPlace() && left != nil {
 			// Promise 3: the old one lives until everything that needs the new one has it.
 			return left
 		}
@@ -231,9 +231,6 @@ var errPoisoned = errors.New("the state cannot be written")
 
 // flush makes everything queued durable, and then tells about it.
 func (r *reset) flush(ctx context.Context) error {
-	if len(r.batch.Records) == 0 {
-		return nil
-	}
 	// What has happened must be recorded even when the run is being cancelled.
 	if err := r.x.Journal.Append(context.WithoutCancel(ctx), &r.batch); err != nil {
 		return fmt.Errorf("%w: %w", errPoisoned, err)

@@ -314,9 +314,7 @@ func (r *run) histories(ctx context.Context) (map[string]*history, error) {
 			if err != nil {
 				return nil, err
 			}
-			r.total = max(r.total, e.Sequence)
 			r.told = r.told || e.Facts["event"] == toldEvent
-			continue
 		}
 		h := out[rec.Address]
 		if h == nil {
@@ -326,6 +324,9 @@ func (r *run) histories(ctx context.Context) (map[string]*history, error) {
 		if err := h.read(rec); err != nil {
 			return nil, err
 		}
+	}
+	if own := out[""]; own != nil { // the records of the run itself
+		r.total = len(own.links)
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -34,29 +35,22 @@ type attempt struct {
 // is in the journal, with what it saw, before the next one begins.
 func (r *reset) execute(ctx context.Context, st config.Step) error {
 	past := r.past.steps[st.Addr.String()]
-	attempts, delay := st.Retry.Attempts, st.Retry.Delay
-	if attempts == 0 {
-		attempts = defaultAttempts
-	}
-	if delay == 0 {
-		delay = defaultDelay
-	}
 	a := attempt{number: past.attempt, uncertain: past.uncertain()}
 	for try := 1; ; try++ {
 		a.number++
 		class, err := r.try(ctx, st, &a)
-		if err == nil || errors.Is(err, errPoisoned) {
+		delay, again := tryAgain(st.Retry, try)
+		again = again && (class == provider.Transient || class == provider.Ambiguous) && !errors.Is(err, errPoisoned)
+		if !again || r.soft.Err() != nil || ctx.Err() != nil || r.wait.Wait(r.soft, delay) != nil {
 			return err
 		}
-		again := class == provider.Transient || class == provider.Ambiguous
-		if !again || try >= attempts || ctx.Err() != nil || r.soft.Err() != nil {
-			return err
-		}
-		if r.wait.Wait(r.soft, delay) != nil {
-			return err
-		}
-		delay *= 2
 	}
+}
+
+// tryAgain is how long to wait after the try-th attempt, and whether there is another.
+func tryAgain(r config.Retry, try int) (time.Duration, bool) {
+	delay := cmp.Or(r.Delay, defaultDelay)
+	return delay << (try - 1), try < cmp.Or(r.Attempts, defaultAttempts)
 }
 
 // try makes one attempt, and records how it ended.
@@ -160,10 +154,7 @@ func (r *reset) classify(st config.Step, err error) provider.Class {
 
 // act does what a step is for.
 func (r *reset) act(ctx context.Context, st config.Step, a *attempt) (entry, error) {
-	timeout := st.Timeout
-	if timeout == 0 {
-		timeout = defaultTimeout
-	}
+	timeout := cmp.Or(st.Timeout, defaultTimeout)
 	if st.Phase == lifecycle.Terminate { // its waits are as long as the target says
 		return r.terminate(ctx, st, a, timeout)
 	}

@@ -85,6 +85,9 @@ func TestTheWordsOfAQuestion(t *testing.T) {
 		"notify": {st: config.Step{Phase: lifecycle.Notify, To: "o@example.com"}, question: []string{
 			"Was o@example.com told of the reset of credential.t.a?", on, "the notice is sent again",
 		}},
+		"notify of a retirement": {mode: lifecycle.Retire, st: config.Step{Phase: lifecycle.Notify, To: "o@example.com"}, question: []string{
+			"Was o@example.com told of the reset of credential.t.a?", on, "the notice is sent again",
+		}},
 		"a phase of another version": {st: config.Step{Phase: "dance"}, question: []string{
 			"Did dance.x of credential.t.a happen?", on, "it is done again",
 		}},
