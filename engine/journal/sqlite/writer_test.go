@@ -149,6 +149,9 @@ func TestWritesThatShareACommit(t *testing.T) {
 			if err := s.Open(t.Context(), journal.Run{ID: "e", PlanID: "e"}); (err == nil) != tc.trusted {
 				t.Errorf("afterwards: %v", err)
 			}
+			if slices.Contains(runIDs(t, other), "e") != tc.trusted {
+				t.Error("what was refused is written, or the other way round")
+			}
 			if err := s.Close(); (err != nil) != lost {
 				t.Errorf("closing: %v", err)
 			}
