@@ -223,6 +223,10 @@ func TestWhatADenialLeaves(t *testing.T) {
 	file.Plan.Requirements.Strength = lifecycle.AAL2
 	j.File, j.Facts = &file, map[string]string{"ci": "none"}
 	j.Verified = verify.Outcome{Identity: "carol", Strength: lifecycle.AAL2, Accepted: []verify.Accepted{{Verifier: "totp.x"}}}
+	e.w.fail(fault{op: "open", kind: permanent})
+	if err := p.x.Deny(p.ctx, j, []string{"no"}); err == nil || e.w.count("sign") > 0 {
+		t.Errorf("%v: what is in no state was signed %d times", err, e.w.count("sign"))
+	}
 	if err := p.x.Deny(p.ctx, j, []string{"house/no: not today", "and not tomorrow"}); err != nil {
 		t.Fatal(err)
 	}
