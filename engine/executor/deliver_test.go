@@ -361,3 +361,37 @@ func TestWhatWasKeptBackIsDoneLater(t *testing.T) {
 		}
 	}
 }
+
+// overtaken is a journal that loses the run once step is about to begin.
+type overtaken struct {
+	journal.Journal
+	step string
+	lost bool
+}
+
+// Append loses the run after the intention.
+func (o *overtaken) Append(ctx context.Context, b *journal.Batch) error {
+	o.lost = o.lost || slices.ContainsFunc(b.Records, func(r journal.Record) bool { return r.Step == o.step && r.Kind == journal.Intend })
+	return o.Journal.Append(ctx, b)
+}
+
+// Holds says that it is lost.
+func (o *overtaken) Holds(ctx context.Context, run string) error {
+	if o.lost {
+		return journal.ErrLost
+	}
+	return o.Journal.Holds(ctx, run)
+}
+
+// A run that is lost between a step's intention and its effect has no effect.
+func TestARunIsLostBeforeTheEffect(t *testing.T) {
+	t.Parallel()
+	for step, op := range map[string]string{`distribute.it["mem.value"]`: "Put", `reload.it["mem.c0"]`: "Reload", "notify.owner": "Send"} {
+		e := start(t, setup{consumers: 1, retry: ptr(once)})
+		e.plan()
+		r := e.apply(func(p *process, _ *executor.Job) { p.x.Journal = &overtaken{Journal: p.x.Journal, step: step} }).reset(t, 0)
+		if r.Outcome != executor.Halted || !r.Open || e.w.count(op) > 0 {
+			t.Errorf("%s: %+v, %s was called %d times", step, r, op, e.w.count(op))
+		}
+	}
+}
