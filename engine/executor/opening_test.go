@@ -168,7 +168,9 @@ func TestVerificationsOfAResumeAreKept(t *testing.T) {
 	e.w.fail(fault{op: "Check", kind: crash})
 	e.apply()
 	doc := gate.Document{Name: "v.json", Content: []byte(`{"who":"carol"}`)}
-	if out := e.resume(agreed, func(_ *process, j *executor.Job) { j.KeptVerifications = []gate.Document{doc} }); out.Exit() != diag.ExitOK {
+	if out := e.resume(agreed, func(_ *process, j *executor.Job) {
+		j.KeptVerifications, j.Kept = []gate.Document{doc}, []gate.Document{{Name: "alice.approval.json", Content: []byte(`{"from":"alice"}`)}}
+	}); out.Exit() != diag.ExitOK {
 		t.Errorf("%+v", out.reset(t, 0))
 	}
 	kept := look(e, func(j journal.Journal) []gate.Document {
@@ -187,7 +189,8 @@ func TestVerificationsOfAResumeAreKept(t *testing.T) {
 			resumed = line
 		}
 	}
-	if !strings.Contains(resumed, "oidc.corp") || !strings.Contains(e.evidence(), `"event":"verification"`) || strings.Contains(e.evidence(), `"who"`) {
+	if !strings.Contains(resumed, "oidc.corp") || !strings.Contains(e.evidence(), `"event":"verification"`) || strings.Contains(e.evidence(), `"who"`) ||
+		!strings.Contains(e.evidence(), `"approval":{"from":"alice"}`) {
 		t.Errorf("evidence: %s", e.evidence())
 	}
 }

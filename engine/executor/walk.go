@@ -148,7 +148,7 @@ func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
 	case errors.Is(cause, errPoisoned):
 		// Who took the run over may have changed something in its name.
 		changed := r.begun() || errors.Is(cause, journal.ErrLost)
-		return ResetResult{Address: r.address, Outcome: Halted, Proof: r.proof(), Changed: changed, Open: true, Error: cause.Error()}, cause
+		return ResetResult{Address: r.address, Outcome: Halted, Proof: r.proof(), Changed: changed, Open: true, Error: cause.Error()}, nil
 	case errors.Is(cause, errSuperseded):
 		r.tellOwner(ctx, cause)
 		return r.finish(ctx, Superseded, cause)
@@ -157,7 +157,7 @@ func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
 		return r.finish(ctx, Denied, cause)
 	case !r.begun() && errors.As(cause, &held):
 		// Nothing was begun that could not wait: it is begun when its gates open.
-		return ResetResult{Address: r.address, Outcome: NotStarted, Open: true, Step: stepOf(cause), Error: cause.Error(), Exit: held.Exit}, cause
+		return ResetResult{Address: r.address, Outcome: NotStarted, Open: true, Step: stepOf(cause), Error: cause.Error(), Exit: held.Exit}, nil
 	case errors.Is(cause, errDrift) && !r.begun():
 		return r.finish(ctx, Refused, cause)
 	case !r.begun() && !errors.Is(cause, errInterrupted):
