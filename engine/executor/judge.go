@@ -28,6 +28,9 @@ func (r *reset) judge(ctx context.Context, final bool, asked *[]plan.Judgement) 
 	judged, diags := r.x.Policies.Eval(ctx, in, planner.Before(in, []*planner.Reset{r.Reset})...)
 	*asked = append(*asked, judged.Judgement)
 	if diags.HasErrors() {
+		if err := ctx.Err(); err != nil { // they denied nothing, and are asked again
+			return err
+		}
 		return provider.Errorf(provider.Permanent, "the result policies could not be asked: %v", diags.Err())
 	}
 	var denials []string

@@ -32,7 +32,8 @@ func (v Verdict) Denied() bool {
 // Eval asks every source about in.Stage, and about each of also, which are of the
 // same stage and resets: the strictest of all counts. It has no side effects, and
 // the same input gives the same result. Any fault asks for diag.ExitDenied and names
-// the source; then the result is not to be used.
+// the source; then the result is not to be used. Where ctx is over it asks for
+// diag.ExitError.
 func (s *Set) Eval(ctx context.Context, in *Input, also ...*Input) (Verdict, diag.Diagnostics) {
 	verdict, _, diags := s.eval(ctx, false, in, also...)
 	return verdict, diags
@@ -47,6 +48,9 @@ func (s *Set) eval(ctx context.Context, explain bool, in *Input, also ...*Input)
 	verdict, answers, diags := s.unite(ctx, explain, in, also...)
 	judged := s.judgement(in, begun, <-digested)
 	if diags = s.logged(in, &judged, verdict, diags); diags.HasErrors() {
+		if ctx.Err() != nil { // nobody denied anything
+			diags = diag.Errored(diag.ExitError, "Interrupted", "The policies were being asked when this was interrupted; nothing was decided.")
+		}
 		return Verdict{Judgement: judged}, nil, diags
 	}
 	verdict.Judgement = judged
