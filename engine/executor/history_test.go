@@ -99,7 +99,7 @@ func TestWhatTheJournalTells(t *testing.T) {
 	if q := h.open(); q == nil || q.Asks != "?" || !h.steps["install.x"].done() || h.steps["prove.x"].done() || len(h.steps) != 3 {
 		t.Errorf("question %+v, steps %+v", q, h.steps)
 	}
-	for _, next := range []string{"intend prove.x {}", `ended - {"outcome":"finished"}`, "note - {}"} {
+	for _, next := range []string{"intend prove.x {}", `ended - {"outcome":"finished","question":{"asks":"?"}}`, "note - {}"} {
 		h := recorded(t, `ended - {"sequence":3,"outcome":"halted","question":{"asks":"?"}}`, next)
 		if q := h.open(); q != nil {
 			t.Errorf("%s: what was asked before is still asked: %+v", next, q)
