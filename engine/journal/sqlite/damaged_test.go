@@ -408,7 +408,7 @@ func TestPathsThatAreNone(t *testing.T) {
 	}
 	for path, says := range map[string]string{
 		"": "empty or holds a NUL", filepath.Join(dir, "a\x00b", "state.db"): "empty or holds a NUL", filepath.Join(file, "state.db"): "is not a folder",
-		filepath.Join(file, "below", "state.db"): "the state's folder cannot be", filepath.Join(dir, strings.Repeat("x", 300), "state.db"): "the state's folder cannot be",
+		filepath.Join(file, "below", "state.db"): "the state's folder cannot be read", filepath.Join(dir, strings.Repeat("x", 300), "state.db"): "the state's folder cannot be read",
 		filepath.Join(dir, strings.Repeat("x", 300)): "the state cannot be",
 	} {
 		if j, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || j != nil || !strings.Contains(err.Error(), says) {

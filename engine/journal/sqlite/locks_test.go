@@ -1,7 +1,10 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
 	"os"
+	"syscall"
 	"testing"
 )
 
@@ -27,5 +30,26 @@ func TestALockIsOnTheFileThatIsThere(t *testing.T) {
 	}
 	if l.current(f, "r") {
 		t.Error("another is there")
+	}
+}
+
+// Who waits for a lock in vain, because its context ended, does not have it.
+func TestALockThatIsNotWaitedFor(t *testing.T) {
+	l := newLocks(t.TempDir())
+	if err := os.Chmod(l.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(l.path("r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if fresh, err := l.take(ended, "r"); fresh || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", fresh, err)
 	}
 }

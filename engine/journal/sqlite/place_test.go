@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -30,5 +31,53 @@ func TestAnotherProcessWasQuicker(t *testing.T) {
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "x" {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// Without a working folder a relative path is nowhere.
+func TestNoWorkingFolder(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if path, err := preparePlace("state.db"); err == nil || path != "" || !strings.Contains(err.Error(), "the state's path cannot be resolved") {
+		t.Errorf("%q, %v", path, err)
+	}
+}
+
+// A folder whose entries cannot be made durable is no place for a state.
+func TestFoldersThatCannotBeSynced(t *testing.T) {
+	if err := syncFolder(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if err := syncFolder(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("one that is not there: %v", err)
+	}
+	if _, err := os.Stat("/proc/self"); err != nil {
+		t.Skip("no /proc")
+	}
+	if err := syncFolder("/proc/self"); err == nil {
+		t.Error("one of the kernel's was synced")
+	}
+}
+
+// ownerless is a file of which the system tells no owner.
+type ownerless struct{ fs.FileInfo }
+
+func (ownerless) Sys() any { return nil }
+
+// A file whose owner is not told may be anybody's.
+func TestFilesWithoutAnOwner(t *testing.T) {
+	path := emptyFile(t)
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := privateEntry(path, info, 0); err != nil {
+		t.Error(err)
+	}
+	if err := privateEntry(path, ownerless{info}, 0); err == nil || !strings.Contains(err.Error(), "does not tell who owns a file") {
+		t.Error(err)
 	}
 }

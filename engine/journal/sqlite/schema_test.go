@@ -235,3 +235,31 @@ func TestConnections(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What cannot be read is not taken for empty, and what could not be made is not
+// said to be there.
+func TestMakingTheTablesIsCutOff(t *testing.T) {
+	path := emptyFile(t)
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if fresh, err := checkSchema(ended, db, path); fresh || !errors.Is(err, context.Canceled) {
+		t.Errorf("unread: %v, %v", fresh, err)
+	}
+	for asks := range 200 {
+		err := prepareSchema(&ending{t.Context(), atomic.Int64{}, int64(asks), make(chan struct{})}, db, path, time.Hour)
+		fresh, look := checkSchema(t.Context(), db, path)
+		if look != nil || fresh && err == nil {
+			t.Fatalf("after %d asks: %v, %v", asks, err, look)
+		}
+		if !fresh {
+			return
+		}
+		_, _ = db.ExecContext(t.Context(), "ROLLBACK") // what it began, which otherwise ends with its process
+	}
+	t.Error("the tables were never made")
+}

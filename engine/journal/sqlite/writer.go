@@ -134,17 +134,13 @@ func (w *writer) loop() {
 				return
 			}
 			w.commit(w.gather(c))
-			if !w.dirty.IsZero() {
-				tidy.Reset(time.Second)
-			}
 		case <-tidy.C:
-			w.tidy()
-			if !w.dirty.IsZero() { // a reader was in the way
-				tidy.Reset(time.Second)
-			}
 		}
-		if !w.dirty.IsZero() && time.Since(w.dirty) > time.Second {
+		if time.Since(w.dirty) > time.Second { // while all write steadily the timer never ends
 			w.tidy()
+		}
+		if !w.dirty.IsZero() { // too soon, or a reader was in the way
+			tidy.Reset(time.Second)
 		}
 	}
 }
@@ -223,17 +219,15 @@ func (w *writer) apply(c *change) (refused, err error) {
 		return nil, err
 	}
 	refused = c.do(&w.t)
+	if final(refused) {
+		return nil, refused
+	}
+	var undone error
 	if refused != nil {
-		if final(refused) {
-			return nil, refused
-		}
-		if _, err := w.t.exec("ROLLBACK TO change"); err != nil {
-			return nil, err
-		}
-		refused = w.s.explain(refused)
+		_, undone = w.t.exec("ROLLBACK TO change")
 	}
 	_, err = w.t.exec("RELEASE change")
-	return refused, err
+	return w.s.explain(refused), errors.Join(undone, err)
 }
 
 // failure is what a whole group is told.
@@ -271,12 +265,11 @@ func (w *writer) tidy() {
 // not wait: while a reader is in the way, here or in another process, every
 // writer would have to wait with it.
 func (w *writer) truncate() (done bool, err error) {
-	if err := w.patience(0); err != nil {
-		return false, err
-	}
 	var busy, log, copied int
-	err = w.t.conn.QueryRowContext(w.t.ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &copied)
-	return err == nil && busy == 0, errors.Join(err, w.patience(w.s.opts.BusyTimeout))
+	err = errors.Join(w.patience(0),
+		w.t.conn.QueryRowContext(w.t.ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &copied),
+		w.patience(w.s.opts.BusyTimeout))
+	return err == nil && busy == 0, err
 }
 
 // patience says how long the writer's connection waits for other processes.

@@ -70,6 +70,15 @@ func adds(id string, then ...func(*tx) error) *change {
 	}}
 }
 
+// spoil makes a statement fail from now on.
+func spoil(t *tx, query string) error {
+	st, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	return st.Close()
+}
+
 func runIDs(t *testing.T, s *store) []string {
 	t.Helper()
 	runs, err := s.Runs(t.Context())
@@ -116,10 +125,12 @@ func TestWritesThatShareACommit(t *testing.T) {
 			_, err := t.exec("INSERT INTO record (run, address, step, kind, attempt, at) VALUES (999, '', '', 'x', 1, 0)")
 			return err
 		}), true, "can no longer be trusted by this process", false},
-		"the connection is lost": {adds("b", func(t *tx) error { return t.conn.Close() }), true, "", false},
+		"the next cannot begin":  {adds("b", func(t *tx) error { return spoil(t, "SAVEPOINT change") }), true, "statement is closed", false},
+		"one cannot be undone":   {adds("b", func(t *tx) error { return errors.Join(refuse(t), spoil(t, "ROLLBACK TO change")) }), true, "statement is closed", true},
+		"the connection is lost": {adds("b", func(t *tx) error { return t.conn.Close() }), true, sql.ErrConnDone.Error(), false},
 		"the connection is lost in what is refused": {adds("b", func(t *tx) error {
 			return errors.Join(t.conn.Close(), refuse(t))
-		}), true, "", false},
+		}), true, sql.ErrConnDone.Error(), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s", "state.db")
