@@ -130,6 +130,11 @@ func (l *lab) learnOne(ctx context.Context, test string) error {
 	trace := filepath.Join(l.dir, test+".trace")
 	began := time.Now()
 	how, err := l.test(ctx, []string{test}, 5*time.Minute, 10*time.Minute, "REMINT_MUTANT_TRACE="+trace)
+	// A machine that is busy with other things may fail a test of what is bounded in time.
+	for again := 0; err == nil && how.outcome != survived && again < 4; again++ {
+		began = time.Now()
+		how, err = l.test(ctx, []string{test}, 5*time.Minute, 10*time.Minute, "REMINT_MUTANT_TRACE="+trace)
+	}
 	if err != nil {
 		return err
 	}
