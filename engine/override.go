@@ -92,7 +92,8 @@ func (e *Engine) binding(file *plan.File, expires time.Duration) evidence.Bindin
 		Targets: gate.Targets(file), CreatedAt: now, ExpiresAt: now.Add(expires)}
 }
 
-// exceptional finds the approver whose key makes an exception.
+// exceptional finds the approver whose key makes an exception, under all names that
+// she has in any block.
 func (e *Engine) exceptional(w *config.Workspace, key, what string) (*evidence.Signer, *config.Approver, diag.Diagnostics) {
 	signer, err := evidence.LoadSigner(key)
 	if err != nil {
@@ -107,7 +108,7 @@ func (e *Engine) exceptional(w *config.Workspace, key, what string) (*evidence.S
 	if ended := w.Approvers[i].Ended(e.opts.Now()); ended != "" {
 		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", w.Approvers[i].Name, ended)...)
 	}
-	return signer, &w.Approvers[i], diags
+	return signer, &gate.Persons(w.Approvers)[i], diags
 }
 
 // mayOverride refuses whom the override block does not let, and the requester.

@@ -30,6 +30,7 @@ type Glass struct {
 // verified for this very plan, which is not about too much.
 func (q Question) Break(may *config.BreakGlass, documents []Document) Glass {
 	var out Glass
+	q.Approvers = Persons(q.Approvers)
 	if may == nil {
 		out.Missing = []string{"There is no break_glass block, so there is no glass to break: it has to be declared, in the trust base where there is one, before it is needed."}
 		return out

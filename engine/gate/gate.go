@@ -108,7 +108,7 @@ func (a Answer) Input() []policy.Approval {
 // Ask finds the approvals that count, once per person, and what is missing.
 func Ask(q Question) Answer {
 	var out Answer
-	q.Approvers = persons(q.Approvers)
+	q.Approvers = Persons(q.Approvers)
 	said, withdrawn := q.hear()
 	for _, d := range said {
 		if u := used(d.by, d.signed, d.why); d.by.Name != "" && !slices.ContainsFunc(out.Uses, func(x Use) bool { return x.ID == u.ID }) {

@@ -66,6 +66,7 @@ type Lifting struct {
 // is not the one that they answer for.
 func (q Question) Lift(may *config.Override, documents []Document, denials []Denial) Lifting {
 	var out Lifting
+	q.Approvers = Persons(q.Approvers)
 	for _, d := range documents {
 		o, why := q.override(may, d, denials)
 		if why != "" {
@@ -198,7 +199,7 @@ func (q Question) MayOverride(may *config.Override) []string {
 	if may == nil {
 		return nil
 	}
-	for _, a := range q.Approvers {
+	for _, a := range Persons(q.Approvers) {
 		if inSome(a, may.Groups) && a.Ended(q.Now) == "" && !Is(a, q.File.Plan.Requester) {
 			out = append(out, a.Name)
 		}

@@ -39,6 +39,27 @@ func (p *people) lifting(name string, f *plan.File, denials []Denial, change ...
 	return Document{Name: name + ".override.json", Content: b}
 }
 
+// Whoever asked overrides nothing with a key that is declared under another name of
+// hers, and whoever is verified under that name breaks the glass with it.
+func TestExceptionsUnderAnotherName(t *testing.T) {
+	p := newPeople(t)
+	f := file()
+	f.Plan.Requester = "desk"
+	d := denied("remint.plan", "freeze", "a")
+	q := Question{File: f, Now: now, Approvers: append([]config.Approver{{Name: "desk", Identities: []string{"ANN@example.com"}}}, p.list...)}
+	got := q.Lift(mayOverride, []Document{p.lifting("ann", f, []Denial{d})}, []Denial{d})
+	if len(got.Lifted) != 0 || len(got.Ignored) != 1 || !strings.Contains(got.Ignored[0], "ann is the requester") {
+		t.Errorf("%+v", got)
+	}
+	if who := q.MayOverride(mayOverride); slices.Contains(who, "ann") || !slices.Contains(who, "bob") {
+		t.Error(who)
+	}
+	q.Verified.Accepted = []verify.Accepted{{Verified: provider.Verified{Identity: "desk", Strength: "aal2", Bound: true}}}
+	if g := q.Break(mayBreak, []Document{p.breaking("ann", f, nil)}); len(g.Missing) > 0 {
+		t.Error(g.Missing)
+	}
+}
+
 // An override lifts exactly what it names, and nothing once something else denies.
 func TestLift(t *testing.T) {
 	p := newPeople(t)

@@ -7,10 +7,10 @@ import (
 	"github.com/remint-dev/remint/engine/config"
 )
 
-// persons gives approvers who share a name or an identity all names of each other.
+// Persons gives approvers who share a name or an identity all names of each other.
 // They are one person with several keys: what bars or counts for one of them does
 // so for all.
-func persons(list []config.Approver) []config.Approver {
+func Persons(list []config.Approver) []config.Approver {
 	owners := map[string][]int{} // by a name's folded form
 	for i, a := range list {
 		for _, who := range names(a) {
@@ -50,7 +50,7 @@ func names(a config.Approver) []string {
 	return append(out, a.Identities...)
 }
 
-// person is a key for the person whom an approver, as persons gives her, is.
+// person is a key for the person whom an approver, as Persons gives her, is.
 func person(a config.Approver) string {
 	key := fold(a.Name)
 	for _, id := range a.Identities {

@@ -125,7 +125,7 @@ func TestOnePersonManyKeys(t *testing.T) {
 	if len(a.Approvals) != 1 || a.Needs[0].Got != 1 || a.Needs[1].Got != 1 {
 		t.Errorf("%+v", a)
 	}
-	three := persons([]config.Approver{{Name: "x", Identities: []string{"1"}}, {Name: "y", Identities: []string{"1", "2"}}, {Name: "z", Identities: []string{"2"}}, {Name: "w"}})
+	three := Persons([]config.Approver{{Name: "x", Identities: []string{"1"}}, {Name: "y", Identities: []string{"1", "2"}}, {Name: "z", Identities: []string{"2"}}, {Name: "w"}})
 	if person(three[0]) != person(three[2]) || person(three[0]) == person(three[3]) {
 		t.Errorf("%+v", three)
 	}
