@@ -119,15 +119,20 @@ type KeyHolder struct {
 // Requirements is what must be at hand before apply may change anything; the
 // strictest of all that policies ask.
 type Requirements struct {
-	Approvals []Approvals        `json:"approvals"`
-	Strength  lifecycle.Strength `json:"strength"`
+	// Approvals that must be at hand; none where nobody needs to agree.
+	Approvals []Approvals `json:"approvals"`
+	// Strength is how surely the requester must be verified at least.
+	Strength lifecycle.Strength `json:"strength"`
 }
 
-// Approvals asks for Count distinct people of Group ("" for any approver) for
-// the named addresses (none for the whole plan).
+// Approvals asks for distinct people of a group to agree to some addresses, or to
+// the whole plan.
 type Approvals struct {
-	Count     int      `json:"count"`
-	Group     string   `json:"group"`
+	// Count is how many people must agree.
+	Count int `json:"count"`
+	// Group that they must be in; empty where any approver counts.
+	Group string `json:"group"`
+	// Addresses that it is asked for; empty where it is for the whole plan.
 	Addresses []string `json:"addresses"`
 }
 
@@ -219,22 +224,29 @@ func (r *Reset) Subjects() []string {
 
 // Runbook names the runbook and pins its content.
 type Runbook struct {
-	Builtin bool   `json:"builtin"`
-	Digest  string `json:"digest"`
-	Name    string `json:"name"`
+	// Builtin is whether it comes with remint.
+	Builtin bool `json:"builtin"`
+	// Digest of its steps and their arguments.
+	Digest string `json:"digest"`
+	// Name is its label.
+	Name string `json:"name"`
 }
 
 // Observed is what the target said when the plan was made; apply refuses the
 // reset when it says something else.
 type Observed struct {
+	// Enabled is whether it can be logged in with; a role may be there and locked.
 	Enabled bool `json:"enabled"`
-	Exists  bool `json:"exists"`
+	// Exists is whether the target has it.
+	Exists bool `json:"exists"`
 	// Fenced is whether the target rejects a stale runner by itself.
 	Fenced bool `json:"fenced"`
 	// Generation counts the finished resets of this address that the state knows.
-	Generation int64    `json:"generation"`
-	Target     string   `json:"target"`
-	Versions   []string `json:"versions"`
+	Generation int64 `json:"generation"`
+	// Target names the system that was asked, as the provider tells two apart.
+	Target string `json:"target"`
+	// Versions are ids of the secrets that it accepts; never the secrets.
+	Versions []string `json:"versions"`
 }
 
 // Step is one step.

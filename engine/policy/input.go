@@ -21,27 +21,39 @@ const (
 const InputVersion = "1.0"
 
 // Input is what Rego sees. No secret, nor a hash of one, is ever in it.
+//
+// The comments of its fields are the reference that policy writers read, and
+// schemas/examples shows each field with a value: a new one needs both.
 type Input struct {
-	Version   string           `json:"version"`
-	Stage     Stage            `json:"stage"`
-	Reason    lifecycle.Reason `json:"reason"`
-	Mode      lifecycle.Mode   `json:"mode"`
-	Ticket    string           `json:"ticket"`
-	Requester string           `json:"requester"`
-	Trust     string           `json:"trust"`
+	// Version of this schema. Members may be added under the same major number.
+	Version string `json:"version"`
+	// Stage is the package that is asked.
+	Stage Stage `json:"stage"`
+	// Reason of the reset, as `-reason` says.
+	Reason lifecycle.Reason `json:"reason"`
+	// Mode follows from the reason: the new secret first, the old one's death first, or no new one.
+	Mode lifecycle.Mode `json:"mode"`
+	// Ticket is what `-ticket` says; empty where it says nothing.
+	Ticket string `json:"ticket"`
+	// Requester is who asks, as claimed; who she was verified to be is in verification.
+	Requester string `json:"requester"`
+	// Trust is where the judges come from: self-asserted (the workspace itself), pinned, or base.
+	Trust string `json:"trust"`
 	// Partial is whether the plan was chosen by address, by an expression or as all, and
 	// leaves out some that the workspace declares; or as due, and leaves out some that were due
 	// when it was made. The clock alone never makes it true.
 	Partial bool `json:"partial"`
 	// Targets is how the resets were chosen.
 	Targets Targets `json:"targets"`
-	// Resets are all of the plan's, sorted by address.
+	// Resets are all of the plan's, sorted by address; in the result stage the one that is judged.
 	Resets []Reset `json:"resets"`
 	// Requirements are what the plan stage asked for; from the approval stage on.
 	Requirements *plan.Requirements `json:"requirements,omitempty"`
-	// The following stand in the approval stage and after it.
-	Operator     string        `json:"operator,omitempty"`
-	Approvals    []Approval    `json:"approvals,omitempty"`
+	// Operator is who runs apply or resume.
+	Operator string `json:"operator,omitempty"`
+	// Approvals are those that count: verified, not withdrawn, by nobody whom the rules exclude.
+	Approvals []Approval `json:"approvals,omitempty"`
+	// Verification is how the requester and the subjects were verified; strength none where nobody was.
 	Verification *Verification `json:"verification,omitempty"`
 	// Unattended is whether nobody at a terminal was asked (-auto-approve, a pipe, CI), or,
 	// in a resume, looks on.
@@ -59,8 +71,9 @@ type Targets struct {
 	// Addresses are those that were named; one without a key stands for all instances.
 	// Empty unless they were chosen by address, and in the result stage.
 	Addresses []string `json:"addresses"`
-	// Declared is how many credentials the workspace has, Selected how many the plan has.
+	// Declared is how many credentials the workspace has.
 	Declared int `json:"declared"`
+	// Selected is how many of them the plan resets.
 	Selected int `json:"selected"`
 	// LeftOut are those that the workspace declares and the plan does not have, counted
 	// by provider and type.
@@ -69,23 +82,29 @@ type Targets struct {
 
 // LeftOut counts credentials of one type at one provider that a plan leaves out.
 type LeftOut struct {
-	Provider       string `json:"provider"`
+	// Provider is TYPE.NAME of the provider block.
+	Provider string `json:"provider"`
+	// CredentialType is their type.
 	CredentialType string `json:"credential_type"`
-	Count          int    `json:"count"`
+	// Count is how many there are.
+	Count int `json:"count"`
 }
 
 // Approval is a verified approval that counts.
 type Approval struct {
-	Approver string   `json:"approver"`
-	Groups   []string `json:"groups"`
+	// Approver is the label of the approver block.
+	Approver string `json:"approver"`
+	// Groups are those that the block says she is in.
+	Groups []string `json:"groups"`
 }
 
 // Verification is how the requester was verified, and the subjects.
 type Verification struct {
-	// Identity of the requester; as claimed, while Strength is none.
-	Identity string             `json:"identity"`
+	// Identity of the requester; as claimed while strength is none.
+	Identity string `json:"identity"`
+	// Strength is how surely that is the requester.
 	Strength lifecycle.Strength `json:"strength"`
-	// Bound is whether Strength rests on something about this very plan.
+	// Bound is whether strength rests on something about this very plan.
 	Bound bool `json:"bound"`
 	// Methods are all verifications that count, the subjects' too.
 	Methods []VerificationMethod `json:"methods"`
@@ -93,47 +112,68 @@ type Verification struct {
 
 // VerificationMethod is one verification that counts.
 type VerificationMethod struct {
-	// Verifier is TYPE.NAME of the block; Method is TYPE.
+	// Verifier is TYPE.NAME of the verifier block.
 	Verifier string `json:"verifier"`
-	Method   string `json:"method"`
+	// Method is the verifier's type.
+	Method string `json:"method"`
 	// Address is of the credential whose subject was verified; empty for the requester.
-	Address  string             `json:"address"`
-	Identity string             `json:"identity"`
+	Address string `json:"address"`
+	// Identity is who was verified.
+	Identity string `json:"identity"`
+	// Strength is what this verification yields by itself.
 	Strength lifecycle.Strength `json:"strength"`
-	Bound    bool               `json:"bound"`
-	// Claims are what it rests on.
+	// Bound is whether it was about this very plan.
+	Bound bool `json:"bound"`
+	// Claims are what it rests on, by the names that the verifier's type gives them.
 	Claims map[string]string `json:"claims"`
 }
 
 // Reset is one reset as policies see it.
 type Reset struct {
-	Address        string         `json:"address"`
-	CredentialType string         `json:"credential_type"`
-	Kind           lifecycle.Kind `json:"kind"`
-	Person         bool           `json:"person"`
-	HasSessions    bool           `json:"has_sessions"`
-	Provider       string         `json:"provider"`
-	Owner          string         `json:"owner"`
+	// Address of the credential in the workspace, with its key where the block has instances.
+	Address string `json:"address"`
+	// CredentialType is the type of the credential.
+	CredentialType string `json:"credential_type"`
+	// Kind says how secrets of the type relate: one at a time (in_place), old and new at once
+	// (overlapping), or made by the target (minted).
+	Kind lifecycle.Kind `json:"kind"`
+	// Person is whether people memorize the secret: such are not reset on a schedule.
+	Person bool `json:"person"`
+	// HasSessions is whether what logs in with it stays logged in, until sessions are ended.
+	HasSessions bool `json:"has_sessions"`
+	// Provider is TYPE.NAME of the provider block.
+	Provider string `json:"provider"`
+	// Owner is who answers for the credential, and is told.
+	Owner string `json:"owner"`
 	// Subject is the person whose secret it is; empty where it is nobody's own.
-	Subject     string            `json:"subject"`
-	Environment string            `json:"environment"`
-	Production  bool              `json:"production"`
-	Labels      map[string]string `json:"labels"`
-	Attributes  map[string]any    `json:"attributes"`
-	Runbook     plan.Runbook      `json:"runbook"`
-	Observed    plan.Observed     `json:"observed"`
+	Subject string `json:"subject"`
+	// Environment is the credential's, or else its provider's; production where neither says so.
+	Environment string `json:"environment"`
+	// Production is whether environment counts as production.
+	Production bool `json:"production"`
+	// Labels are the credential's, for policies and expressions to choose by.
+	Labels map[string]string `json:"labels"`
+	// Attributes are those that the type has, without sensitive ones; the type decides which there are.
+	Attributes map[string]any `json:"attributes"`
+	// Runbook says how it is reset.
+	Runbook plan.Runbook `json:"runbook"`
+	// Observed is what the target said when the plan was made.
+	Observed plan.Observed `json:"observed"`
 	// InUseBy names the provider block that logs in with this very credential.
 	InUseBy string `json:"in_use_by"`
 	// EntropyBits of the new secret; 0 when none is made.
-	EntropyBits float64  `json:"entropy_bits"`
-	Stores      []string `json:"stores"`
-	Consumers   []string `json:"consumers"`
+	EntropyBits float64 `json:"entropy_bits"`
+	// Stores are TYPE.NAME of the blocks that get the new secret.
+	Stores []string `json:"stores"`
+	// Consumers are TYPE.NAME of the blocks that are reloaded.
+	Consumers []string `json:"consumers"`
 	// Phases in the order in which they run.
 	Phases []lifecycle.Phase `json:"phases"`
-	Steps  []Step            `json:"steps"`
+	// Steps in the order in which they run.
+	Steps []Step `json:"steps"`
 	// Change is what differs from the trust base, where that holds credentials too;
 	// absent when nothing does. The reset is judged by the base's values as well,
-	// as a reset of its own without Change.
+	// as a reset of its own without a change.
 	Change *Change `json:"change,omitempty"`
 	// Result stands in the result stage only.
 	Result *Result `json:"result,omitempty"`
@@ -142,7 +182,7 @@ type Reset struct {
 // Change is how a credential differs from what the trust base says of it.
 type Change struct {
 	// Fields are some of added, attributes, consumers, environment, labels, owner,
-	// provider, runbook, stores; sorted.
+	// provider, runbook, stores, subject; sorted.
 	Fields []string `json:"fields"`
 	// Base is what the trust base says; absent for a credential that it lacks.
 	Base *Changed `json:"base,omitempty"`
@@ -150,34 +190,52 @@ type Change struct {
 
 // Changed is the trust base's side of a change.
 type Changed struct {
-	Provider    string            `json:"provider"`
-	Owner       string            `json:"owner"`
-	Subject     string            `json:"subject"`
-	Environment string            `json:"environment"`
-	Production  bool              `json:"production"`
-	Labels      map[string]string `json:"labels"`
-	Runbook     plan.Runbook      `json:"runbook"`
-	Stores      []string          `json:"stores"`
-	Consumers   []string          `json:"consumers"`
+	// Provider is TYPE.NAME of the provider block there.
+	Provider string `json:"provider"`
+	// Owner there, who is told too.
+	Owner string `json:"owner"`
+	// Subject there; empty where it is nobody's own.
+	Subject string `json:"subject"`
+	// Environment there.
+	Environment string `json:"environment"`
+	// Production is whether that counts as production.
+	Production bool `json:"production"`
+	// Labels there.
+	Labels map[string]string `json:"labels"`
+	// Runbook there.
+	Runbook plan.Runbook `json:"runbook"`
+	// Stores there; the same names may stand for other blocks, and fields says so.
+	Stores []string `json:"stores"`
+	// Consumers there; likewise.
+	Consumers []string `json:"consumers"`
 }
 
 // Step is one step as policies see it.
 type Step struct {
-	Address    string          `json:"address"`
-	Phase      lifecycle.Phase `json:"phase"`
-	Reversible bool            `json:"reversible"`
-	Controls   []string        `json:"controls"`
+	// Address of the step in the runbook, with its key where the step has instances.
+	Address string `json:"address"`
+	// Phase that the step belongs to.
+	Phase lifecycle.Phase `json:"phase"`
+	// Reversible is false for what cannot be taken back once done.
+	Reversible bool `json:"reversible"`
+	// Controls that the runbook says the step serves.
+	Controls []string `json:"controls"`
 }
 
 // Result is what was observed so far.
 type Result struct {
 	// Proof of the old credential's death; "" before there is one.
-	Proof           lifecycle.Proof `json:"proof"`
-	NewAccepted     bool            `json:"new_accepted"`
-	StoresConfirmed int             `json:"stores_confirmed"`
-	Reloaded        int             `json:"reloaded"`
-	SessionsEnded   int             `json:"sessions_ended"`
-	Notified        bool            `json:"notified"`
+	Proof lifecycle.Proof `json:"proof"`
+	// NewAccepted is whether the target was seen to accept the new one.
+	NewAccepted bool `json:"new_accepted"`
+	// StoresConfirmed is how many stores have the new one.
+	StoresConfirmed int `json:"stores_confirmed"`
+	// Reloaded is how many consumers were.
+	Reloaded int `json:"reloaded"`
+	// SessionsEnded is how many sessions of the old one the target ended.
+	SessionsEnded int `json:"sessions_ended"`
+	// Notified is whether the owner was.
+	Notified bool `json:"notified"`
 	// Asserted are the steps that a person answered for with `resolve`, because
 	// nobody could observe them: they count in none of the members above.
 	Asserted []string `json:"asserted"`

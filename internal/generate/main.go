@@ -1,5 +1,5 @@
 // Command generate writes what follows from the code: the JSON schemas of every
-// document, and the reference pages of commands, providers and sinks.
+// document, and the reference pages of commands, providers, sinks and the policy input.
 //
 //	go run ./internal/generate          writes
 //	go run ./internal/generate -check   names what differs, and fails

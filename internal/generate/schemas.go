@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -22,7 +23,7 @@ const base = "https://remint.dev/schemas/"
 // documented are the packages whose comments describe members.
 var documented = []string{"engine/plan", "engine/event", "engine/evidence", "engine/policy", "engine/lifecycle", "engine/verify"}
 
-// schemas adds the schema of every document.
+// schemas adds the schema of every document, and the page of the policy input.
 func schemas(files map[string][]byte) error {
 	for name, v := range map[string]any{
 		"plan": &plan.File{}, "events": &event.Event{}, "policy-input": &policy.Input{}, "decision": &policy.Record{},
@@ -42,6 +43,11 @@ func schemas(files map[string][]byte) error {
 		s := r.Reflect(v)
 		closeWords(s)
 		s.ID = jsonschema.ID(base + name + ".schema.json")
+		if name == "policy-input" {
+			if err := errors.Join(exemplify(s), input(files, s)); err != nil {
+				return err
+			}
+		}
 		b, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
 			return err
