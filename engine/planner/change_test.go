@@ -27,6 +27,11 @@ require contains {"approvals": 1, "group": "other", "address": r.address} if {
 warn contains {"id": "owner", "msg": sprintf("owned by %s", [r.owner]), "address": r.address} if {
 	some r in input.resets
 }
+warn contains {"id": "provider", "msg": sprintf("was at %s", [r.change.base.provider]), "address": r.address} if {
+	some r in input.resets
+	"provider" in r.change.fields
+	r.provider == "mem.other"
+}
 deny contains {"id": "moved", "msg": "moved", "address": r.address} if {
 	some r in input.resets
 	"stores" in r.change.fields
@@ -34,7 +39,12 @@ deny contains {"id": "moved", "msg": "moved", "address": r.address} if {
 }
 `
 	const a = "credential.mem_password.a"
-	whole := digested + runbooks
+	whole := digested + runbooks + `
+provider "mem" "other" {
+  url         = "mem://two"
+  environment = "test"
+}
+`
 	for name, row := range map[string]struct {
 		old, repl string
 		fields    []string
@@ -50,6 +60,7 @@ deny contains {"id": "moved", "msg": "moved", "address": r.address} if {
 		"store":       {`"k2"`, `"k3"`, []string{"stores"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, true},
 		"consumer":    {`command = "reload"`, `command = "restart"`, []string{"consumers"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"attribute":   {`name     = "a"`, `name = "root"`, []string{"attributes"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"provider":    {"  provider = mem.main\n  name     = \"a\"", "  provider = mem.other\n  name     = \"a\"", []string{"provider"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com", "was at mem.main"}, false},
 		"runbook":     {"  prove \"refused\" {}", "  prove \"refused\" { description = \"d\" }", []string{"runbook"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"subject":     {"  owner    = local.owner\n  max_age", "  owner    = local.owner\n  subject  = \"m@example.com\"\n  max_age", []string{"subject"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"two":         {"  store \"mem\" \"two\" { key = \"k2\" }\n  consumer \"mem\" \"web\" { command = \"reload\" }\n", "", []string{"consumers", "stores"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
