@@ -82,7 +82,7 @@ func TestATableComesBack(t *testing.T) {
 	if err := j.Open(t.Context(), journal.Run{ID: "r", PlanID: "p"}); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func TestAskingForMore(t *testing.T) {
 	if err := os.RemoveAll(path + ".d"); err != nil { // as if it were dead
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -461,7 +461,7 @@ func TestLocksThatCannotBeHad(t *testing.T) {
 	if _, err := a.Acquire(ctx, "r1", "alice", keyList("k")); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

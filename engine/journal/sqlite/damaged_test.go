@@ -91,7 +91,7 @@ func filledAt(t *testing.T, path string, changes ...string) journal.Journal {
 // byHand changes a state as somebody with a shell can.
 func byHand(t *testing.T, path string, changes ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -199,7 +199,7 @@ func TestRelativePath(t *testing.T) {
 // lockedBy has another process's transaction open on the state.
 func lockedBy(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 // another is a connection of another process to the file at path.
 func another(t *testing.T, path string, does ...string) func(query string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,26 +240,31 @@ func TestConnections(t *testing.T) {
 // said to be there.
 func TestMakingTheTablesIsCutOff(t *testing.T) {
 	path := emptyFile(t)
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
+	connect := func() *sql.DB {
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
 	}
-	defer func() { _ = db.Close() }()
+	look := connect()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if fresh, err := checkSchema(ended, db, path); fresh || !errors.Is(err, context.Canceled) {
+	if fresh, err := checkSchema(ended, look, path); fresh || !errors.Is(err, context.Canceled) {
 		t.Errorf("unread: %v, %v", fresh, err)
 	}
 	for asks := range 200 {
+		db := connect()
 		err := prepareSchema(&ending{t.Context(), atomic.Int64{}, int64(asks), make(chan struct{})}, db, path, time.Hour)
-		fresh, look := checkSchema(t.Context(), db, path)
-		if look != nil || fresh && err == nil {
-			t.Fatalf("after %d asks: %v, %v", asks, err, look)
+		_ = db.Close() // with which ends what was begun
+		fresh, failed := checkSchema(t.Context(), look, path)
+		if failed != nil || fresh && err == nil {
+			t.Fatalf("after %d asks: %v, %v", asks, err, failed)
 		}
 		if !fresh {
 			return
 		}
-		_, _ = db.ExecContext(t.Context(), "ROLLBACK") // what it began, which otherwise ends with its process
 	}
 	t.Error("the tables were never made")
 }
