@@ -106,15 +106,23 @@ func TestTruncatingThatFails(t *testing.T) {
 		}
 		return nil
 	}})
-	if err != nil {
+	if err := errors.Join(err, s.Close()); err != nil {
 		t.Error(err)
+	}
+	if done, err := s.w.truncate(); done || !errors.Is(err, sql.ErrConnDone) {
+		t.Errorf("without a connection: %v, %v", done, err)
+	}
+	if err := s.w.patience(0); !errors.Is(err, sql.ErrConnDone) {
+		t.Errorf("without a connection: %v", err)
 	}
 }
 
 // What was erased leaves the log within a second or so, however steadily others
-// write and erase; who erases nothing does not empty it.
+// write and erase, or at once when it is closed; who erases nothing does not empty it.
 func TestSteadyWritersAreTidied(t *testing.T) {
-	s := openStore(t, filepath.Join(t.TempDir(), "s", "state.db"))
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	s := openStore(t, path)
+	openStore(t, path) // another, so that the log is not removed when the first is closed
 	ago := func(d time.Duration) func(*tx) error {
 		return func(t *tx) error { s.w.dirty, t.erased = time.Now().Add(-d), true; return nil }
 	}
@@ -138,5 +146,8 @@ func TestSteadyWritersAreTidied(t *testing.T) {
 		if dirty != tc.dirty {
 			t.Errorf("%s: to be tidied: %v", tc.what, dirty)
 		}
+	}
+	if err := s.Close(); err != nil || logged(t, path) > 0 {
+		t.Errorf("closed: %v, and %d bytes are left in the log", err, logged(t, path))
 	}
 }

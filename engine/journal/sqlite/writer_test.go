@@ -29,12 +29,7 @@ func openStore(t *testing.T, path string) *store {
 // together hands in changes that share one commit, and gives their outcomes.
 func together(t *testing.T, s *store, changes ...*change) []error {
 	t.Helper()
-	begun, hold := make(chan struct{}), make(chan struct{})
-	first := make(chan error, 1)
-	go func() {
-		first <- s.w.submit(t.Context(), &change{do: func(*tx) error { close(begun); <-hold; return nil }})
-	}()
-	<-begun
+	goOn := heldUp(t, s)
 	outcomes := make([]chan error, len(changes))
 	for i, c := range changes {
 		ctx := t.Context()
@@ -47,10 +42,7 @@ func together(t *testing.T, s *store, changes ...*change) []error {
 			runtime.Gosched()
 		}
 	}
-	close(hold)
-	if err := <-first; err != nil {
-		t.Fatal(err)
-	}
+	goOn()
 	var errs []error
 	for _, o := range outcomes {
 		errs = append(errs, <-o)
@@ -135,7 +127,9 @@ func TestWritesThatShareACommit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s", "state.db")
 			s := openStore(t, path)
-			errs := together(t, s, adds("a"), tc.second, adds("c"))
+			number := func(t *tx) error { _, err := t.run("a"); return err } // which is remembered
+			changes := []*change{adds("a", number), tc.second, adds("c")}
+			errs := together(t, s, changes...)
 			if failed := errs[0] != nil && errs[2] != nil; failed != tc.all || !tc.all && (errs[0] != nil || errs[2] != nil) {
 				t.Errorf("the others are told %v", errs)
 			}
@@ -159,6 +153,15 @@ func TestWritesThatShareACommit(t *testing.T) {
 			}
 			if err := s.Open(t.Context(), journal.Run{ID: "e", PlanID: "e"}); (err == nil) != tc.trusted {
 				t.Errorf("afterwards: %v", err)
+			}
+			about := &journal.Batch{Records: []journal.Record{{Run: "a", Kind: journal.Done}}}
+			if err := s.Append(t.Context(), about); tc.trusted && (err != nil) != tc.all {
+				t.Errorf("about a run that is there only if not all failed: %v", err)
+			}
+			for _, c := range changes {
+				if len(c.err) > 0 {
+					t.Errorf("it is told twice, then %v", <-c.err)
+				}
 			}
 			if slices.Contains(runIDs(t, other), "e") != tc.trusted {
 				t.Error("what was refused is written, or the other way round")
@@ -188,5 +191,86 @@ func TestAWriterThatCannotWrite(t *testing.T) {
 	}
 	if n := db.Stats().InUse; n != 0 {
 		t.Errorf("%d connections are kept", n)
+	}
+}
+
+// heldUp has the writer wait until the function that it gives is called.
+func heldUp(t *testing.T, s *store) func() {
+	t.Helper()
+	begun, hold := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	go func() {
+		first <- s.w.submit(t.Context(), &change{do: func(*tx) error { close(begun); <-hold; return nil }})
+	}()
+	<-begun
+	return func() {
+		close(hold)
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What was handed in when the state is closed is written, and nothing after it.
+func TestClosingWritesWhatWaits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s", "state.db")
+	s := openStore(t, path)
+	goOn := heldUp(t, s)
+	outcomes := make(chan error, 3)
+	for i, id := range []string{"a", "b"} {
+		go func() { outcomes <- s.w.submit(t.Context(), adds(id)) }()
+		for len(s.w.queue) < i+1 {
+			runtime.Gosched()
+		}
+	}
+	go func() { outcomes <- s.Close() }()
+	stopped := func() bool { s.w.mu.RLock(); defer s.w.mu.RUnlock(); return s.w.stopped }
+	for !stopped() {
+		runtime.Gosched()
+	}
+	if err := s.w.submit(t.Context(), adds("c")); !errors.Is(err, journal.ErrClosed) {
+		t.Error(err)
+	}
+	goOn()
+	for range 3 {
+		if err := <-outcomes; err != nil {
+			t.Error(err)
+		}
+	}
+	if d := cmp.Diff([]string{"a", "b"}, runIDs(t, openStore(t, path))); d != "" {
+		t.Error(d)
+	}
+}
+
+// However many wait, so many share a commit and no more, and all are answered.
+func TestMoreThanOneCommitTakes(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "s", "state.db"))
+	goOn := heldUp(t, s)
+	var sizes []int
+	const all = groupLimit + groupLimit/2
+	outcomes := make(chan error, all)
+	for range all {
+		go func() {
+			outcomes <- s.w.submit(t.Context(), &change{do: func(t *tx) error {
+				if !t.erased { // the first of its commit
+					sizes = append(sizes, 0)
+				}
+				t.erased = true
+				sizes[len(sizes)-1]++
+				return nil
+			}})
+		}()
+	}
+	for len(s.w.queue) < groupLimit {
+		runtime.Gosched()
+	}
+	goOn()
+	for range all {
+		if err := <-outcomes; err != nil {
+			t.Error(err)
+		}
+	}
+	if sizes[0] != groupLimit {
+		t.Errorf("the first of %v is not full, or too full", sizes)
 	}
 }
