@@ -147,6 +147,9 @@ func TestSteadyWritersAreTidied(t *testing.T) {
 			t.Errorf("%s: to be tidied: %v", tc.what, dirty)
 		}
 	}
+	if err := s.w.submit(t.Context(), adds("r")); err != nil || logged(t, path) == 0 {
+		t.Fatalf("%v, and nothing is in the log", err)
+	}
 	if err := s.Close(); err != nil || logged(t, path) > 0 {
 		t.Errorf("closed: %v, and %d bytes are left in the log", err, logged(t, path))
 	}
