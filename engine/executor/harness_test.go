@@ -231,6 +231,9 @@ func (p *process) close() {
 
 func (p *process) job() *executor.Job {
 	j := &executor.Job{Run: p.e.run, File: p.e.file, Operator: "op", Meta: json.RawMessage("{}"), Generations: map[string]int64{}}
+	for _, stage := range []policy.Stage{policy.StagePlan, policy.StageApproval} {
+		j.Judged = append(j.Judged, plan.Judgement{ID: "asked-" + string(stage), Stage: string(stage), InputDigest: "sha256:1", PolicyDigest: p.e.file.Plan.PolicyDigest, Result: plan.Allowed, AskedAt: p.e.w.now()})
+	}
 	for a, c := range p.p.Known {
 		j.Generations[a] = c.Generation
 	}

@@ -122,7 +122,7 @@ func TestKnownIsBoundedToo(t *testing.T) {
 	set := compileAll(t, here(named("house", Mandatory, endless)))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	if _, diags := set.Eval(ctx, anInput()); !strings.Contains(diags.Err().Error(), "cancelled") {
+	if _, diags := set.Eval(ctx, anInput()); !strings.Contains(diags.Err().Error(), "Interrupted") {
 		t.Error(diags.Err())
 	}
 }

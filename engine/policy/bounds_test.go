@@ -197,7 +197,7 @@ func TestCancelledIsNoAnswer(t *testing.T) {
 	set := compileAll(t, source(one(good)))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, diags := set.Eval(ctx, anInput()); diags.Exit() != diag.ExitDenied || !strings.Contains(diags.Err().Error(), "cancelled") {
+	if _, diags := set.Eval(ctx, anInput()); diags.Exit() != diag.ExitError || diags[0].Summary != "Interrupted" {
 		t.Error(diags.Err())
 	}
 	if _, diags := set.Eval(context.Background(), anInput()); diags.HasErrors() {

@@ -215,7 +215,7 @@ func TestCancelling(t *testing.T) {
 	defer set.Close()
 	ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, diags := set.Eval(ctx, anInput()); !strings.Contains(diags.Err().Error(), "cancelled") {
+	if _, diags := set.Eval(ctx, anInput()); diags.Exit() != diag.ExitError || diags[0].Summary != "Interrupted" {
 		t.Error(diags.Err())
 	}
 	if set.remote.p != nil || len(set.remote.broken) > 0 {
