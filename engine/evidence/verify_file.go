@@ -35,7 +35,8 @@ type recordFile struct {
 	// opened and closed are the run's own records.
 	opened, closed *Run
 	denied         bool
-	// undecided are what no decision allowed; overridden is whether the run has overrides.
+	// undecided are what no decision allowed; overridden is whether the run has overrides,
+	// or broke the glass.
 	undecided  []undecided
 	overridden bool
 }

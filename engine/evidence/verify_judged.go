@@ -79,7 +79,7 @@ func (v *verification) undecided(own *recordFile, byAddress map[string]*recordFi
 // judgedRun checks that a run began, or did not, by decisions that are there.
 func (v *verification) judgedRun(f *recordFile, r *Run) {
 	v.judged(f, &r.Common, r.Judged, r.Event == "resumed", stagePlan, stageApproval)
-	f.overridden = f.overridden || r.Event == "override"
+	f.overridden = f.overridden || r.Event == "override" || r.Event == "break_glass"
 	switch r.Event {
 	case "decisions":
 		f.allows(r.Judged, stagePlan, "the run was begun after it was planned", false)
