@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"slices"
 	"time"
 
@@ -140,28 +141,37 @@ func (d *glassDocuments) fresh(g *gate.Glass) []gate.Document {
 }
 
 // participants are all who took part in a run, as names that gate.Is compares.
-func participants(file *plan.File, operator string, m meta, later []gate.Document) []string {
+// documents are what people signed for it: who that was, their keys tell. The names
+// in them are the signers' own claims, and count as well.
+func participants(w *config.Workspace, file *plan.File, operator string, m meta, documents []gate.Document) []string {
 	out := []string{operator, file.Plan.Requester}
 	if m.BreakGlass != nil {
 		out = append(out, m.BreakGlass.Member)
 	}
-	for _, d := range slices.Concat(m.Approvals, later) {
+	for _, d := range documents {
 		if a, err := evidence.ParseApproval(d.Content); err == nil {
-			out = append(out, a.Approver)
+			out = append(out, a.Approver, a.Identity.Name)
+		}
+		for _, a := range w.Approvers {
+			if key, err := evidence.ParsePublicKey([]byte(a.PublicKey)); err == nil && signedAny(d.Content, key) {
+				out = append(out, a.Name)
+			}
 		}
 	}
 	return out
 }
 
-// tookPart names what who did in a run; "" if she took no part. approvals are
-// documents that she may have signed, under whatever name.
-func tookPart(who *config.Approver, names []string, approvals []gate.Document) bool {
-	if slices.ContainsFunc(names, func(name string) bool { return gate.Is(*who, name) }) {
+// signedAny reports whether a key signed what people sign for a run, of whatever kind.
+func signedAny(content []byte, key crypto.PublicKey) bool {
+	if _, err := evidence.VerifyApproval(content, key); err == nil {
 		return true
 	}
-	key, err := evidence.ParsePublicKey([]byte(who.PublicKey))
-	return err != nil || slices.ContainsFunc(approvals, func(d gate.Document) bool {
-		_, err := evidence.VerifyApproval(d.Content, key)
-		return err == nil
-	})
+	if _, err := evidence.VerifyOverride(content, key); err == nil {
+		return true
+	}
+	if _, err := evidence.VerifyResolution(content, key); err == nil {
+		return true
+	}
+	_, err := evidence.VerifyBreakGlass(content, key)
+	return err == nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/plan"
 )
@@ -227,10 +228,18 @@ func (s *session) part(ctx context.Context, run journal.Run, file *plan.File, wh
 	if err != nil {
 		return false, err
 	}
-	names := participants(file, run.Operator, m, later)
+	glass, err := executor.KeptBreakGlass(ctx, s.journal, run.ID)
+	if err != nil {
+		return false, err
+	}
+	answers, err := executor.Resolutions(ctx, s.journal, run.ID)
+	if err != nil {
+		return false, err
+	}
+	names := participants(s.workspace, file, run.Operator, m, slices.Concat(m.Approvals, later, glass, answers))
 	known, err := evidence.Participants(s.workspace.Settings.EvidenceDir.Absolute, run.ID)
 	if err != nil {
 		return false, err
 	}
-	return tookPart(who, append(names, known...), append(slices.Clone(m.Approvals), later...)), nil
+	return slices.ContainsFunc(append(names, known...), func(name string) bool { return gate.Is(*who, name) }), nil
 }
