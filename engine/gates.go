@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -59,9 +60,12 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 		diags = append(diags, unbroken(g)...)
 	}
 	answer := gate.Ask(q)
-	told, untold := s.tellUses(ctx, asked.file, answer.Uses)
+	uses := answer.Uses
+	if answer.Glass = glass; glass != nil {
+		uses = slices.Concat(uses, glass.Uses)
+	}
+	told, untold := s.tellUses(ctx, asked.file, uses)
 	answer.Told, diags = told, append(diags, untold...)
-	answer.Glass = glass
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
 	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], answer.Input()
 	in.Verification = verified.Policy(doc.Requester)
@@ -74,6 +78,9 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	}
 	answer.Lifting = s.lift(q, asked, judged.Decisions, glass)
 	diags = append(diags, s.lifted(answer.Lifting)...)
+	told, untold = s.tellUses(ctx, asked.file, answer.Lifting.Uses)
+	maps.Copy(answer.Told, told)
+	diags = append(diags, untold...)
 	if q.Requirements = judged.Requirements; glass != nil && glass.Signed != nil {
 		q = q.Lowered(*glass)
 	}

@@ -220,13 +220,14 @@ func namesOf(denials []gate.Denial) []string {
 // A broken glass lifts all that can be lifted.
 func (s *session) lift(q gate.Question, asked question, approval []plan.Decision, glass *gate.Glass) gate.Lifting {
 	denials := slices.Concat(gate.Denials(string(policy.StagePlan), q.File.Plan.Decisions), gate.Denials(string(policy.StageApproval), approval))
-	if glass != nil { // while it is not broken, what is missing for that is said instead
-		return glass.LiftAll(denials)
+	lifting := q.Lift(s.workspace.Override, asked.overrides, denials)
+	switch {
+	case glass != nil: // while it is not broken, what is missing for that is said instead
+		return glass.LiftAll(denials, lifting)
+	case asked.voided != "":
+		return gate.Lifting{Left: denials, Void: []string{asked.voided}, Uses: lifting.Uses}
 	}
-	if asked.voided != "" {
-		return gate.Lifting{Left: denials, Void: []string{asked.voided}}
-	}
-	return q.Lift(s.workspace.Override, asked.overrides, denials)
+	return lifting
 }
 
 // lifted turns what overrides do into diagnostics: faults for what denies.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -166,7 +167,11 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 	if err != nil {
 		return fail(0, "The review cannot be signed", "%s.", err)
 	}
-	meta, err := json.Marshal(meta{Policies: map[string]keptSource{}, Review: bytes.TrimSpace(doc), Facts: r.Facts})
+	facts := s.facts(r.Facts)
+	told, untold := s.tellUses(ctx, file, []gate.Use{{Approver: *who, Did: "reviewed run " + run.ID, ID: gate.StatementID(who.Name, review)}})
+	maps.Copy(facts, told)
+	diags = append(diags, untold...)
+	meta, err := json.Marshal(meta{Policies: map[string]keptSource{}, Review: bytes.TrimSpace(doc), Facts: facts})
 	if err != nil {
 		return fail(0, "The review cannot be kept", "%s.", err)
 	}
@@ -176,7 +181,7 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 		return nil, diags
 	}
 	defer x.close()
-	err = x.Review(ctx, &executor.Job{Run: id, File: file, Operator: r.Operator, Facts: s.facts(r.Facts), Meta: meta}, run.ID, bytes.TrimSpace(doc))
+	err = x.Review(ctx, &executor.Job{Run: id, File: file, Operator: r.Operator, Facts: facts, Meta: meta}, run.ID, bytes.TrimSpace(doc))
 	switch {
 	case errors.Is(err, journal.ErrSpent):
 		return fail(0, "It is reviewed already", "Run %s was reviewed before.", run.ID)

@@ -24,6 +24,8 @@ type Glass struct {
 	Ignored []string
 	// Missing are sentences about what is not there yet, with what to do.
 	Missing []string
+	// Uses are all uses of approvers' keys, counted or not.
+	Uses []Use
 }
 
 // Break finds out whether the glass may be broken: a statement by a member who is
@@ -40,6 +42,9 @@ func (q Question) Break(may *config.BreakGlass, documents []Document) Glass {
 	}
 	for _, d := range documents {
 		a, signed, why := q.statement(may, d)
+		if signed != nil {
+			out.Uses = append(out.Uses, usedFor(a, "broke the glass for plan "+signed.PlanID, signed, why))
+		}
 		if why != "" {
 			out.Ignored = append(out.Ignored, d.Name+" does not count: "+why+".")
 			continue
@@ -128,8 +133,9 @@ func (q Question) Lowered(g Glass) Question {
 
 // LiftAll lifts every denial of an overridable policy, as the member of g answers
 // for. It says so only where the glass is broken.
-func (g Glass) LiftAll(denials []Denial) Lifting {
-	var out Lifting
+// Overrides of lifted are not asked then.
+func (g Glass) LiftAll(denials []Denial, lifted Lifting) Lifting {
+	out := Lifting{Uses: worthNothing(lifted.Uses, "the glass was to be broken, and overrides are not asked then")}
 	for _, d := range denials {
 		if d.Overridable {
 			if g.Signed == nil {

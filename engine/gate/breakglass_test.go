@@ -103,7 +103,7 @@ func TestLowered(t *testing.T) {
 		}
 		mandatory := denied("remint.plan", "never", "a")
 		mandatory.Overridable = false
-		if l := g.LiftAll([]Denial{denied("remint.plan", "freeze", "a"), mandatory}); len(l.Lifted) != 1 || len(l.Left) != 1 || l.Left[0].Rule != "never" {
+		if l := g.LiftAll([]Denial{denied("remint.plan", "freeze", "a"), mandatory}, Lifting{}); len(l.Lifted) != 1 || len(l.Left) != 1 || l.Left[0].Rule != "never" {
 			t.Errorf("%s: %+v", name, l)
 		}
 	}

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"crypto"
 	"fmt"
 	"slices"
@@ -53,6 +54,8 @@ type Lifting struct {
 	Overrides []Override
 	// Ignored explains every override that does not count, a sentence each.
 	Ignored []string
+	// Uses are all uses of approvers' keys, counted or not.
+	Uses []Use
 	// Lifted are the denials that are lifted, Left those that deny.
 	Lifted []Lifted
 	Left   []Denial
@@ -69,6 +72,9 @@ func (q Question) Lift(may *config.Override, documents []Document, denials []Den
 	q.Approvers = Persons(q.Approvers)
 	for _, d := range documents {
 		o, why := q.override(may, d, denials)
+		if o != nil {
+			out.Uses = append(out.Uses, usedFor(o.Approver, "overrode denials of plan "+o.Signed.PlanID, o.Signed, why))
+		}
 		if why != "" {
 			out.Ignored = append(out.Ignored, d.Name+" does not count: "+why+".")
 			continue
@@ -99,7 +105,16 @@ func (q Question) Lift(may *config.Override, documents []Document, denials []Den
 	for _, o := range out.Overrides {
 		out.Void = append(out.Void, o.VoidedBy(unnamed))
 	}
+	out.Uses = worthNothing(out.Uses, "something denies that nobody named")
 	return out
+}
+
+// worthNothing says of uses that would count why they do not.
+func worthNothing(uses []Use, why string) []Use {
+	for i := range uses {
+		uses[i].Why = cmp.Or(uses[i].Why, why)
+	}
+	return uses
 }
 
 // VoidedBy says that denials which o does not name make it worth nothing.
@@ -118,7 +133,7 @@ func (o Override) VoidedBy(unnamed []Denial) string {
 // maxNames is how many denials a sentence names.
 const maxNames = 3
 
-// override says whose override d is, or why it does not count.
+// override says whose override d is, nil for nobody's, or why it does not count.
 func (q Question) override(may *config.Override, d Document, denials []Denial) (*Override, string) {
 	for _, a := range q.Approvers {
 		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
@@ -129,31 +144,36 @@ func (q Question) override(may *config.Override, d Document, denials []Denial) (
 		if err != nil {
 			continue
 		}
-		why := q.unbound(signed.Binding)
-		switch {
-		case why != "":
-			return nil, why
-		case a.Ended(q.Now) != "":
-			return nil, a.Name + "'s key " + a.Ended(q.Now)
-		case may == nil:
-			return nil, "there is no override block, which says who may"
-		case !inSome(a, may.Groups):
-			return nil, a.Name + " is in none of the groups that may override (" + strings.Join(may.Groups, ", ") + ")"
-		case signed.ExpiresAt.Sub(signed.CreatedAt) > may.MaxExpires:
-			return nil, "it would count for longer than max_expires, " + may.MaxExpires.String()
-		}
-		if why := q.party(a, key); why != "" {
-			return nil, why
-		}
-		if i := slices.IndexFunc(denials, func(x Denial) bool { return !x.Overridable && slices.Contains(signed.Denials, x.Name()) }); i >= 0 {
-			return nil, "it names " + denials[i].Name().String() + ", whose policy is mandatory"
-		}
-		return &Override{Approver: a, Signed: *signed, Document: d}, ""
+		return &Override{Approver: a, Signed: *signed, Document: d}, q.noOverride(may, a, key, signed, denials)
 	}
 	if _, err := evidence.ParseOverride(d.Content); err != nil {
 		return nil, err.Error()
 	}
 	return nil, "it is not signed by any approver of this workspace"
+}
+
+// noOverride says why what a signed does not count; "" if it does.
+func (q Question) noOverride(may *config.Override, a config.Approver, key crypto.PublicKey, signed *evidence.Override, denials []Denial) string {
+	why := q.unbound(signed.Binding)
+	switch {
+	case why != "":
+		return why
+	case a.Ended(q.Now) != "":
+		return a.Name + "'s key " + a.Ended(q.Now)
+	case may == nil:
+		return "there is no override block, which says who may"
+	case !inSome(a, may.Groups):
+		return a.Name + " is in none of the groups that may override (" + strings.Join(may.Groups, ", ") + ")"
+	case signed.ExpiresAt.Sub(signed.CreatedAt) > may.MaxExpires:
+		return "it would count for longer than max_expires, " + may.MaxExpires.String()
+	}
+	if why := q.party(a, key); why != "" {
+		return why
+	}
+	if i := slices.IndexFunc(denials, func(x Denial) bool { return !x.Overridable && slices.Contains(signed.Denials, x.Name()) }); i >= 0 {
+		return "it names " + denials[i].Name().String() + ", whose policy is mandatory"
+	}
+	return ""
 }
 
 // unbound says why what is signed is not about this plan, now; "" if it is.

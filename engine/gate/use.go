@@ -25,6 +25,11 @@ func used(a config.Approver, signed evidence.Approval, why string) Use {
 	return Use{Approver: a, Did: did + " plan " + signed.PlanID, Why: why, ID: StatementID(a.Name, signed)}
 }
 
+// usedFor is a use of a key for something else than an approval.
+func usedFor(a config.Approver, did string, signed any, why string) Use {
+	return Use{Approver: a, Did: did, Why: why, ID: StatementID(a.Name, signed)}
+}
+
 // StatementID identifies what somebody signed by what it says, since one statement
 // can have many signatures.
 func StatementID(who string, signed any) string {
