@@ -60,7 +60,7 @@ func (e *Engine) Approvals(ctx context.Context, file *plan.File, documents, over
 	}
 	q := gate.Question{
 		File: file, Requirements: file.Plan.Requirements, Approvers: w.Approvers, Documents: besides(documents, decided),
-		Operators: []string{operator}, Verified: verified, MaxExpires: w.Settings.Approvals.MaxExpires, Authority: by, Now: e.opts.Now().UTC(),
+		Operators: []string{operator}, Authors: base.writers(), Verified: verified, MaxExpires: w.Settings.Approvals.MaxExpires, Authority: by, Now: e.opts.Now().UTC(),
 	}
 	answer := gate.Ask(q)
 	answer.Lifting = q.Lift(w.Override, overrides, gate.Denials(string(policy.StagePlan), file.Plan.Decisions))

@@ -49,7 +49,7 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 	}
 	q := gate.Question{
 		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
-		Operators: asked.operators, Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
+		Operators: asked.operators, Authors: s.base.writers(), Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
 	}
 	var glass *gate.Glass
 	if asked.glass != nil {

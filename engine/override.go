@@ -68,7 +68,7 @@ func (e *Engine) Override(ctx context.Context, file *plan.File, r OverrideReques
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
-	if faults := mayOverride(w, who, file); faults.HasErrors() {
+	if faults := mayOverride(w, who, file, base.writers()); faults.HasErrors() {
 		return nil, append(diags, faults...)
 	}
 	if r.Expires == 0 {
@@ -111,14 +111,16 @@ func (e *Engine) exceptional(w *config.Workspace, key, what string) (*evidence.S
 	return signer, &gate.Persons(w.Approvers)[i], diags
 }
 
-// mayOverride refuses whom the override block does not let, and the requester.
-func mayOverride(w *config.Workspace, who *config.Approver, file *plan.File) diag.Diagnostics {
-	q := gate.Question{File: file, Approvers: w.Approvers}
+// mayOverride refuses whom the override block does not let, the requester, and authors.
+func mayOverride(w *config.Workspace, who *config.Approver, file *plan.File, authors []string) diag.Diagnostics {
+	q := gate.Question{File: file, Approvers: w.Approvers, Authors: authors}
 	switch {
 	case w.Override == nil:
 		return diag.Errored(diag.ExitMissing, "Nobody may override", "There is no override block. `override { groups = [\"GROUP\"] }`, in the trust base where there is one, says who may.")
 	case gate.Is(*who, file.Plan.Requester):
 		return diag.Errored(diag.ExitMissing, "She may not override", "%s asks for this plan herself: somebody else has to answer for it. Who may: %s.", who.Name, some(q.MayOverride(w.Override)))
+	case slices.ContainsFunc(authors, func(a string) bool { return gate.Is(*who, a) }):
+		return diag.Errored(diag.ExitMissing, "She may not override", "%s wrote the change of the workspace, as its commits say: somebody else has to answer for it. Who may: %s.", who.Name, some(q.MayOverride(w.Override)))
 	case !slices.ContainsFunc(w.Override.Groups, func(g string) bool { return slices.Contains(who.Groups, g) }):
 		return diag.Errored(diag.ExitMissing, "She may not override", "%s is in none of the groups that the override block names (%s). Who may: %s.",
 			who.Name, strings.Join(w.Override.Groups, ", "), some(q.MayOverride(w.Override)))
@@ -145,7 +147,7 @@ func (e *Engine) denied(ctx context.Context, file *plan.File, r OverrideRequest)
 	}
 	verified, _ := e.checker(s.workspace, verify.Forgetful{}, nil).Check(ctx, file, nil, nil)
 	now := e.opts.Now().UTC()
-	q := gate.Question{File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: r.Approvals, Operators: []string{r.Operator}, Now: now}
+	q := gate.Question{File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: r.Approvals, Operators: []string{r.Operator}, Authors: s.base.writers(), Now: now}
 	in := planner.Input(policy.StageApproval, &file.Plan, resets)
 	in.Requirements, in.Operator, in.Approvals, in.Now = &file.Plan.Requirements, r.Operator, gate.Ask(q).Input(), &now
 	in.Verification = verified.Policy(file.Plan.Requester)

@@ -34,6 +34,16 @@ type trustBase struct {
 	signer crypto.PublicKey
 	// place is for people: where it was read, and which commit.
 	place, commit string
+	// authors are who wrote what the workspace has beyond commit, by mail address.
+	authors []string
+}
+
+// writers are the authors of the change that the workspace is, as far as a base tells.
+func (b *trustBase) writers() []string {
+	if b == nil {
+		return nil
+	}
+	return b.authors
 }
 
 // loadBase reads the trust base that the options name; nil without one.
@@ -60,6 +70,9 @@ func (e *Engine) loadBase(offline bool) (*trustBase, diag.Diagnostics) {
 		}
 		defer tree.Remove()
 		dir, b.commit = tree.Dir, tree.Commit
+		if b.authors, err = trust.Authors(context.Background(), e.opts.Dir, tree.Commit); err != nil {
+			return fail(err)
+		}
 		label = fmt.Sprintf("git:%.12s:", tree.Commit)
 	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return fail(errors.New("there is no such directory; a tree of the repository is written git:REF[:PATH]"))

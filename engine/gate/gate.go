@@ -38,6 +38,9 @@ type Question struct {
 	// Operators are who runs apply and who resumes it; neither they nor the
 	// requester can approve.
 	Operators []string
+	// Authors are who wrote the change of the workspace, where that is known; they
+	// cannot approve either.
+	Authors []string
 	// Verified is how surely the requester was verified, and the subjects.
 	Verified verify.Outcome
 	// Anyone may ask: no approval more is needed because nobody verified who did.
@@ -200,6 +203,8 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 			return a, signed, a.Name + "'s key is the one that the requester verified herself with: ask somebody else"
 		case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
 			return a, signed, a.Name + " is the operator: ask somebody else, or have another apply it"
+		case slices.ContainsFunc(q.Authors, func(who string) bool { return Is(a, who) }):
+			return a, signed, a.Name + " is an author of the change of the workspace: ask somebody else"
 		}
 		return a, signed, ""
 	}
@@ -248,7 +253,7 @@ func (q Question) need(need plan.Approvals, have []Approval) Need {
 	}
 	for _, a := range q.Approvers {
 		used := slices.ContainsFunc(have, func(h Approval) bool { return person(h.Approver) == person(a) })
-		barred := slices.ContainsFunc(slices.Concat(q.Operators, q.Verified.Requesters(), []string{q.File.Plan.Requester}), func(who string) bool { return Is(a, who) })
+		barred := slices.ContainsFunc(slices.Concat(q.Operators, q.Authors, q.Verified.Requesters(), []string{q.File.Plan.Requester}), func(who string) bool { return Is(a, who) })
 		named := slices.ContainsFunc(out.May, func(name string) bool { return person(q.named(name)) == person(a) })
 		if !used && !barred && !named && inGroup(a, need.Group) && a.Ended(q.Now) == "" {
 			out.May = append(out.May, a.Name)

@@ -205,6 +205,8 @@ func (q Question) party(a config.Approver, key crypto.PublicKey) string {
 		return a.Name + "'s key is the one that the requester verified herself with"
 	case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
 		return a.Name + " is the operator"
+	case slices.ContainsFunc(q.Authors, func(who string) bool { return Is(a, who) }):
+		return a.Name + " is an author of the change of the workspace"
 	}
 	return ""
 }
@@ -220,7 +222,7 @@ func (q Question) MayOverride(may *config.Override) []string {
 		return nil
 	}
 	for _, a := range Persons(q.Approvers) {
-		if inSome(a, may.Groups) && a.Ended(q.Now) == "" && !Is(a, q.File.Plan.Requester) {
+		if inSome(a, may.Groups) && a.Ended(q.Now) == "" && !slices.ContainsFunc(append(slices.Clone(q.Authors), q.File.Plan.Requester), func(who string) bool { return Is(a, who) }) {
 			out = append(out, a.Name)
 		}
 	}

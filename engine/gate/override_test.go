@@ -54,6 +54,10 @@ func TestExceptionsUnderAnotherName(t *testing.T) {
 	if who := q.MayOverride(mayOverride); slices.Contains(who, "ann") || !slices.Contains(who, "bob") {
 		t.Error(who)
 	}
+	q.File.Plan.Requester, q.Authors = "dave", []string{"desk"}
+	if got := q.Lift(mayOverride, []Document{p.lifting("ann", f, []Denial{d})}, []Denial{d}); len(got.Ignored) != 1 || !strings.Contains(got.Ignored[0], "ann is an author") {
+		t.Errorf("%+v", got)
+	}
 	q.Verified.Accepted = []verify.Accepted{{Verified: provider.Verified{Identity: "desk", Strength: "aal2", Bound: true}}}
 	if g := q.Break(mayBreak, []Document{p.breaking("ann", f, nil)}); len(g.Missing) > 0 {
 		t.Error(g.Missing)
