@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"io"
-	"os"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/view"
 	"github.com/remint-dev/remint/engine/diag"
@@ -34,23 +33,6 @@ opened, changed or recorded.`,
 	}
 }
 
-// replaceable reports whether nothing but an earlier outcome is lost when path is
-// written: a mistyped name must not cost a workspace.
-func replaceable(path string) bool {
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return true
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head := make([]byte, 5)
-	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == "<?xml"
-}
-
 func (a *app) test(ctx context.Context, filter []string, junit string) diag.Exit {
 	e, diags := a.engine(nil, 0)
 	if diags.HasErrors() {
@@ -60,7 +42,7 @@ func (a *app) test(ctx context.Context, filter []string, junit string) diag.Exit
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	if junit != "" && !replaceable(junit) {
+	if junit != "" && !replaceable(junit, "<?xml") {
 		diags = diags.Errorf("The outcome cannot be written", "%s is there already and is no XML. Give -junit=FILE another name.", junit)
 	} else if junit != "" {
 		err := atomicfile.Replace(ctx, junit, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error {
