@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"flag"
+	"slices"
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
@@ -41,6 +42,10 @@ func (a *app) evidence(ctx context.Context, r engine.EvidenceRequest, args []str
 	}
 	if len(args) > 2 {
 		a.fault("Too many arguments", "remint evidence %s takes at most one more.", args[0])
+		return diag.ExitError
+	}
+	if len(args) == 2 && args[0] != "show" && args[0] != "export" && slices.Contains(actions, args[0]) {
+		a.fault("Too many arguments", "remint evidence %s is about all of the workspace's evidence, and not about %s alone. Leave that out; -chdir=DIR names another workspace.", args[0], args[1])
 		return diag.ExitError
 	}
 	if len(args) == 2 {
