@@ -30,7 +30,7 @@ capabilities  prints what Rego may call, in OPA's own format, for editors and
 			threshold := fs.Float64("threshold", 0, "fail below `N` percent of coverage (test)")
 			var how view.Explained
 			fs.BoolVar(&how.Why, "explain", false, "show the Rego of rules that held, and what of the input they read (eval)")
-			fs.StringVar(&how.Rule, "rule", "", "explain the rule `ID`, whether it held or not (eval)")
+			fs.StringVar(&how.Rule, "rule", "", "explain the rule `ID`, or SOURCE/ID, whether it held or not (eval)")
 			var r engine.BundleRequest
 			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE`, PKCS#8 PEM (bundle)")
 			fs.StringVar(&r.Revision, "revision", "", "`N`, a number or a time that only grows (bundle)")
@@ -70,8 +70,8 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64, how 
 		if judged == nil {
 			return a.done(diags)
 		}
-		if ids := ruleIDs(judged); how.Rule != "" && !slices.Contains(ids, how.Rule) {
-			a.fault("There is no such rule", "No rule that is asked about a plan has the id %q. There are %s.", how.Rule, strings.Join(ids, ", "))
+		if how.Rule != "" && !slices.ContainsFunc(judged.Rules, how.Of) {
+			a.fault("There is no such rule", "No rule that is asked about a plan has the id %q. There are %s.", how.Rule, strings.Join(ruleIDs(judged), ", "))
 			return diag.ExitError
 		}
 		a.view.PolicyEval(judged, how)

@@ -15,11 +15,17 @@ type Explained struct {
 	Rule string
 }
 
+// Of reports whether r is the one rule, by its ID or, as denials name it, by
+// SOURCE/ID.
+func (e Explained) Of(r policy.AskedRule) bool {
+	return r.ID != "" && (e.Rule == r.ID || e.Rule == r.Source+"/"+r.ID)
+}
+
 // PolicyEval shows a decision and the rules behind it.
 func (v *View) PolicyEval(x *policy.Explanation, how Explained) {
 	rules := []policy.AskedRule{}
 	for _, r := range x.Rules {
-		if how.Rule != "" && r.ID != how.Rule {
+		if how.Rule != "" && !how.Of(r) {
 			continue
 		}
 		if !how.Why && how.Rule == "" {
