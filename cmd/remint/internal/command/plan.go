@@ -92,8 +92,9 @@ func (a *app) plan(ctx context.Context, sel selection, args []string, out string
 	if file == nil {
 		return a.done(diags)
 	}
-	if diags.HasErrors() && (!file.Plan.Liftable() || withoutDecisions(diags, true).HasErrors()) {
-		out = "" // nothing can be agreed to in it
+	if out != "" && diags.HasErrors() && (!file.Plan.Liftable() || withoutDecisions(diags, true).HasErrors()) {
+		diags = diags.Warnf("Not saved", "Nothing can be agreed to in this plan, so %s was not written. What may stand there is an earlier plan.", out)
+		out = ""
 	}
 	if out != "" {
 		if faults := savePlan(file, out); faults.HasErrors() {
