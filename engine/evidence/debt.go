@@ -77,7 +77,7 @@ func Debts(dir string, keys []crypto.PublicKey, now time.Time) ([]Debt, error) {
 }
 
 func debtOf(r *Run, now time.Time) Debt {
-	d := Debt{Run: r.Common.Run, Due: r.ReviewDue, Overdue: !now.Before(r.ReviewDue)}
+	d := Debt{Run: r.Run, Due: r.ReviewDue, Overdue: !now.Before(r.ReviewDue)}
 	if said, err := ParseBreakGlass(r.BreakGlass); err == nil {
 		d.Member, d.Reason = said.Member, said.Reason
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +20,8 @@ func TestShowSaysWhy(t *testing.T) {
 	must(t, err)
 	first := sound.lines(t, "r1/"+forgedFile)[0]
 	pay := bytes.Index(first, []byte(linePay)) + len(linePay)
-	statement := append(append(bytes.Clone(first[:pay]), base64.StdEncoding.EncodeToString([]byte(`{"_type":"x"}`))...), first[bytes.Index(first, []byte(lineSig)):]...)
+	_, signature, _ := bytes.Cut(first, []byte(lineSig))
+	statement := slices.Concat(first[:pay], []byte(base64.StdEncoding.EncodeToString([]byte(`{"_type":"x"}`))), []byte(lineSig), signature)
 	for name, tc := range map[string]struct {
 		damage func(w *world, path string)
 		says   string

@@ -41,7 +41,7 @@ func (v *verification) signedByApprover(f *recordFile, k kind, content []byte, w
 
 // verifiedByOne is nil if one of the keys has signed the document.
 func verifiedByOne(k kind, content []byte, keys []crypto.PublicKey) error {
-	err := error(ErrKey)
+	err := ErrKey
 	for _, key := range keys {
 		if err = k.verify(content, key); !errors.Is(err, ErrKey) {
 			return err

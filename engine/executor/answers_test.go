@@ -476,12 +476,13 @@ func TestNothingIsAskedOfAFinishedRun(t *testing.T) {
 	e := start(t, setup{two: true})
 	e.apply()
 	asked, steps := map[string]executor.Asked{}, map[string]map[string]journal.Kind{}
-	look(e, func(j journal.Journal) (err error) {
-		if asked, steps, err = executor.Questions(t.Context(), j, e.run); err != nil {
-			t.Fatal(err)
-		}
-		return nil
+	err := look(e, func(j journal.Journal) (err error) {
+		asked, steps, err = executor.Questions(t.Context(), j, e.run)
+		return err
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(asked) != 0 || len(steps) != 2 || len(steps[addressA]) != len(steps["credential.mem_password.b"]) || len(steps[addressA]) < 8 {
 		t.Errorf("%v, %v", asked, steps)
 	}

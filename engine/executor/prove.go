@@ -123,7 +123,7 @@ func (r *reset) readRecords(ctx context.Context, e *entry) (bool, error) {
 // acknowledged reports whether the target confirmed an operation after which an
 // in-place credential can have no old secret: setting a new one, or revoking.
 func (r *reset) acknowledged() bool {
-	return r.inPlace() && !(r.of(lifecycle.Install).At.IsZero() && r.of(lifecycle.Revoke).At.IsZero())
+	return r.inPlace() && (!r.of(lifecycle.Install).At.IsZero() || !r.of(lifecycle.Revoke).At.IsZero())
 }
 
 // control shows which place is alive: the new secret, or the provider's own

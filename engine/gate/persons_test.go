@@ -72,7 +72,7 @@ func TestDecisions(t *testing.T) {
 			p := newPeople(t)
 			for i, a := range p.list {
 				if slices.Contains(tc.same[:], a.Name) {
-					p.list[i].Identities = append(a.Identities, []string{"One@example.com", "one@example.COM"}[i%2])
+					p.list[i].Identities = slices.Concat(a.Identities, []string{[]string{"One@example.com", "one@example.COM"}[i%2]})
 				}
 			}
 			docs := tc.docs(p)
