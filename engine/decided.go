@@ -166,7 +166,7 @@ func sound(found []gate.Document, w *config.Workspace) error {
 	for _, d := range found {
 		claim, err := evidence.ParseApproval(d.Content)
 		if err != nil {
-			return fmt.Errorf("the file or entry %s is no decision that can be read (%s): have those who may decide do so again, then remove it", d.Name, err)
+			return fmt.Errorf("the file or entry %s is no decision that can be read (%w): have those who may decide do so again, then remove it", d.Name, err)
 		}
 		for _, a := range w.Approvers {
 			if by != nil && claim.KeyID == "" && claim.Identity == (evidence.Identity{Name: a.Identity, Issuer: a.Issuer}) {

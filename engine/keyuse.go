@@ -33,7 +33,7 @@ func (s *session) tellUses(ctx context.Context, file *plan.File, uses []gate.Use
 	notifiers := s.fleet
 	if notifiers == nil && len(uses) > 0 {
 		notifiers = fleet.New(s.engine.opts.Registry)
-		defer notifiers.Close()
+		defer func() { _ = notifiers.Close() }() // who was told is known by then
 	}
 	for _, u := range uses {
 		to := told(u.Approver)

@@ -234,7 +234,7 @@ func (l *loader) NextFile() (*bundle.Descriptor, error) {
 	return bundle.NewDescriptor(f.name, "/"+l.under+f.name, bytes.NewBuffer(bytes.Clone(f.text))), nil
 }
 
-// WithFilter, and the rest of the interface: there is nothing to choose from.
+// WithFilter changes nothing: there is nothing to choose from.
 func (l *loader) WithFilter(filter.LoaderFilter) bundle.DirectoryLoader { return l }
 
 // WithPathFormat changes nothing: paths are as OPA's tarballs have them.

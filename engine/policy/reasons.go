@@ -123,7 +123,7 @@ func (r *reasons) read(e *topdown.Event, body []*ast.Expr) []InputValue {
 	}
 	add := func(ref ast.Ref) {
 		whole := r.resolve(e, ref, alias)
-		if whole == nil || len(whole) < 2 || len(out) >= maxValues {
+		if len(whole) < 2 || len(out) >= maxValues {
 			return
 		}
 		value := "undefined"

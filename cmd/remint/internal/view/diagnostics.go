@@ -78,9 +78,10 @@ func writeDiagnostic(w io.Writer, st style, d diag.Diagnostic) {
 	var b strings.Builder
 	line := func(s string) { b.WriteString(strings.TrimRight(bar+" "+s, " ") + "\n") }
 	line(head + ": " + st.bold(safe(d.Summary)))
-	if d.Rule != nil {
+	switch {
+	case d.Rule != nil:
 		sides(line, st, d)
-	} else if d.Range != nil {
+	case d.Range != nil:
 		where := "on " + safe(d.Range.Filename)
 		if d.Range.Start.Line > 0 {
 			where += fmt.Sprintf(" line %d", d.Range.Start.Line)
@@ -90,7 +91,7 @@ func writeDiagnostic(w io.Writer, st style, d diag.Diagnostic) {
 		}
 		line("")
 		line("  " + where + ":")
-	} else if d.Address != "" && !strings.Contains(d.Detail, d.Address) {
+	case d.Address != "" && !strings.Contains(d.Detail, d.Address):
 		line("")
 		line("  about " + safe(d.Address) + ":")
 	}
