@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/digitorus/timestamp"
@@ -46,7 +47,7 @@ func Certificate(ctx context.Context, url, token string, key crypto.Signer) (*x5
 	if json.Unmarshal(answer, &got) != nil {
 		return nil, errors.New("the certificate authority gave something else than JSON")
 	}
-	chain := append(got.SignedCertificateEmbeddedSct.Chain.Certificates, got.SignedCertificateDetachedSct.Chain.Certificates...)
+	chain := slices.Concat(got.SignedCertificateEmbeddedSct.Chain.Certificates, got.SignedCertificateDetachedSct.Chain.Certificates)
 	if len(chain) == 0 {
 		return nil, errors.New("the certificate authority gave no certificate")
 	}
