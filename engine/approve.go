@@ -72,7 +72,10 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to approve.")
 	}
 	signer, err := r.pen(ctx)
-	if err != nil {
+	switch {
+	case err != nil && r.Keyless != nil:
+		return nil, diags.Errorf("There is no certificate to sign with", "%s.", capital(err.Error()))
+	case err != nil:
 		return nil, diags.Errorf("The key cannot be used", "%s.", capital(err.Error()))
 	}
 	diags = append(diags, exposed(r.Key, r.Key)...)

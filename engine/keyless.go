@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -63,7 +64,7 @@ func (k *Keyless) pen(ctx context.Context) (*pen, error) {
 		return nil, err
 	}
 	return &pen{
-		id: trust.IdentityID(id), identity: id, what: "the identity " + id.Name + ", by the word of " + id.Issuer + ",",
+		id: trust.IdentityID(id), identity: id, what: "the identity " + addrs.Visible(id.Name) + " by the word of " + addrs.Visible(id.Issuer),
 		sign: func(a evidence.Approval) ([]byte, error) {
 			at := func(signature []byte) ([]byte, error) { return fulcio.Timestamp(ctx, k.Timestamp, signature) }
 			return evidence.SignKeyless(signer, certificate, at, a)

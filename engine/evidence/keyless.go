@@ -61,6 +61,9 @@ func (a *Authority) VerifyApproval(b []byte) (*Approval, Identity, error) {
 	if certificateOf(parsed) == nil {
 		return nil, Identity{}, ErrKey
 	}
+	if !timed(parsed) {
+		return nil, Identity{}, errors.New("nothing in it proves when it was signed, and a certificate counts for minutes: it has no timestamp")
+	}
 	verifier, err := verify.NewVerifier(a.material, a.options...)
 	if err != nil {
 		return nil, Identity{}, errors.New("the trusted root cannot be used")
@@ -87,6 +90,13 @@ func certificateOf(b *bundle.Bundle) *x509.Certificate {
 		return nil
 	}
 	return content.Certificate()
+}
+
+// timed reports whether a bundle has anything that may prove when it was signed.
+func timed(b *bundle.Bundle) bool {
+	stamps, _ := b.Timestamps()
+	entries, _ := b.TlogEntries()
+	return len(stamps)+len(entries) > 0
 }
 
 // IdentityOf is whom a certificate says that it was given to.

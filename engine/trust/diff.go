@@ -46,7 +46,10 @@ func Diff(from, to *Base) []string {
 func (b *Base) named() map[string]string {
 	out := map[string]string{}
 	for _, a := range b.Approvers {
-		text := " key " + short(a.KeyID())
+		text := ""
+		if a.KeyID() != "" { // she may have certificates alone
+			text = ", key " + short(a.KeyID())
+		}
 		if g := sorted(a.Groups); len(g) > 0 {
 			text += ", groups " + strings.Join(g, " ")
 		}
@@ -65,7 +68,7 @@ func (b *Base) named() map[string]string {
 		if a.Notify != "" {
 			text += ", told at " + a.Notify
 		}
-		out["approver "+a.Name] = text
+		out["approver "+a.Name] = strings.TrimPrefix(text, ",")
 	}
 	for _, p := range b.Policies {
 		text := ", content " + short(strings.TrimPrefix(p.Digest, "sha256:"))

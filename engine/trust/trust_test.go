@@ -42,10 +42,13 @@ func TestDigest(t *testing.T) {
 		change func(*trust.Base)
 		diff   []string
 	}{
-		"approver": {func(b *trust.Base) { b.Approvers = append(b.Approvers, trust.Approver{Name: "bob"}) }, []string{"+ approver bob key "}},
-		"nobody":   {func(b *trust.Base) { b.Approvers = nil }, []string{"- approver alice key , groups a b, identities alice@example.com"}},
+		"approver": {func(b *trust.Base) { b.Approvers = append(b.Approvers, trust.Approver{Name: "bob"}) }, []string{"+ approver bob"}},
+		"certified": {func(b *trust.Base) {
+			b.Approvers = append(b.Approvers, trust.Approver{Name: "erin", Identity: "erin@example.com", Issuer: "https://login.example.com"})
+		}, []string{"+ approver erin certificates of erin@example.com by https://login.example.com"}},
+		"nobody": {func(b *trust.Base) { b.Approvers = nil }, []string{"- approver alice groups a b, identities alice@example.com"}},
 		"group": {func(b *trust.Base) { b.Approvers[0].Groups = []string{"a"} },
-			[]string{"~ approver alice key , groups a b, identities alice@example.com becomes key , groups a, identities alice@example.com"}},
+			[]string{"~ approver alice groups a b, identities alice@example.com becomes groups a, identities alice@example.com"}},
 		"enforcement": {func(b *trust.Base) { b.Policies[0].Enforcement = "advisory" },
 			[]string{"~ policy house mandatory, content 0123456789ab becomes advisory, content 0123456789ab"}},
 		"signer":      {func(b *trust.Base) { b.Signer = "b3RoZXI=" }, []string{"~ signer key c2lnbmVy becomes key b3RoZXI="}},

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"strings"
+
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/plan"
 )
@@ -68,7 +70,11 @@ func (p *planText) trustChange(saved string) {
 	if len(d.Requirements.Approvals) > 0 {
 		p.line("Needed: the approval of an approver of the base before it, who is not the one who accepts it:")
 		for _, a := range d.TrustChange.Approvers {
-			p.line("  %s (key %.12s)", safe(a.Name), safe(a.KeyID))
+			what, id := "key", a.KeyID
+			if certified, ok := strings.CutPrefix(id, "identity:"); ok {
+				what, id = "certificates, identity", certified
+			}
+			p.line("  %s (%s %.12s)", safe(a.Name), what, safe(id))
 		}
 	} else {
 		p.line("The base before it has no approvers: nobody has to agree.")
