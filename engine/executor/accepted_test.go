@@ -168,7 +168,7 @@ func TestAnInterruptedAcceptanceIsFinished(t *testing.T) {
 }
 
 // The state knows its judges from the newest run that says whose they were. A run
-// that was denied teaches it nothing: it could name any.
+// that was denied teaches it nothing, since it could name any, and a review neither.
 func TestWhoseJudgesAreRemembered(t *testing.T) {
 	t.Parallel()
 	e := start(t, setup{})
@@ -188,6 +188,13 @@ func TestWhoseJudgesAreRemembered(t *testing.T) {
 	}
 	if digest, run := e.remembered(); digest != "sha256:first" || run != "run-1" {
 		t.Errorf("after a denial: %q of %q", digest, run)
+	}
+	job.Run = "run-2b"
+	if err := p.x.Review(p.ctx, job, "run-1", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if digest, run := e.remembered(); digest != "sha256:first" || run != "run-1" {
+		t.Errorf("after a review: %q of %q", digest, run)
 	}
 	open := func(run string) {
 		e.w.clock = e.w.clock.Add(1000000)
