@@ -139,6 +139,9 @@ func kept(lines ...[2]string) *book {
 // noon is when everything happens.
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
+// atNoon is the clock.
+func atNoon() time.Time { return noon }
+
 // booked is a run of these resets that writes into b.
 func booked(b *book, addresses ...string) (*run, *event.Recorder) {
 	file := &plan.File{ID: "plan-1", Digest: "sha256:1", Plan: plan.Plan{Reason: "scheduled", Mode: "cutover", Ticket: "T-1", Requester: "carol", TrustDigest: "sha256:base"}}
@@ -146,7 +149,7 @@ func booked(b *book, addresses ...string) (*run, *event.Recorder) {
 		file.Plan.Resets = append(file.Plan.Resets, plan.Reset{Address: a})
 	}
 	heard := &event.Recorder{}
-	x := &Executor{Journal: b, Signer: b, Archive: b, Events: heard, Now: func() time.Time { return noon }, Parallelism: 1}
+	x := &Executor{Journal: b, Signer: b, Archive: b, Events: heard, Now: atNoon, Parallelism: 1}
 	return &run{
 		x: x, job: &Job{Run: "run-1", File: file, Operator: "op", Meta: []byte(`{"m":1}`)},
 		filer: &filer{journal: b, archive: b, run: "run-1"}, results: map[string]ResetResult{},

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/remint-dev/remint/engine/config"
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
@@ -123,5 +124,20 @@ func TestEveryDenialIsTold(t *testing.T) {
 	want := "denied by the result policies: no (house/a); no (house/b)"
 	if r := e.apply().reset(t, 0); r.Error != want {
 		t.Errorf("%q, want %q", r.Error, want)
+	}
+}
+
+// Who stops a run while result policies are asked was told nothing by them: the reset
+// is neither finished nor denied, and a resume asks again.
+func TestAStopWhileResultPoliciesAreAsked(t *testing.T) {
+	t.Parallel()
+	e := start(t, setup{rego: "package remint.result\nwarn contains {\"id\": \"a\", \"msg\": \"no\"} if true\n"})
+	e.plan()
+	e.w.fail(somebody("Send", 0, func(*world) { e.last.kill() }))
+	if r := e.apply().reset(t, 0); r.Outcome != executor.Halted || !r.Open || r.Error != "context canceled" {
+		t.Errorf("%+v", r)
+	}
+	if out := e.resume(); out.Exit() != diag.ExitOK {
+		t.Errorf("%+v", out.reset(t, 0))
 	}
 }
