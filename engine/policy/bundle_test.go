@@ -283,6 +283,7 @@ func TestBundleRefused(t *testing.T) {
 		entries []entry
 		signing Signing
 		want    string
+		or      string // what it may say instead
 	}{
 		"unsigned":                {entries: files, want: "it is not signed"},
 		"no signature in it":      {entries: with(files, entry{name: "/.signatures.json", text: "{}"}), want: "it is not signed"},
@@ -328,7 +329,7 @@ func TestBundleRefused(t *testing.T) {
 		"nested too deep": {entries: func() []entry {
 			list := []entry{files[0], {name: "/a.rego", text: "package remint.plan\ndeny contains x if { x := " + strings.Repeat("[", 120_000) + "1" + strings.Repeat("]", 120_000) + "}\n"}, files[2]}
 			return with(list, signed(list...))
-		}(), want: "recursion depth exceeded"},
+		}(), want: "recursion depth exceeded", or: "too deep a stack"}, // the race detector's frames are larger
 		"Rego that does not parse": {entries: func() []entry {
 			list := []entry{files[0], {name: "/a.rego", text: "package remint.plan\ndeny contains {"}, files[2]}
 			return with(list, signed(list...))
@@ -356,7 +357,8 @@ func TestBundleRefused(t *testing.T) {
 				t.Fatalf("exit %v: %v", diags.Exit(), diags.Err())
 			}
 			got := diags.Err().Error()
-			if !strings.Contains(got, tc.want) || !strings.Contains(got, "house") {
+			said := strings.Contains(got, tc.want) || tc.or != "" && strings.Contains(got, tc.or)
+			if !said || !strings.Contains(got, "house") {
 				t.Errorf("got %s\nwant %q in it", got, tc.want)
 			}
 			if strings.Contains(got, "canary") {
