@@ -151,12 +151,30 @@ func badApprovals() []badRow {
 	add("a folder for an approval", 1, unread, func(t *testing.T, b *bad) { must(t, os.Remove(b.path(path))); must(t, os.Mkdir(b.path(path), 0o755)) })
 	add("a device for an approval", 1, unread, func(t *testing.T, b *bad) { b.link(t, "/dev/zero", path) })
 	add("an approval that leads nowhere", 1, unread, func(t *testing.T, b *bad) { b.link(t, "nowhere", path) })
+	// Here alice's own approval lies beside what is bad: she is told that her key was
+	// used, and nobody is told anything else.
+	told := func() {
+		r := &rows[len(rows)-1]
+		begins := r.may
+		r.may = func(p string) bool { return p == "notices.jsonl" || p == "two.jsonl" || begins(p) }
+		r.after = func(t *testing.T, b *bad) {
+			for name, before := range map[string]int{"notices.jsonl": 1, "two.jsonl": 0} {
+				text, err := os.ReadFile(b.path(name))
+				must(t, err)
+				if lines := strings.Split(strings.TrimSpace(string(text)), "\n"); len(lines) != before+1 || !strings.Contains(lines[before], `"kind":"key_used"`) {
+					t.Errorf("%s tells %s", name, text)
+				}
+			}
+		}
+	}
 	add("an approval whose name deceives", 4, `\u202e`, func(t *testing.T, b *bad) { b.write(t, "gated.plan.\u202e.approval.json", "{}") })
+	told()
 	add("1,000 approvals", 4, ignored, func(t *testing.T, b *bad) {
 		for i := range 1000 {
 			b.write(t, fmt.Sprintf("gated.plan.%d.approval.json", i), "{}")
 		}
 	})
+	told()
 	approve := func(name, says string, change func(t *testing.T, b *bad)) {
 		rows = append(rows, badRow{
 			name: "approve: " + name, args: []string{"approve", "-key=alice.pem", "gated.plan"}, exit: 1, says: says,
