@@ -94,7 +94,7 @@ func (s situation) reversible(st config.Step) bool {
 func (s situation) input(r *plan.Reset, same *alike) policy.Reset {
 	in := policy.Reset{
 		Address: r.Address, CredentialType: r.CredentialType, Kind: r.Kind,
-		Person: s.c.Type.Person, HasSessions: s.c.Type.Sessions, Provider: s.c.Provider.Key(),
+		Person: r.Subject != "" && r.Kind == lifecycle.InPlace, HasSessions: s.c.Type.Sessions, Provider: s.c.Provider.Key(),
 		Owner: r.Owner, Subject: r.Subject, Environment: r.Environment, Production: lifecycle.IsProduction(r.Environment),
 		Labels: r.Labels, Attributes: s.c.Attrs.Public(), Runbook: r.Runbook, Observed: r.Observed,
 		InUseBy: s.obs.InUseBy, Stores: keys(s.c.Stores), Consumers: keys(s.c.Consumers),

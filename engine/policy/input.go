@@ -137,7 +137,8 @@ type Reset struct {
 	// Kind says how secrets of the type relate: one at a time (in_place), old and new at once
 	// (overlapping), or made by the target (minted).
 	Kind lifecycle.Kind `json:"kind"`
-	// Person is whether people memorize the secret: such are not reset on a schedule.
+	// Person is whether it is a person's password: its credential has a subject, and one secret
+	// at a time. Such are not reset on a schedule (SP 800-63B-4 §3.1.1.2).
 	Person bool `json:"person"`
 	// HasSessions is whether what logs in with it stays logged in, until sessions are ended.
 	HasSessions bool `json:"has_sessions"`

@@ -58,9 +58,6 @@ type CredentialType struct {
 	// SelectiveSessions tells whether sessions begun before the change can be
 	// told from those begun after it; otherwise all are ended.
 	SelectiveSessions bool
-	// Person marks secrets that people memorize: they are not reset on a
-	// schedule (SP 800-63B-4 §3.1.1.2).
-	Person bool
 	// Fenced tells whether the target can check a fencing token at all;
 	// Observation.Fenced tells whether this one does.
 	Fenced bool

@@ -40,8 +40,8 @@ require contains {"strength": parameters.human_strength, "address": reset.addres
 }
 
 # METADATA
-# title: A forgotten password has a second person
-# description: Somebody who knows her agrees before a person gets a new password.
+# title: A person's new password has a second person
+# description: Somebody who knows her agrees before a person gets a new password, whatever the reason.
 # custom:
 #   id: human_needs_approval
 #   severity: medium
@@ -49,7 +49,7 @@ require contains {"strength": parameters.human_strength, "address": reset.addres
 #   controls: ["NIST CSF 2.0 PR.AA-05"]
 require contains {"approvals": parameters.human_approvals, "group": parameters.human_group, "address": reset.address} if {
 	parameters.human_approvals > 0
-	input.reason == "forgotten"
+	input.mode != "retire"
 	some reset in input.resets
 	reset.person
 }

@@ -34,5 +34,9 @@ test_human_needs_approval if {
 		with data.parameters.human_approvals as 2
 		with data.parameters.human_group as "hr"
 	plan.require == set() with input as forgotten({"person": false}) with data.parameters.human_approvals as 2
-	plan.require == set() with input as object.union(about({"person": true}), {"reason": "offboarding"}) with data.parameters.human_approvals as 2
+	plan.require == {{"approvals": 2, "group": "hr", "address": good.address}}
+		with input as object.union(about({"person": true}), {"reason": "expiring"})
+		with data.parameters.human_approvals as 2
+		with data.parameters.human_group as "hr"
+	plan.require == set() with input as object.union(about({"person": true}), {"reason": "offboarding", "mode": "retire"}) with data.parameters.human_approvals as 2
 }

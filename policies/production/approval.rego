@@ -21,14 +21,16 @@ deny contains finding.general(rego.metadata.rule(), "Nobody looks on, and this p
 
 # METADATA
 # title: Production is frozen
-# description: In a freeze nothing changes that can wait; a compromise cannot.
+# description: >-
+#   In a freeze nothing changes that can wait. The reason is a claim: it makes no
+#   difference unless production_exempt_reasons names it.
 # custom:
 #   id: production_freeze
 #   severity: medium
 #   remedy: Apply it after the freeze.
 #   controls: []
 deny contains finding.general(rego.metadata.rule(), what) if {
-	input.reason != "compromised"
+	not input.reason in parameters.production_exempt_reasons
 	some reset in input.resets
 	reset.production
 	some window in parameters.production_freeze

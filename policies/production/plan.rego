@@ -103,8 +103,8 @@ deny contains finding.general(rego.metadata.rule(), "A reset in production needs
 # METADATA
 # title: One plan does not take production down
 # description: >-
-#   A mistake in one plan reaches no more of production than this. A compromise
-#   is cut off at once, however many there are.
+#   A mistake in one plan reaches no more of production than this. The reason is a
+#   claim: it makes no difference unless production_exempt_reasons names it.
 # custom:
 #   id: production_max_resets
 #   severity: medium
@@ -112,7 +112,7 @@ deny contains finding.general(rego.metadata.rule(), "A reset in production needs
 #   controls: []
 deny contains finding.general(rego.metadata.rule(), what) if {
 	parameters.production_max_resets > 0
-	input.reason != "compromised"
+	not input.reason in parameters.production_exempt_reasons
 	found := count([1 | some reset in input.resets; reset.production])
 	found > parameters.production_max_resets
 	what := sprintf("The plan resets %d production credentials at once; %d are allowed.", [found, parameters.production_max_resets])

@@ -74,7 +74,20 @@ test_production_max_resets if {
 	ids(found) == {"production_max_resets"}
 	plan.deny == set() with input as many with data.parameters.production_max_resets as 3
 	plan.deny == set() with input as many
-	plan.deny == set() with input as object.union(many, {"reason": "compromised"}) with data.parameters.production_max_resets as 2
+}
+
+# A reason alone gets nobody around it.
+test_production_exempt_reasons if {
+	leaked := object.union(many, {"reason": "compromised"})
+	found := plan.deny with input as leaked with data.parameters.production_max_resets as 2
+	ids(found) == {"production_max_resets"}
+	plan.deny == set() with input as leaked
+		with data.parameters.production_max_resets as 2
+		with data.parameters.production_exempt_reasons as ["compromised"]
+	others := plan.deny with input as many
+		with data.parameters.production_max_resets as 2
+		with data.parameters.production_exempt_reasons as ["compromised"]
+	ids(others) == {"production_max_resets"}
 }
 
 test_production_file_store if {
