@@ -36,15 +36,8 @@ type SignedBreakGlass struct {
 // BreakGlass signs that a plan cannot wait for all of its gates. Who signs follows
 // from the key: it must be that of a member of the group that the block names.
 func (e *Engine) BreakGlass(ctx context.Context, file *plan.File, r BreakGlassRequest) (*SignedBreakGlass, diag.Diagnostics) {
-	if faults := ofResets(file); faults.HasErrors() {
-		return nil, faults
-	}
-	w, base, diags := e.load(true)
+	w, _, diags := e.excepting(ctx, file)
 	if w == nil || diags.HasErrors() {
-		return nil, diags
-	}
-	diags = append(diags, e.judgedBy(file, base)...)
-	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
 		return nil, diags
 	}
 	may := w.BreakGlass
@@ -65,13 +58,11 @@ func (e *Engine) BreakGlass(ctx context.Context, file *plan.File, r BreakGlassRe
 	if n := len(file.Plan.Resets); n > may.MaxTargets {
 		return nil, append(diags, diag.Errored(diag.ExitMissing, "Too much at once", "The plan is about %d credentials, and the break_glass block allows %d (max_targets). Plan fewer.", n, may.MaxTargets)...)
 	}
-	if r.Expires == 0 {
-		r.Expires = may.MaxExpires
+	expires, faults := countsFor(r.Expires, may.MaxExpires, "break_glass")
+	if faults.HasErrors() {
+		return nil, append(diags, faults...)
 	}
-	if r.Expires < 0 || r.Expires > may.MaxExpires {
-		return nil, diags.Errorf("No such expiry", "-expires must be more than nothing and at most %s: the break_glass block says so.", may.MaxExpires)
-	}
-	b := evidence.BreakGlass{Binding: e.binding(file, r.Expires), Member: who.Name, Reason: r.Reason, Ticket: r.Ticket}
+	b := evidence.BreakGlass{Binding: e.binding(file, expires), Member: who.Name, Reason: r.Reason, Ticket: r.Ticket}
 	doc, err := evidence.SignBreakGlass(signer, b)
 	if err != nil {
 		return nil, diags.Errorf("The statement cannot be signed", "%s.", err)

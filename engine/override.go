@@ -45,15 +45,8 @@ type SignedOverride struct {
 // Override signs that named denials of a plan do not stop it. Who signs follows from
 // the key: the override block must let her.
 func (e *Engine) Override(ctx context.Context, file *plan.File, r OverrideRequest) (*SignedOverride, diag.Diagnostics) {
-	if faults := ofResets(file); faults.HasErrors() {
-		return nil, faults
-	}
-	w, base, diags := e.load(true)
+	w, base, diags := e.excepting(ctx, file)
 	if w == nil || diags.HasErrors() {
-		return nil, diags
-	}
-	diags = append(diags, e.judgedBy(file, base)...)
-	if diags = append(diags, e.unspent(ctx, w, file)...); diags.HasErrors() {
 		return nil, diags
 	}
 	denials, faults := e.denied(ctx, file, r)
@@ -71,44 +64,16 @@ func (e *Engine) Override(ctx context.Context, file *plan.File, r OverrideReques
 	if faults := mayOverride(w, who, file, base.writers()); faults.HasErrors() {
 		return nil, append(diags, faults...)
 	}
-	if r.Expires == 0 {
-		r.Expires = w.Override.MaxExpires
+	expires, faults := countsFor(r.Expires, w.Override.MaxExpires, "override")
+	if faults.HasErrors() {
+		return nil, append(diags, faults...)
 	}
-	if r.Expires < 0 || r.Expires > w.Override.MaxExpires {
-		return nil, diags.Errorf("No such expiry", "-expires must be more than nothing and at most %s: the override block says so.", w.Override.MaxExpires)
-	}
-	o := evidence.Override{Binding: e.binding(file, r.Expires), Denials: named, Approver: who.Name, Reason: r.Reason, Ticket: r.Ticket}
+	o := evidence.Override{Binding: e.binding(file, expires), Denials: named, Approver: who.Name, Reason: r.Reason, Ticket: r.Ticket}
 	doc, err := evidence.SignOverride(signer, o)
 	if err != nil {
 		return nil, diags.Errorf("The override cannot be signed", "%s.", err)
 	}
 	return &SignedOverride{Approver: who.Name, Trust: file.Plan.Trust, Override: o, Document: doc, Left: left}, diags
-}
-
-// binding ties a statement to a plan from now on.
-func (e *Engine) binding(file *plan.File, expires time.Duration) evidence.Binding {
-	now := e.opts.Now().UTC().Truncate(time.Second)
-	return evidence.Binding{PlanID: file.ID, PlanDigest: file.Digest, PolicyDigest: file.Plan.PolicyDigest, TrustDigest: file.Plan.TrustDigest,
-		Targets: gate.Targets(file), CreatedAt: now, ExpiresAt: now.Add(expires)}
-}
-
-// exceptional finds the approver whose key makes an exception, under all names that
-// she has in any block.
-func (e *Engine) exceptional(w *config.Workspace, key, what string) (*evidence.Signer, *config.Approver, diag.Diagnostics) {
-	signer, err := evidence.LoadSigner(key)
-	if err != nil {
-		return nil, nil, diag.Errored(0, "The key cannot be used", "%s.", err)
-	}
-	diags := exposed(key, key)
-	who := (&pen{id: signer.KeyID()}).approver(w)
-	i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == who })
-	if i < 0 {
-		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "Not an approver's key", "No approver block has the public half of %s. %s of hers would not count.", key, what)...)
-	}
-	if ended := w.Approvers[i].Ended(e.opts.Now()); ended != "" {
-		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", w.Approvers[i].Name, ended)...)
-	}
-	return signer, &gate.Persons(w.Approvers)[i], diags
 }
 
 // mayOverride refuses whom the override block does not let, the requester, and authors.

@@ -131,18 +131,5 @@ func Reviewed(r journal.Run) string {
 
 // KeptBreakGlass gives the statements that took the place of a run's first one.
 func KeptBreakGlass(ctx context.Context, j journal.Journal, run string) ([]gate.Document, error) {
-	var out []gate.Document
-	for rec, err := range j.Records(ctx, run, "") {
-		if err != nil {
-			return nil, err
-		}
-		e, err := decodeEntry(rec)
-		if err != nil {
-			return nil, err
-		}
-		if e.BreakGlass != nil {
-			out = append(out, *e.BreakGlass)
-		}
-	}
-	return out, nil
+	return documentsOf(ctx, j, run, func(e *entry) *gate.Document { return e.BreakGlass })
 }

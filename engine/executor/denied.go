@@ -43,20 +43,27 @@ func (x *Executor) FinishDenial(ctx context.Context, job *Job, why []string) err
 // Kept gives the approvals, and the documents of verifications, that were given to
 // earlier resumes of a run.
 func Kept(ctx context.Context, j journal.Journal, run string) (approvals, verifications []gate.Document, err error) {
+	if approvals, err = documentsOf(ctx, j, run, func(e *entry) *gate.Document { return e.Approval }); err != nil {
+		return nil, nil, err
+	}
+	verifications, err = documentsOf(ctx, j, run, func(e *entry) *gate.Document { return e.Verification })
+	return approvals, verifications, err
+}
+
+// documentsOf gives the documents of one kind in a run's own records, in their order.
+func documentsOf(ctx context.Context, j journal.Journal, run string, of func(*entry) *gate.Document) ([]gate.Document, error) {
+	var out []gate.Document
 	for rec, err := range j.Records(ctx, run, "") {
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		e, err := decodeEntry(rec)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		if e.Approval != nil {
-			approvals = append(approvals, *e.Approval)
-		}
-		if e.Verification != nil {
-			verifications = append(verifications, *e.Verification)
+		if d := of(&e); d != nil {
+			out = append(out, *d)
 		}
 	}
-	return approvals, verifications, nil
+	return out, nil
 }

@@ -43,20 +43,7 @@ func (r *reset) voids(decisions []plan.Decision) string {
 
 // KeptOverrides gives the overrides that were given to earlier resumes of a run.
 func KeptOverrides(ctx context.Context, j journal.Journal, run string) ([]gate.Document, error) {
-	var out []gate.Document
-	for rec, err := range j.Records(ctx, run, "") {
-		if err != nil {
-			return nil, err
-		}
-		e, err := decodeEntry(rec)
-		if err != nil {
-			return nil, err
-		}
-		if e.Override != nil {
-			out = append(out, *e.Override)
-		}
-	}
-	return out, nil
+	return documentsOf(ctx, j, run, func(e *entry) *gate.Document { return e.Override })
 }
 
 // Voided says why all overrides of a run are worth nothing, "" while they are not.

@@ -88,12 +88,8 @@ func (q Question) known(a config.Approver) bool {
 // requester, and the operator: at night she may be alone with one other approver.
 func (q Question) statement(may *config.BreakGlass, d Document) (config.Approver, *evidence.BreakGlass, string) {
 	for _, a := range q.Approvers {
-		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
-		if err != nil {
-			continue
-		}
-		signed, err := evidence.VerifyBreakGlass(d.Content, key)
-		if err != nil {
+		signed, _ := byKey(a, d, evidence.VerifyBreakGlass)
+		if signed == nil {
 			continue
 		}
 		why := q.unbound(signed.Binding)
@@ -121,12 +117,8 @@ func (q Question) Lowered(g Glass) Question {
 	q.Anyone = true // who asks is known: she who breaks it
 	q.Operators = append(slices.Clone(q.Operators), g.Member.Name)
 	q.Documents = slices.DeleteFunc(slices.Clone(q.Documents), func(d Document) bool {
-		key, err := evidence.ParsePublicKey([]byte(g.Member.PublicKey))
-		if err != nil {
-			return false
-		}
-		_, err = evidence.VerifyApproval(d.Content, key)
-		return err == nil
+		signed, _ := byKey(g.Member, d, evidence.VerifyApproval)
+		return signed != nil
 	})
 	return q
 }

@@ -26,13 +26,14 @@ func (q Question) certified(d Document) (signed *evidence.Approval, whose eviden
 	return signed, whose, "it is signed as " + addrs.Visible(whose.Name) + ", by the word of " + addrs.Visible(whose.Issuer) + ", who is no approver of this workspace"
 }
 
-// byKey gives what d says if a's key signed it, and that key.
-func byKey(a config.Approver, d Document) (*evidence.Approval, crypto.PublicKey) {
+// byKey gives what d says if a's key signed it, and that key. verify is that of the
+// kind of statement that it should be.
+func byKey[T any](a config.Approver, d Document, verify func([]byte, crypto.PublicKey) (*T, error)) (*T, crypto.PublicKey) {
 	key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
 	if err != nil {
 		return nil, nil // the workspace was validated: she has none that signs
 	}
-	found, err := evidence.VerifyApproval(d.Content, key)
+	found, err := verify(d.Content, key)
 	if err != nil {
 		return nil, nil
 	}

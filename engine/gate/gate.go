@@ -171,7 +171,7 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 	for _, a := range q.Approvers {
 		found, key := certified, crypto.PublicKey(nil)
 		if found == nil {
-			found, key = byKey(a, d)
+			found, key = byKey(a, d, evidence.VerifyApproval)
 		} else if whose != (evidence.Identity{Name: a.Identity, Issuer: a.Issuer}) {
 			found = nil
 		}

@@ -136,15 +136,9 @@ const maxNames = 3
 // override says whose override d is, nil for nobody's, or why it does not count.
 func (q Question) override(may *config.Override, d Document, denials []Denial) (*Override, string) {
 	for _, a := range q.Approvers {
-		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
-		if err != nil {
-			continue
+		if signed, key := byKey(a, d, evidence.VerifyOverride); signed != nil {
+			return &Override{Approver: a, Signed: *signed, Document: d}, q.noOverride(may, a, key, signed, denials)
 		}
-		signed, err := evidence.VerifyOverride(d.Content, key)
-		if err != nil {
-			continue
-		}
-		return &Override{Approver: a, Signed: *signed, Document: d}, q.noOverride(may, a, key, signed, denials)
 	}
 	if _, err := evidence.ParseOverride(d.Content); err != nil {
 		return nil, err.Error()

@@ -5,13 +5,11 @@ import (
 	"context"
 	"flag"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
-	"github.com/remint-dev/remint/engine/gate"
 )
 
 // applyFlags are the flags of apply.
@@ -122,54 +120,24 @@ func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engin
 		diags = append(diags, faults...)
 		req.File = file
 	}
-	var faults diag.Diagnostics
-	req.Approvals, faults = approvals(f.approvals, args, plans == 1)
-	diags = append(diags, faults...)
 	beside := ""
 	if plans == 1 {
 		beside = args[0]
 	}
+	var faults diag.Diagnostics
+	req.Approvals, faults = documents(anApproval, f.approvals, beside)
+	diags = append(diags, faults...)
 	if req.BreakGlass = f.glass; f.glass {
 		if plans == 0 {
 			diags = diags.Errorf("A plan is missing", "-break-glass goes with a saved plan: the statement is about that very plan.")
 		}
-		req.Glass, faults = documents("breakglass", nil, beside)
+		req.Glass, faults = documents(aBreakGlass, nil, beside)
 		diags = append(diags, faults...)
 	}
-	req.Overrides, faults = documents("override", f.overrides, beside)
+	req.Overrides, faults = documents(anOverride, f.overrides, beside)
 	diags = append(diags, faults...)
 	req.Proofs, faults = f.proof.proofs(a, f.verified, beside)
 	return req, append(diags, faults...)
-}
-
-// approvals reads the named approval files, and those beside the plan.
-func approvals(named []string, args []string, beside bool) ([]gate.Document, diag.Diagnostics) {
-	paths := named
-	if beside {
-		found, _ := filepath.Glob(globEscape(args[0]) + ".*.approval.json") // the pattern is well-formed
-		paths = append(paths, found...)
-	}
-	var out []gate.Document
-	var diags diag.Diagnostics
-	seen := map[string]bool{}
-	for _, p := range paths {
-		if seen[filepath.Clean(p)] {
-			continue
-		}
-		seen[filepath.Clean(p)] = true
-		b, err := readLimited(p, 1<<20)
-		if err != nil {
-			diags = diags.Errorf("An approval cannot be read", "%s: %s.", p, err)
-			continue
-		}
-		out = append(out, gate.Document{Name: filepath.Base(p), Content: b})
-	}
-	return out, diags
-}
-
-// globEscape keeps a path's own characters from meaning anything in a pattern.
-func globEscape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
 }
 
 // ask puts a question on the terminal; anything but "yes" is no.

@@ -38,9 +38,9 @@ func (a *app) approvals(ctx context.Context, path string, named, overrides, veri
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	agreed, faults := approvals(named, []string{path}, true)
+	agreed, faults := documents(anApproval, named, path)
 	diags = append(diags, faults...)
-	lifting, faults := documents("override", overrides, path)
+	lifting, faults := documents(anOverride, overrides, path)
 	diags = append(diags, faults...)
 	var f proofFlags
 	proofs, faults := f.proofs(a, verified, path)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"flag"
 	"io"
-	"path/filepath"
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
-	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
@@ -44,9 +42,9 @@ approval and no verification.`,
 
 func (a *app) override(ctx context.Context, r engine.OverrideRequest, path string) diag.Exit {
 	file, diags := engine.ReadPlan(path)
-	for flag, value := range map[string]string{"key=FILE": r.Key, "reason=R": r.Reason, "ticket=T": r.Ticket} {
-		if value == "" {
-			diags = diags.Errorf("Something is missing", "An override has a key, a reason and a ticket: -%s.", flag)
+	for _, needed := range []struct{ flag, value string }{{"key=FILE", r.Key}, {"reason=R", r.Reason}, {"ticket=T", r.Ticket}} {
+		if needed.value == "" {
+			diags = diags.Errorf("Something is missing", "An override has a key, a reason and a ticket: -%s.", needed.flag)
 		}
 	}
 	if len(r.Rules) == 0 {
@@ -54,11 +52,8 @@ func (a *app) override(ctx context.Context, r engine.OverrideRequest, path strin
 	}
 	e, faults := a.engine(nil, 0)
 	diags = append(diags, faults...)
-	var more diag.Diagnostics
-	if r.Approvals, more = approvals(nil, []string{path}, true); more.HasErrors() {
-		diags = append(diags, more...)
-	}
-	if diags.HasErrors() {
+	r.Approvals, faults = documents(anApproval, nil, path)
+	if diags = append(diags, faults...); diags.HasErrors() {
 		return a.done(diags)
 	}
 	if !a.json {
@@ -88,29 +83,4 @@ func saveDocument(ctx context.Context, path string, content []byte) diag.Diagnos
 		return diag.Errored(0, "What was signed cannot be saved", "%s: %s.", path, reason(err))
 	}
 	return nil
-}
-
-// documents reads the named files, and those beside a plan whose names end in kind.
-func documents(kind string, named []string, plan string) ([]gate.Document, diag.Diagnostics) {
-	paths := named
-	if plan != "" {
-		found, _ := filepath.Glob(globEscape(plan) + ".*." + kind + ".json") // the pattern is well-formed
-		paths = append(paths, found...)
-	}
-	var out []gate.Document
-	var diags diag.Diagnostics
-	seen := map[string]bool{}
-	for _, p := range paths {
-		if seen[filepath.Clean(p)] {
-			continue
-		}
-		seen[filepath.Clean(p)] = true
-		b, err := readLimited(p, 1<<20)
-		if err != nil {
-			diags = diags.Errorf("A signed document cannot be read", "%s: %s.", p, err)
-			continue
-		}
-		out = append(out, gate.Document{Name: filepath.Base(p), Content: b})
-	}
-	return out, diags
 }

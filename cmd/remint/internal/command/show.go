@@ -27,7 +27,7 @@ REMINT_TRUST, it also says whether the plan was made under that trust base.`,
 					return a.done(diags)
 				}
 				a.view.Plan(file, path)
-				beside, faults := documents("override", nil, path)
+				beside, faults := documents(anOverride, nil, path)
 				a.view.Diagnostics(faults)
 				a.view.OverridesBeside(beside)
 				e, diags := a.engine(nil, 0)

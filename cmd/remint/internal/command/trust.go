@@ -79,10 +79,12 @@ func (a *app) propose(ctx context.Context, e *engine.Engine, out string) diag.Ex
 func (a *app) accept(ctx context.Context, e *engine.Engine, f trustFlags, args []string) diag.Exit {
 	req := engine.AcceptRequest{Operator: a.operator(), Facts: a.facts()}
 	var diags, faults diag.Diagnostics
+	beside := ""
 	if len(args) == 1 {
-		req.File, diags = engine.ReadPlan(args[0])
+		beside = args[0]
+		req.File, diags = engine.ReadPlan(beside)
 	}
-	req.Approvals, faults = approvals(f.approvals, args, len(args) == 1)
+	req.Approvals, faults = documents(anApproval, f.approvals, beside)
 	if diags = append(diags, faults...); diags.HasErrors() {
 		return a.done(diags)
 	}
