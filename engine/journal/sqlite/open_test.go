@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,18 +166,6 @@ func TestFoldersOfTheState(t *testing.T) {
 	for d, says := range map[string]string{loose: "may be written by others (mode 0770)", linked: "is a symbolic link"} {
 		if j, err := sqlite.Open(t.Context(), filepath.Join(d, "state.db"), sqlite.Options{}); err == nil || j != nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", d, err)
-		}
-	}
-	proc := fmt.Sprintf("/proc/%d", os.Getpid())
-	if _, err := os.Stat(proc); err != nil {
-		t.Skip("no /proc")
-	}
-	for path, says := range map[string]string{
-		filepath.Join(proc, "state.db"): "the state cannot be made", filepath.Join(proc, "x", "state.db"): "the state's folder cannot be made: mkdir ",
-		filepath.Join(proc, "x", "y", "state.db"): "the state's folder cannot be made: mkdir ",
-	} {
-		if j, err := sqlite.Open(t.Context(), path, sqlite.Options{}); err == nil || j != nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %v", path, err)
 		}
 	}
 }
