@@ -70,7 +70,7 @@ type RecordCustom struct {
 // judgement begins what is kept of a question; digest is that of its input.
 func (s *Set) judgement(in *Input, begun time.Time, digest string) plan.Judgement {
 	return plan.Judgement{
-		ID: rand.Text(), Stage: string(in.Stage), InputDigest: digest, PolicyDigest: s.digest, Result: plan.Unanswered,
+		ID: rand.Text(), Stage: string(in.Stage), InputDigest: digest, PolicyDigest: s.digest, Revisions: s.revisions, Result: plan.Unanswered,
 		AskedAt: begun.UTC(), Took: time.Since(begun).Nanoseconds(), Now: in.Now,
 	}
 }
