@@ -87,12 +87,12 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 		where = "No approver of the trust base (" + base.String() + ")"
 	}
 	if who == "" {
-		return nil, diags.Errorf("Not an approver's key", "%s has %s. Its approval would not count.", where, signer.what)
+		return nil, append(diags, diag.Errored(diag.ExitMissing, "Not an approver's key", "%s has %s: %s.", where, signer.what, whoInstead(w, file.Plan.TrustChange))...)
 	}
 	now := e.opts.Now().UTC().Truncate(time.Millisecond)
 	if i := slices.IndexFunc(w.Approvers, func(x config.Approver) bool { return x.Name == who }); i >= 0 && file.Plan.TrustChange == nil {
 		if ended := w.Approvers[i].Ended(now); ended != "" {
-			return nil, diags.Errorf("A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", who, ended)
+			return nil, append(diags, diag.Errored(diag.ExitMissing, "A key that no longer counts", "%s's key %s: sign with another key of hers, or have a new one declared.", who, ended)...)
 		}
 	}
 	a := evidence.Approval{
@@ -107,11 +107,13 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 		a.Decision = evidence.Reject
 	}
 	doc, err := signer.sign(a)
-	if err == nil && signer.identity != (evidence.Identity{}) && file.Plan.TrustChange == nil {
-		err = countable(w, doc)
-	}
 	if err != nil {
 		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
+	}
+	if signer.identity != (evidence.Identity{}) && file.Plan.TrustChange == nil {
+		if err := countable(w, doc); err != nil {
+			return nil, append(diags, diag.Errored(diag.ExitMissing, "The certificate does not count", "%s.", capital(err.Error()))...)
+		}
 	}
 	out := &SignedApproval{Approver: who, Trust: file.Plan.Trust, Approval: a, Document: doc}
 	var faults diag.Diagnostics
@@ -185,6 +187,24 @@ func countable(w *config.Workspace, doc []byte) error {
 	}
 	_, _, err := by.VerifyApproval(doc)
 	return err
+}
+
+// whoInstead says what somebody does whose key is nobody's.
+func whoInstead(w *config.Workspace, c *plan.TrustChange) string {
+	names := approverNames(w)
+	if c != nil { // who counts is whom the base before it declares, and no new block helps
+		names = nil
+		for _, h := range c.Approvers {
+			if addrs.Identifier(h.Name) && !slices.Contains(names, h.Name) {
+				names = append(names, h.Name)
+			}
+		}
+		return "have one of them decide (" + some(names) + ")"
+	}
+	if len(names) == 0 {
+		return "declare an approver block with it"
+	}
+	return "sign with the key of one of them (" + some(names) + "), or have yours declared"
 }
 
 // holderOf names the person whom a change of trust base says has this key. What it
