@@ -117,16 +117,16 @@ func Ask(q Question) Answer {
 		if u := used(d.by, d.signed, d.why); d.by.Name != "" && !slices.ContainsFunc(out.Uses, func(x Use) bool { return x.ID == u.ID }) {
 			out.Uses = append(out.Uses, u)
 		}
-		taken := withdrawn[person(d.by)]
+		taken := withdrawn.approvals[person(d.by)]
 		have := slices.IndexFunc(out.Approvals, func(a Approval) bool { return person(a.Approver) == person(d.by) })
 		switch {
 		case d.why != "":
 			out.Ignored = append(out.Ignored, d.doc.Name+" does not count: "+d.why+".")
 		case d.signed.Decision == evidence.Withdraw:
-		case d.signed.Decision == evidence.Reject && d.signed.CreatedAt.Before(taken):
+		case d.signed.Decision == evidence.Reject && d.signed.CreatedAt.Before(withdrawn.rejections[person(d.by)]):
 			out.Ignored = append(out.Ignored, d.doc.Name+" does not count: "+d.by.Name+" took her rejection back.")
 		case d.signed.Decision == evidence.Reject:
-			if text := rejection(d.by.Name, d.signed.Comment); !slices.Contains(out.Rejections, text) {
+			if text := rejection(d.by, d.signed.Comment, q.Now); !slices.Contains(out.Rejections, text) {
 				out.Rejections = append(out.Rejections, text)
 			}
 		case !taken.IsZero() && !d.signed.CreatedAt.After(taken):
@@ -156,13 +156,6 @@ func again(name, before string) string {
 	return name + " and " + before + " share an identity, and a person counts once, whatever keys she has: ask somebody else"
 }
 
-func rejection(name, comment string) string {
-	if comment == "" {
-		return name + " rejected this plan."
-	}
-	return name + " rejected this plan: " + comment
-}
-
 // judge says whose approval d is, or why it does not count.
 func (q Question) judge(d Document) (config.Approver, evidence.Approval, string) {
 	f := q.File
@@ -181,7 +174,7 @@ func (q Question) judge(d Document) (config.Approver, evidence.Approval, string)
 		signed := *found
 		ended := a.Ended(q.Now)
 		switch {
-		case ended != "":
+		case ended != "" && !q.stricter(a, signed):
 			return a, signed, a.Name + "'s key " + ended + ": ask somebody else, or have a new key of hers declared"
 		case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
 			return a, signed, "it is for another plan: approve this one"
