@@ -211,15 +211,20 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
+	before, err := executor.Operators(ctx, s.journal, run)
+	if err != nil {
+		return fail(diag.ExitUnfinished, "%s.", err)
+	}
+	operators := append(before, req.Operator) // the last is who runs it now
 	job.BreakGlass = m.BreakGlass
 	job.Gate, job.Verified, job.Held = s.held(ctx, question{
 		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals), proofs: proofs,
 		overrides: slices.Concat(keptOverrides, req.Overrides), voided: voided, glass: glass,
-		operators: []string{run.Operator, req.Operator}, unattended: req.Unattended,
+		operators: operators, unattended: req.Unattended,
 		judged: &job.JudgedAgain,
 	})
 	var unheard diag.Diagnostics
-	if job.Answers, unheard = s.answers(ctx, run, file, []string{run.Operator, req.Operator}); unheard.HasErrors() {
+	if job.Answers, unheard = s.answers(ctx, run, file, operators); unheard.HasErrors() {
 		return nil, unheard
 	}
 	for _, a := range job.Gate.Approvals {

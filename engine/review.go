@@ -241,7 +241,11 @@ func (s *session) part(ctx context.Context, run journal.Run, file *plan.File, wh
 	if err != nil {
 		return false, err
 	}
-	names := participants(s.workspace, file, run.Operator, m, slices.Concat(m.Approvals, later, glass, answers))
+	operators, err := executor.Operators(ctx, s.journal, run)
+	if err != nil {
+		return false, err
+	}
+	names := append(participants(s.workspace, file, run.Operator, m, slices.Concat(m.Approvals, later, glass, answers)), operators...)
 	known, err := evidence.Participants(s.workspace.Settings.EvidenceDir.Absolute, run.ID)
 	if err != nil {
 		return false, err

@@ -286,7 +286,7 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		if err != nil {
 			return err
 		}
-		e := entry{Sequence: common.Sequence, Evidence: digest, Approval: l.document, Verification: l.verification, Override: l.override, BreakGlass: l.glass}
+		e := entry{Sequence: common.Sequence, Evidence: digest, Operator: r.job.Operator, Approval: l.document, Verification: l.verification, Override: l.override, BreakGlass: l.glass}
 		e.fact("event", "%s", l.event)
 		if l.event == "opened" {
 			e.fact(trustFact, "%s", trustOf(doc))

@@ -35,8 +35,8 @@ type Question struct {
 	Requirements plan.Requirements
 	Approvers    []config.Approver
 	Documents    []Document
-	// Operators are who runs apply and who resumes it; neither they nor the
-	// requester can approve.
+	// Operators are who runs apply, and all who resume it or did; neither they nor
+	// the requester can approve.
 	Operators []string
 	// Authors are who wrote the change of the workspace, where that is known; they
 	// cannot approve either.
