@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/fleet"
+	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/mocked"
@@ -203,14 +204,19 @@ func (t *trial) approval(ctx context.Context, w *config.Workspace, policies *pol
 	}
 	in.Requirements, in.Operator, in.Unattended, in.Now = &doc.Requirements, asked.Operator, asked.Unattended, &now
 	in.Verification = &policy.Verification{Identity: asked.Identity, Strength: lifecycle.Strength(asked.Strength), Methods: []policy.VerificationMethod{}}
-	in.Approvals = []policy.Approval{}
+	people := gate.Persons(w.Approvers)
+	var approved []config.Approver
 	for _, name := range asked.ApprovedBy {
-		i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == name })
+		i := slices.IndexFunc(people, func(a config.Approver) bool { return a.Name == name })
 		if i < 0 {
 			t.diags = t.diags.Errorf("There is no such approver", "The run is approved by %q, and the workspace has no approver of that name.", name)
 			continue
 		}
-		in.Approvals = append(in.Approvals, policy.Approval{Approver: name, Groups: w.Approvers[i].Groups})
+		approved = append(approved, people[i])
+	}
+	in.Approvals = []policy.Approval{}
+	for _, a := range gate.Once(approved) { // as apply counts them
+		in.Approvals = append(in.Approvals, policy.Approval{Approver: a.Name, Groups: a.Groups})
 	}
 	if !t.diags.HasErrors() {
 		t.ask(ctx, policies, in, planner.Before(in, t.planned.Resets)...)

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -38,6 +39,21 @@ func Persons(list []config.Approver) []config.Approver {
 		for _, j := range person {
 			out[j].Identities = all
 		}
+	}
+	return out
+}
+
+// Once gives each person of a list, as Persons gives them, once: under the name that
+// is found first, with the groups of all.
+func Once(list []config.Approver) []config.Approver {
+	var out []config.Approver
+	for _, a := range list {
+		i := slices.IndexFunc(out, func(x config.Approver) bool { return person(x) == person(a) })
+		if i < 0 {
+			out = append(out, a)
+			continue
+		}
+		out[i].Groups = union(out[i].Groups, a.Groups)
 	}
 	return out
 }
