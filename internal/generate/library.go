@@ -4,24 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/policies"
 )
-
-// catalogue is a published list of controls, as policies/catalogues holds it.
-type catalogue struct {
-	Framework string
-	Title     string
-	Source    string
-	Controls  []struct {
-		ID    string
-		Title string
-		Also  []string
-	}
-}
 
 // library adds the page of the policy library: its groups, rules, parameters,
 // and the published controls that they enforce.
@@ -87,37 +75,29 @@ func parametersOf(b *strings.Builder, l *policy.Library, group string) {
 	}
 }
 
-// controls says which rules enforce which published control.
+// controls says which rules serve which published control, and what none does.
 func controls(b *strings.Builder, rules []policy.RuleDoc) error {
-	b.WriteString("\n## Controls\n\nA rule names a control only where the control's text asks for what the rule enforces. Passing rules is not compliance.\n")
-	names, err := fs.Glob(policies.FS, "catalogues/*.json")
+	catalogues, err := policies.Catalogues()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		raw, err := fs.ReadFile(policies.FS, name)
-		if err != nil {
-			return err
-		}
-		var c catalogue
-		if err := json.Unmarshal(raw, &c); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		fmt.Fprintf(b, "\n[%s](%s)\n\n| control | | rules |\n|---|---|---|\n", c.Title, c.Source)
+	b.WriteString("\n## Controls\n\n" +
+		"A rule names a control only where the control's text asks for what the rule enforces, and then seldom for all of it: the last column says\n" +
+		"what remains. A rule that a parameter switches on enforces nothing until it is set. Passing rules is not compliance.\n")
+	for _, c := range catalogues {
+		fmt.Fprintf(b, "\n### %s\n\n[%s](%s). %s Edition: %s.\n\n| control | | rules | without rules | not covered |\n|---|---|---|---|---|\n", c.Framework, c.Title, c.Source, c.Scope, c.Edition)
 		for _, one := range c.Controls {
 			var by []string
 			for _, r := range rules {
-				for _, named := range r.Controls {
-					if named == c.Framework+" "+one.ID {
-						by = append(by, "`"+r.ID+"`")
-					}
+				if slices.Contains(r.Controls, c.Name(one)) {
+					by = append(by, "`"+r.ID+"`")
 				}
 			}
 			title := one.Title
 			if len(one.Also) > 0 {
 				title += " (" + strings.Join(one.Also, ", ") + ")"
 			}
-			fmt.Fprintf(b, "| %s | %s | %s |\n", one.ID, title, cmp.Or(strings.Join(by, ", "), "none"))
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", one.ID, title, cmp.Or(strings.Join(by, ", "), "none"), one.Program, one.NotCovered)
 		}
 	}
 	return nil

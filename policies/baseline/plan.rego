@@ -14,7 +14,7 @@ import data.parameters
 #   id: change_needs_approval
 #   severity: high
 #   remedy: Have somebody else approve the plan with `remint approve`, or the change agreed to in the trust base.
-#   controls: []
+#   controls: ["NIST CSF 2.0 ID.RA-07", "PCI DSS 4.0.1 8.2.4"]
 require contains {"approvals": 1, "group": "", "address": reset.address} if {
 	some reset in input.resets
 	count(reset.change.fields) > 0
@@ -27,7 +27,7 @@ require contains {"approvals": 1, "group": "", "address": reset.address} if {
 #   id: changed_against_trust_base
 #   severity: medium
 #   remedy: See that this is meant.
-#   controls: []
+#   controls: ["NIST CSF 2.0 ID.RA-07"]
 warn contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	some reset in input.resets
 	count(reset.change.fields) > 0
@@ -55,7 +55,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   id: runbook_must_end_sessions
 #   severity: high
 #   remedy: Add a `terminate` step to the runbook.
-#   controls: []
+#   controls: ["NIST SP 800-207 tenet 6", "PCI DSS 4.0.1 8.2.5"]
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	some reset in input.resets
 	reset.has_sessions
@@ -72,7 +72,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   id: runbook_must_notify
 #   severity: medium
 #   remedy: Add a `notify` step to the runbook.
-#   controls: []
+#   controls: ["NIST CSF 2.0 DE.CM-03", "NIST CSF 2.0 RS.CO-02", "NIST SP 800-63B-4 4.2.3", "NIST SP 800-63B-4 4.6"]
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	some reset in input.resets
 	not "notify" in reset.phases
@@ -86,7 +86,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   id: owner_must_be_named
 #   severity: medium
 #   remedy: Give the credential an `owner`.
-#   controls: []
+#   controls: ["NIST CSF 2.0 GV.RR-02", "OWASP NHI1:2025"]
 deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody owns this credential.") if {
 	some reset in input.resets
 	reset.owner == ""
@@ -102,7 +102,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody owns this 
 #   id: secret_entropy
 #   severity: high
 #   remedy: Raise `length`, or widen `charset`, in the runbook's issue step.
-#   controls: ["PCI DSS 4.0.1 8.6.3"]
+#   controls: ["NIST CSF 2.0 PR.AA-03", "PCI DSS 4.0.1 8.6.3"]
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	some reset in input.resets
 	reset.entropy_bits > 0

@@ -12,7 +12,7 @@ import data.finding
 #   id: proof_must_be_known
 #   severity: critical
 #   remedy: Find out why the probe gave no answer, then run `remint resume`.
-#   controls: ["NIST CSF 2.0 PR.AA-01", "OWASP NHI1:2025", "PCI DSS 4.0.1 8.2.5"]
+#   controls: ["NIST CSF 2.0 PR.AA-01", "NIST SP 800-63B-4 4.5", "OWASP NHI1:2025", "PCI DSS 4.0.1 8.2.5"]
 deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody knows whether the old credential is dead.") if {
 	some reset in input.resets
 	reset.result.final
@@ -26,7 +26,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, "Nobody knows whet
 #   id: new_accepted_before_revoke
 #   severity: critical
 #   remedy: Find out why the target refuses the new one; the old one still works.
-#   controls: []
+#   controls: ["NIST SP 800-63B-4 4.1.4"]
 deny contains finding.of(rego.metadata.rule(), reset.address, "The target has not accepted the new credential, and the old one is about to be revoked.") if {
 	input.mode == "cutover"
 	some reset in input.resets

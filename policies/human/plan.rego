@@ -31,7 +31,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   id: human_strength
 #   severity: high
 #   remedy: Verify the person with `remint verify`.
-#   controls: ["PCI DSS 4.0.1 8.3.3"]
+#   controls: ["NIST CSF 2.0 PR.AA-02", "NIST SP 800-63B-4 4.1.2.1", "NIST SP 800-63B-4 4.2.2.2", "PCI DSS 4.0.1 8.3.3"]
 require contains {"strength": parameters.human_strength, "address": reset.address} if {
 	parameters.human_strength != "none"
 	input.mode != "retire"
@@ -46,7 +46,7 @@ require contains {"strength": parameters.human_strength, "address": reset.addres
 #   id: human_needs_approval
 #   severity: medium
 #   remedy: Have somebody else approve the plan with `remint approve`.
-#   controls: ["NIST CSF 2.0 PR.AA-05"]
+#   controls: ["NIST CSF 2.0 PR.AA-05", "PCI DSS 4.0.1 8.2.4"]
 require contains {"approvals": parameters.human_approvals, "group": parameters.human_group, "address": reset.address} if {
 	parameters.human_approvals > 0
 	input.mode != "retire"

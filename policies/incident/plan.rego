@@ -45,7 +45,7 @@ deny contains finding.general(rego.metadata.rule(), what) if {
 #   id: incident_needs_approval
 #   severity: high
 #   remedy: Have a responder approve the plan with `remint approve`.
-#   controls: ["NIST CSF 2.0 PR.AA-05"]
+#   controls: ["NIST CSF 2.0 PR.AA-05", "NIST CSF 2.0 RS.MA-01"]
 require contains {"approvals": parameters.incident_approvals, "group": parameters.incident_group} if {
 	parameters.incident_approvals > 0
 	input.reason == "compromised"
@@ -60,7 +60,7 @@ require contains {"approvals": parameters.incident_approvals, "group": parameter
 #   id: incident_ends_sessions
 #   severity: critical
 #   remedy: Add a `terminate` step to the runbook.
-#   controls: ["NIST CSF 2.0 RS.MI-01"]
+#   controls: ["NIST CSF 2.0 RS.MI-01", "NIST SP 800-63B-4 5.3"]
 deny contains finding.of(rego.metadata.rule(), reset.address, "It is compromised, and its sessions would live on.") if {
 	input.reason == "compromised"
 	some reset in input.resets

@@ -12,7 +12,7 @@ import data.proof
 #   id: incident_proof
 #   severity: critical
 #   remedy: See what the prove step says, give the old secret a store to be read from, and run `remint resume`.
-#   controls: ["NIST CSF 2.0 RS.MI-01"]
+#   controls: ["NIST CSF 2.0 RS.MI-01", "NIST CSF 2.0 RS.MI-02", "NIST SP 800-63B-4 4.3"]
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	input.reason == "compromised"
 	some reset in input.resets

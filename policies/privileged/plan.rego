@@ -12,7 +12,7 @@ import data.parameters
 #   id: privileged_needs_approvals
 #   severity: critical
 #   remedy: Have them approve the plan with `remint approve`.
-#   controls: ["NIST CSF 2.0 PR.AA-05"]
+#   controls: ["NIST CSF 2.0 PR.AA-05", "PCI DSS 4.0.1 8.2.4"]
 require contains {"approvals": parameters.privileged_approvals, "group": parameters.privileged_group, "address": reset.address} if {
 	some reset in input.resets
 	credentials.privileged(reset)
@@ -39,7 +39,7 @@ require contains {"strength": parameters.privileged_strength, "address": reset.a
 #   id: privileged_ticket
 #   severity: medium
 #   remedy: Name the ticket with `-ticket`.
-#   controls: []
+#   controls: ["NIST CSF 2.0 ID.RA-07"]
 deny contains finding.of(rego.metadata.rule(), reset.address, "A reset of a privileged credential needs a ticket.") if {
 	input.ticket == ""
 	some reset in input.resets

@@ -28,7 +28,7 @@ deny contains finding.general(rego.metadata.rule(), "Nobody looks on, and this p
 #   id: production_freeze
 #   severity: medium
 #   remedy: Apply it after the freeze.
-#   controls: []
+#   controls: ["NIST CSF 2.0 ID.RA-07"]
 deny contains finding.general(rego.metadata.rule(), what) if {
 	not input.reason in parameters.production_exempt_reasons
 	some reset in input.resets

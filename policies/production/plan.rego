@@ -14,7 +14,7 @@ import data.parameters
 #   id: production_needs_approval
 #   severity: high
 #   remedy: Have somebody else approve the plan with `remint approve`.
-#   controls: ["NIST CSF 2.0 PR.AA-05"]
+#   controls: ["NIST CSF 2.0 PR.AA-05", "PCI DSS 4.0.1 8.2.4"]
 require contains {"approvals": parameters.production_approvals, "group": parameters.production_group, "address": reset.address} if {
 	some reset in input.resets
 	reset.production
@@ -29,7 +29,7 @@ require contains {"approvals": parameters.production_approvals, "group": paramet
 #   id: self_asserted_in_production
 #   severity: medium
 #   remedy: Take them from a protected branch with `-trust=git:origin/main`.
-#   controls: []
+#   controls: ["NIST SP 800-207 tenet 4"]
 warn contains finding.general(rego.metadata.rule(), "Approvers and policies come from the workspace that they judge, and it resets in production.") if {
 	not parameters.production_trust_base
 	input.trust == "self-asserted"
@@ -61,7 +61,7 @@ warn contains finding.general(rego.metadata.rule(), what) if {
 #   id: production_needs_trust_base
 #   severity: high
 #   remedy: Take them from a protected branch with `-trust=git:origin/main`.
-#   controls: ["NIST SP 800-207 tenet 4"]
+#   controls: ["NIST CSF 2.0 PR.AA-05", "NIST SP 800-207 tenet 4"]
 deny contains finding.general(rego.metadata.rule(), "This workspace judges itself, and it resets in production.") if {
 	parameters.production_trust_base
 	input.trust == "self-asserted"
@@ -92,7 +92,7 @@ require contains {"strength": parameters.production_strength, "address": reset.a
 #   id: production_ticket
 #   severity: medium
 #   remedy: Name the ticket with `-ticket`.
-#   controls: []
+#   controls: ["NIST CSF 2.0 ID.RA-07"]
 deny contains finding.general(rego.metadata.rule(), "A reset in production needs a ticket.") if {
 	parameters.production_ticket
 	input.ticket == ""
@@ -127,7 +127,7 @@ deny contains finding.general(rego.metadata.rule(), what) if {
 #   id: production_file_store
 #   severity: medium
 #   remedy: Use a store that keeps secrets for those who may read them.
-#   controls: ["OWASP NHI2:2025"]
+#   controls: ["NIST CSF 2.0 PR.DS-01", "OWASP NHI2:2025", "PCI DSS 4.0.1 8.3.2", "PCI DSS 4.0.1 8.6.2"]
 deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	not parameters.production_file_stores
 	input.mode != "retire"

@@ -1,0 +1,96 @@
+package policies
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/remint-dev/remint/engine/policy"
+)
+
+// enforced are the rules of the whole library by the controls that they name.
+func enforced(t *testing.T) map[string][]string {
+	t.Helper()
+	l := library(t)
+	rules, diags := policy.Rules(source(t, l, names(l), nil))
+	if diags.HasErrors() {
+		t.Fatal(diags.Err())
+	}
+	by := map[string][]string{}
+	for _, r := range rules {
+		for i, c := range r.Controls {
+			if slices.Contains(r.Controls[:i], c) {
+				t.Errorf("%s names %q twice", r.ID, c)
+			}
+			by[c] = append(by[c], r.ID)
+		}
+	}
+	return by
+}
+
+// Every control that a rule names is in a catalogue, and every control of a
+// catalogue is served by a rule or says what keeps it from being.
+func TestCoverage(t *testing.T) {
+	catalogues, err := Catalogues()
+	if err != nil || len(catalogues) == 0 {
+		t.Fatal(len(catalogues), err)
+	}
+	by := enforced(t)
+	known := map[string]bool{}
+	for _, c := range catalogues {
+		if c.Framework == "" || c.Title == "" || c.Edition == "" || c.Scope == "" || !regexp.MustCompile(`^https://\S+$`).MatchString(c.Source) || len(c.Controls) == 0 {
+			t.Errorf("%q lacks its framework, title, source, edition, scope or controls", c.Framework)
+		}
+		for _, one := range c.Controls {
+			name := c.Name(one)
+			if known[name] || one.ID == "" || one.Title == "" {
+				t.Errorf("%q stands there twice, or has no title", name)
+			}
+			known[name] = true
+			if len(by[name]) == 0 && one.NotCovered == "" {
+				t.Errorf("no rule names %q, and the catalogue does not say why", name)
+			}
+		}
+	}
+	if len(by) == 0 {
+		t.Error("no rule names a control")
+	}
+	for name, rules := range by {
+		if !known[name] {
+			t.Errorf("%v name %q, which no catalogue has", rules, name)
+		}
+	}
+}
+
+// What the catalogues promise to hold whole is there whole.
+func TestCataloguesAreWhole(t *testing.T) {
+	catalogues, err := Catalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := map[string]bool{}
+	for _, c := range catalogues {
+		for _, one := range c.Controls {
+			has[c.Name(one)] = true
+			for _, was := range one.Also {
+				has[was] = true
+			}
+		}
+	}
+	wanted := []string{
+		"OWASP NHI1:2025", "OWASP NHI2:2025", "OWASP NHI3:2025", "OWASP NHI4:2025", "OWASP NHI5:2025",
+		"OWASP NHI6:2025", "OWASP NHI7:2025", "OWASP NHI8:2025", "OWASP NHI9:2025", "OWASP NHI10:2025",
+		"NIST CSF 2.0 PR.AA-01", "NIST CSF 2.0 PR.AA-02", "NIST CSF 2.0 PR.AA-03", "NIST CSF 2.0 PR.AA-04", "NIST CSF 2.0 PR.AA-05", "NIST CSF 2.0 PR.AA-06",
+		"NIST CSF 1.1 PR.AC-1", "NIST CSF 1.1 PR.AC-2", "NIST CSF 1.1 PR.AC-3", "NIST CSF 1.1 PR.AC-4", "NIST CSF 1.1 PR.AC-5", "NIST CSF 1.1 PR.AC-6", "NIST CSF 1.1 PR.AC-7",
+		"NIST SP 800-207 tenet 1", "NIST SP 800-207 tenet 2", "NIST SP 800-207 tenet 3", "NIST SP 800-207 tenet 4", "NIST SP 800-207 tenet 5", "NIST SP 800-207 tenet 6", "NIST SP 800-207 tenet 7",
+		"PCI DSS 4.0.1 8.2.1", "PCI DSS 4.0.1 8.2.2", "PCI DSS 4.0.1 8.2.3", "PCI DSS 4.0.1 8.2.4", "PCI DSS 4.0.1 8.2.5", "PCI DSS 4.0.1 8.2.6", "PCI DSS 4.0.1 8.2.7", "PCI DSS 4.0.1 8.2.8",
+		"PCI DSS 4.0.1 8.3.1", "PCI DSS 4.0.1 8.3.2", "PCI DSS 4.0.1 8.3.3", "PCI DSS 4.0.1 8.3.4", "PCI DSS 4.0.1 8.3.5", "PCI DSS 4.0.1 8.3.6", "PCI DSS 4.0.1 8.3.7", "PCI DSS 4.0.1 8.3.8",
+		"PCI DSS 4.0.1 8.3.9", "PCI DSS 4.0.1 8.3.10", "PCI DSS 4.0.1 8.3.10.1", "PCI DSS 4.0.1 8.3.11",
+		"PCI DSS 4.0.1 8.4.1", "PCI DSS 4.0.1 8.4.2", "PCI DSS 4.0.1 8.4.3", "PCI DSS 4.0.1 8.5.1", "PCI DSS 4.0.1 8.6.1", "PCI DSS 4.0.1 8.6.2", "PCI DSS 4.0.1 8.6.3",
+	}
+	for _, name := range wanted {
+		if !has[name] {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}
