@@ -7,6 +7,7 @@ import (
 	"context"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -89,16 +90,22 @@ func (e *Engine) load(offline bool) (*config.Workspace, *trustBase, diag.Diagnos
 	if diags.HasErrors() {
 		return nil, nil, diags
 	}
+	w, unlike, faults := e.loadUnder(offline, base)
+	return w, base, slices.Concat(diags, faults, unlike)
+}
+
+// loadUnder evaluates the workspace under a trust base, nil for none. unlike are its
+// copies of policies that are not what the base says.
+func (e *Engine) loadUnder(offline bool, base *trustBase) (w *config.Workspace, unlike, diags diag.Diagnostics) {
 	opts := config.Options{Dir: e.opts.Dir}
 	if base != nil {
 		e.trust, opts.Base = base.String(), base.workspace
 	}
-	w, faults := e.loadFrom(offline, opts)
-	diags = append(diags, faults...)
+	w, diags = e.loadFrom(offline, opts)
 	if w != nil && base != nil {
-		diags = append(diags, copies(w)...)
+		unlike = copies(w)
 	}
-	return w, base, diags
+	return w, unlike, diags
 }
 
 // Trust says where the trust base was read, and which commit it was; "" where the

@@ -113,11 +113,13 @@ func (s *session) held(ctx context.Context, asked question) (gate.Answer, verify
 	if s.trustDigest != doc.TrustDigest || !plan.TrustCovers(s.engine.trustWord(), doc.Trust) {
 		differs = append(differs, "the trust base (approvers, policies, signer, verifiers, providers, notifiers, commands)")
 	}
-	if len(differs) > 0 {
+	if len(differs) > 0 || s.unread.HasErrors() {
 		asked.proofs.Presented = nil // a code that other verifiers take must not be remembered
 	}
 	answer, verified, diags := s.consent(ctx, asked)
 	switch {
+	case s.unread.HasErrors():
+		return gate.Answer{}, verified, &executor.Held{Exit: diag.ExitDenied, Why: s.heldWithout()}
 	case len(differs) > 0:
 		return gate.Answer{}, verified, &executor.Held{Exit: diag.ExitStale, Why: "what this step was approved under has changed: " + strings.Join(differs, ", ") +
 			". Put it back and resume, or plan again"}

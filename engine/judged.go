@@ -74,7 +74,7 @@ func (e *Engine) trustWord() string {
 func copies(w *config.Workspace) diag.Diagnostics {
 	var diags diag.Diagnostics
 	for _, p := range w.Policies {
-		if !p.Bound || p.Copy.Absolute == "" {
+		if !p.Bound || p.Copy.Absolute == "" || p.Files == nil { // nil: the base's own cannot be read
 			continue
 		}
 		base := policy.Source{Name: p.Name, FS: p.Files, Enforcement: string(p.Enforcement), Path: p.Path.Written, Revision: p.Revision}

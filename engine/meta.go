@@ -94,9 +94,8 @@ func sourceFiles(src policy.Source) (map[string]string, error) {
 	return files, nil
 }
 
-// judges compiles the policies that a run was planned under: those of today may
-// not be, and it is by its own that its result is judged.
-func (m meta) judges(ctx context.Context, digest string, o policy.Options) (*policy.Set, diag.Diagnostics) {
+// sources are the policies that a run was planned under, in the order of their names.
+func (m meta) sources() []policy.Source {
 	var sources []policy.Source
 	for _, name := range slices.Sorted(maps.Keys(m.Policies)) {
 		kept := m.Policies[name]
@@ -106,7 +105,13 @@ func (m meta) judges(ctx context.Context, digest string, o policy.Options) (*pol
 		}
 		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Path: name, Revision: kept.Revision})
 	}
-	set, diags := o.Compile(ctx, sources)
+	return sources
+}
+
+// judges compiles the policies that a run was planned under: those of today may
+// not be, and it is by its own that its result is judged.
+func (m meta) judges(ctx context.Context, digest string, o policy.Options) (*policy.Set, diag.Diagnostics) {
+	set, diags := o.Compile(ctx, m.sources())
 	if !diags.HasErrors() && set.Digest() != digest {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run's policies are damaged", "What the state keeps of them is not what the run was planned under.")
 	}

@@ -32,7 +32,7 @@ type ResumeRequest struct {
 // Resume finishes what was interrupted: open runs, and evidence that is not
 // filed yet. With nothing open it does nothing and has no results.
 func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*executor.Result, diag.Diagnostics) {
-	w, diags := e.Load(true)
+	w, _, _, diags := e.loadAnyway(true)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
@@ -59,11 +59,12 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 	if faults.HasErrors() || len(open) == 0 && !pending {
 		return nil, append(diags, faults...)
 	}
-	s, diags := e.open(ctx, need{state: true, signer: true})
+	s, diags := e.open(ctx, need{state: true, signer: true, anyway: true})
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	defer s.close()
+	diags = append(diags, warned(s.unread)...)
 	if faults := s.older(ctx, false); faults.HasErrors() {
 		for i := range faults {
 			faults[i].Exit = diag.ExitUnfinished
@@ -186,8 +187,16 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		}
 		return nil, nil
 	}
-	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest, s.engine.policyOptions(s.workspace)); diags.HasErrors() {
+	if diags = s.pinnedBut(m); diags.HasErrors() {
 		return nil, diags
+	}
+	options := s.engine.policyOptions(s.workspace)
+	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest, options); diags.HasErrors() {
+		if ctx.Err() != nil {
+			return fail(diag.ExitUnfinished, "It was interrupted while its policies were read. Nothing was changed by this attempt.")
+		}
+		// What was allowed goes on; what its own policies must say about the result waits.
+		x.Policies = options.Unread(file.Plan.PolicyDigest, diags)
 	}
 	defer x.Policies.Close()
 	resets, diags := s.planner().Restore(file)

@@ -31,6 +31,10 @@ type session struct {
 	base        *trustBase
 	trust       *trust.Base
 	trustDigest string
+	// unread is why the policies of today are not asked, nil where they are; unpinned is
+	// set where the judges were not held against the pin for that.
+	unread   diag.Diagnostics
+	unpinned bool
 }
 
 // need says what a session must have.
@@ -44,27 +48,27 @@ type need struct {
 	// judges is for questions about who judges: the state if there is one, no
 	// provider, and no variable that need not be known.
 	judges bool
+	// anyway takes policies that cannot be read for policies that deny.
+	anyway bool
 }
 
 // open loads the workspace and opens what is needed.
 func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) {
-	w, base, diags := e.load(n.offline || n.judges)
+	w, base, unread, diags := e.loadAnyway(n.offline || n.judges)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
 	s := &session{engine: e, workspace: w, base: base}
-	sources, faults := e.PolicySources(w)
-	diags = append(diags, faults...)
-	if diags.HasErrors() {
-		return nil, diags
+	faults := unread
+	if !faults.HasErrors() {
+		faults = append(faults, s.readPolicies(ctx, n)...)
 	}
-	s.sources = sources
-	options := e.policyOptions(w)
-	if n.offline { // a stranger's workspace says where the log is, and nothing is decided
-		options.Log = nil
+	if faults.HasErrors() && n.anyway && ctx.Err() == nil {
+		s.withoutPolicies(faults)
+		s.unpinned = base == nil || base.unread.HasErrors()
+	} else {
+		diags = append(diags, faults...)
 	}
-	s.policies, faults = options.Compile(ctx, sources)
-	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		s.close()
 		return nil, diags
@@ -92,7 +96,12 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 	}
 	diags = append(diags, s.judges()...)
 	if !diags.HasErrors() {
-		diags = append(diags, s.backwards(ctx)...)
+		faults = s.backwards(ctx)
+		if n.anyway && faults.HasErrors() && faults.Exit() == diag.ExitDenied {
+			s.withoutPolicies(faults)
+		} else {
+			diags = append(diags, faults...)
+		}
 	}
 	if diags.HasErrors() {
 		s.close()
@@ -113,7 +122,9 @@ func (s *session) judges() diag.Diagnostics {
 		if s.signer != nil {
 			id = s.signer.KeyID()
 		}
-		s.trust = trust.Of(s.workspace, s.policies.Digests(), id)
+		if s.trust = trust.Of(s.workspace, s.policies.Digests(), id); s.unpinned {
+			return nil
+		}
 		return s.engine.pinned(s.trust)
 	}
 	s.trust = s.base.model

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing/fstest"
 
 	"github.com/remint-dev/remint/engine/config"
@@ -34,6 +35,8 @@ type trustBase struct {
 	signer crypto.PublicKey
 	// place is for people: where it was read, and which commit.
 	place, commit string
+	// unread is why policies of it cannot be read; then model is not all of it.
+	unread diag.Diagnostics
 	// authors are who wrote what the workspace has beyond commit, by mail address.
 	authors []string
 }
@@ -48,6 +51,18 @@ func (b *trustBase) writers() []string {
 
 // loadBase reads the trust base that the options name; nil without one.
 func (e *Engine) loadBase(offline bool) (*trustBase, diag.Diagnostics) {
+	b, diags := e.readBase(offline)
+	if b == nil || diags.HasErrors() {
+		return nil, diags
+	}
+	if b.unread.HasErrors() {
+		return nil, append(diags, b.unread...)
+	}
+	return b, slices.Concat(diags, b.unread, e.pinned(b.model))
+}
+
+// readBase is loadBase before its policies and its digest are looked at.
+func (e *Engine) readBase(offline bool) (*trustBase, diag.Diagnostics) {
 	if err := trust.CheckPin(e.opts.Trust.Pin); err != nil {
 		return nil, diag.Errored(0, "REMINT_TRUST is no digest", "The environment variable REMINT_TRUST pins the trust base: %s.", err)
 	}
@@ -88,29 +103,28 @@ func (e *Engine) loadBase(offline bool) (*trustBase, diag.Diagnostics) {
 	if diags = append(diags, faults...); diags.HasErrors() {
 		return nil, diags
 	}
-	return b, append(diags, e.pinned(b.model)...)
+	return b, diags
 }
 
 // read keeps what is needed beside the configuration, and digests all of it.
 func (b *trustBase) read(dir string) diag.Diagnostics {
-	var diags diag.Diagnostics
 	var sources []policy.Source
 	for i := range b.workspace.Policies {
 		p := &b.workspace.Policies[i]
 		source, faults := sourceOf(*p)
-		if diags = append(diags, faults...); faults.HasErrors() {
+		if b.unread = append(b.unread, faults...); faults.HasErrors() {
 			continue
 		}
 		files, err := keptFiles(source)
 		if err != nil {
-			diags = append(diags, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s of the trust base: %s. What cannot be asked denies.", p.Name, err)...)
+			b.unread = append(b.unread, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s of the trust base: %s. What cannot be asked denies.", p.Name, err)...)
 			continue
 		}
 		p.Files, p.Revision = files, source.Revision
 		sources = append(sources, policy.Source{Name: p.Name, FS: files, Enforcement: string(p.Enforcement), Path: p.Path.Written, Revision: p.Revision})
 	}
 	digests, faults := policy.Digests(sources)
-	diags = append(diags, faults...)
+	b.unread = append(b.unread, faults...)
 	public := b.workspace.Settings.SignerKey.Written
 	if !filepath.IsAbs(public) {
 		public = filepath.Join(dir, public)
@@ -122,13 +136,11 @@ func (b *trustBase) read(dir string) diag.Diagnostics {
 		id, err = evidence.KeyID(b.signer)
 	}
 	if err != nil {
-		return append(diags, diag.Errored(0, "The trust base does not say who signs", "It has no public key %s that can be read. Evidence is signed with the key that the trust base names: keep its public half there.",
-			evidence.PublicKeyPath(b.workspace.Settings.SignerKey.Written))...)
+		return slices.Concat(b.unread, diag.Errored(0, "The trust base does not say who signs", "It has no public key %s that can be read. Evidence is signed with the key that the trust base names: keep its public half there.",
+			evidence.PublicKeyPath(b.workspace.Settings.SignerKey.Written)))
 	}
-	if !diags.HasErrors() {
-		b.model = trust.Of(b.workspace, digests, id)
-	}
-	return diags
+	b.model = trust.Of(b.workspace, digests, id)
+	return nil
 }
 
 // String says where it was read, for people.

@@ -79,6 +79,9 @@ func (s *Set) into(ctx context.Context, u *union, explain bool, in *Input) ([]an
 	if !stageKnown(in.Stage) {
 		return nil, denied("Unknown policy stage", "There is no stage %q.", in.Stage)
 	}
+	if s.unread.HasErrors() {
+		return nil, s.unread
+	}
 	answers := make([]answer, len(s.sources))
 	faults := make([]diag.Diagnostics, len(s.sources))
 	var here sync.WaitGroup

@@ -90,6 +90,8 @@ type Set struct {
 	limits    Limits
 	remote    *remote // nil where all Rego is known
 	log       func(Record) error
+	// unread is why nothing can be asked; see Options.Unread.
+	unread diag.Diagnostics
 }
 
 // judged is one source of a set's. known is nil where its Rego is judged elsewhere.
