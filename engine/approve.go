@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -18,11 +16,7 @@ import (
 
 // ApproveRequest says how to sign an approval.
 type ApproveRequest struct {
-	// Key is the file of the approver's private key, or a key of a key management
-	// service, NAME://….
-	Key string
-	// Keyless signs with a certificate in place of a key; nil for a key.
-	Keyless *Keyless
+	Signing
 	Comment string
 	// Expires is how long it counts; zero for DefaultExpiry, or less where the trust
 	// base caps it.
@@ -71,14 +65,10 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	if !file.Plan.Applyable && !file.Plan.Liftable() {
 		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to approve.")
 	}
-	signer, err := r.pen(ctx)
-	switch {
-	case err != nil && r.Keyless != nil:
-		return nil, diags.Errorf("There is no certificate to sign with", "%s.", capital(err.Error()))
-	case err != nil:
-		return nil, diags.Errorf("The key cannot be used", "%s.", capital(err.Error()))
+	signer, faults := r.pen(ctx)
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
 	}
-	diags = append(diags, exposed(r.Key, r.Key)...)
 	who, where := signer.approver(w), "No approver block"
 	switch {
 	case file.Plan.TrustChange != nil:
@@ -106,17 +96,20 @@ func (e *Engine) Approve(ctx context.Context, file *plan.File, r ApproveRequest)
 	case r.Reject:
 		a.Decision = evidence.Reject
 	}
-	doc, err := signer.sign(a)
+	var doc []byte
+	var err error
+	if file.Plan.TrustChange != nil && r.Keyless != nil { // whoever accepts it has the trusted root that counts
+		doc, err = evidence.SignApproval(signer.Signer, a)
+	} else {
+		doc, err = signed(w, signer, evidence.ApprovalType, evidence.SignApproval, a)
+	}
+	if err != nil && signer.identity != (evidence.Identity{}) {
+		return nil, append(diags, diag.Errored(diag.ExitMissing, "The certificate does not count", "%s.", capital(err.Error()))...)
+	}
 	if err != nil {
 		return nil, diags.Errorf("The approval cannot be signed", "%s.", err)
 	}
-	if signer.identity != (evidence.Identity{}) && file.Plan.TrustChange == nil {
-		if err := countable(w, doc); err != nil {
-			return nil, append(diags, diag.Errored(diag.ExitMissing, "The certificate does not count", "%s.", capital(err.Error()))...)
-		}
-	}
 	out := &SignedApproval{Approver: who, Trust: file.Plan.Trust, Approval: a, Document: doc}
-	var faults diag.Diagnostics
 	out.Kept, faults = e.keepDecision(ctx, w, file, out)
 	if diags = append(diags, faults...); diags.HasErrors() {
 		return nil, diags
@@ -165,28 +158,6 @@ func (e *Engine) unspent(ctx context.Context, w *config.Workspace, file *plan.Fi
 		}
 	}
 	return nil
-}
-
-// loadSigner takes a key from a file, or one that a key management service keeps.
-func loadSigner(ctx context.Context, key string) (*evidence.Signer, error) {
-	if evidence.IsKMS(key) {
-		return evidence.LoadKMSSigner(ctx, key)
-	}
-	return evidence.LoadSigner(key)
-}
-
-// countable says why an approval that was just signed with a certificate would not
-// count where it is applied.
-func countable(w *config.Workspace, doc []byte) error {
-	by, faults := authority(w.Settings.Approvals.TrustedRoot)
-	switch {
-	case faults.HasErrors():
-		return errors.New(strings.TrimSuffix(faults[0].Detail, "."))
-	case by == nil:
-		return errors.New("no trusted root is declared that certificates count by")
-	}
-	_, _, err := by.VerifyApproval(doc)
-	return err
 }
 
 // whoInstead says what somebody does whose key is nobody's.

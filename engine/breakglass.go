@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"slices"
 	"time"
 
@@ -17,8 +16,8 @@ import (
 
 // BreakGlassRequest says who breaks the glass, and why.
 type BreakGlassRequest struct {
-	// Key is the file of the member's private key.
-	Key            string
+	// Signing is what the member signs with.
+	Signing
 	Reason, Ticket string
 	// Expires is as long as the break_glass block allows when zero.
 	Expires time.Duration
@@ -48,7 +47,7 @@ func (e *Engine) BreakGlass(ctx context.Context, file *plan.File, r BreakGlassRe
 	if !file.Plan.Applyable && !file.Plan.Liftable() {
 		return nil, append(diags, diag.Errored(diag.ExitDenied, "Nothing opens this plan", "It was made with -offline, or a mandatory policy denies it.")...)
 	}
-	signer, who, faults := e.exceptional(w, r.Key, "A statement")
+	signer, who, faults := e.exceptional(ctx, w, r.Signing, "A statement")
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
@@ -63,7 +62,7 @@ func (e *Engine) BreakGlass(ctx context.Context, file *plan.File, r BreakGlassRe
 		return nil, append(diags, faults...)
 	}
 	b := evidence.BreakGlass{Binding: e.binding(file, expires), Member: who.Name, Reason: r.Reason, Ticket: r.Ticket}
-	doc, err := evidence.SignBreakGlass(signer, b)
+	doc, err := signed(w, signer, evidence.BreakGlassType, evidence.SignBreakGlass, b)
 	if err != nil {
 		return nil, diags.Errorf("The statement cannot be signed", "%s.", err)
 	}
@@ -132,37 +131,27 @@ func (d *glassDocuments) fresh(g *gate.Glass) []gate.Document {
 }
 
 // participants are all who took part in a run, as names that gate.Is compares.
-// documents are what people signed for it: who that was, their keys tell. The names
-// in them are the signers' own claims, and count as well.
+// documents are what people signed for it: who that was, their keys and certificates
+// tell. The names in them are the signers' own claims, and count as well.
 func participants(w *config.Workspace, file *plan.File, operator string, m meta, documents []gate.Document) []string {
 	out := []string{operator, file.Plan.Requester}
 	if m.BreakGlass != nil {
 		out = append(out, m.BreakGlass.Member)
 	}
+	by, _ := authority(w.Settings.Approvals.TrustedRoot) // a certificate bars whom it names, too, where none can be verified
+	q := gate.Question{Approvers: w.Approvers, Authority: by}
 	for _, d := range documents {
 		if a, err := evidence.ParseApproval(d.Content); err == nil {
-			out = append(out, a.Approver, a.Identity.Name)
+			out = append(out, a.Approver)
 		}
-		for _, a := range w.Approvers {
-			if key, err := evidence.ParsePublicKey([]byte(a.PublicKey)); err == nil && signedAny(d.Content, key) {
+		if s, err := evidence.SignatoryOf(d.Content); err == nil {
+			out = append(out, s.Identity.Name)
+		}
+		for _, typ := range evidence.PersonalTypes() {
+			if a, found := q.Signatory(typ, d); found {
 				out = append(out, a.Name)
 			}
 		}
 	}
 	return out
-}
-
-// signedAny reports whether a key signed what people sign for a run, of whatever kind.
-func signedAny(content []byte, key crypto.PublicKey) bool {
-	if _, err := evidence.VerifyApproval(content, key); err == nil {
-		return true
-	}
-	if _, err := evidence.VerifyOverride(content, key); err == nil {
-		return true
-	}
-	if _, err := evidence.VerifyResolution(content, key); err == nil {
-		return true
-	}
-	_, err := evidence.VerifyBreakGlass(content, key)
-	return err == nil
 }

@@ -170,7 +170,7 @@ func sound(found []gate.Document, w *config.Workspace) error {
 		}
 		for _, a := range w.Approvers {
 			if by != nil && claim.KeyID == "" && claim.Identity == (evidence.Identity{Name: a.Identity, Issuer: a.Issuer}) {
-				if _, _, err := by.VerifyApproval(d.Content); err != nil {
+				if _, err := by.Identify(evidence.ApprovalType, d.Content); err != nil {
 					return fmt.Errorf("the file or entry %s is signed as %s, and does not verify (it says: %s; %w): ask her, then remove it", d.Name, a.Name, claim.Decision, err)
 				}
 			}

@@ -30,9 +30,13 @@ type EvidenceRequest struct {
 	Keys []string
 	// LedgerKey is the ledger's public key file; the workspace's own when empty.
 	LedgerKey string
-	// ApproverKeys are files of the public keys of people who were approvers once;
-	// those of the workspace count anyway.
-	ApproverKeys []string
+	// ApproverKeys are files of the public keys of people who were approvers once, and
+	// ApproverIdentities, IDENTITY,ISSUER, what certificates of such people name; those of
+	// the workspace count anyway.
+	ApproverKeys, ApproverIdentities []string
+	// TrustedRoot is a file with the Sigstore trusted root that certificates are verified
+	// by; the workspace's when empty.
+	TrustedRoot string
 	// Checkpoint is a file with a ledger head kept from earlier.
 	Checkpoint string
 	// Subject is a run, or run/address.
@@ -78,9 +82,10 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 	if o.LedgerKey, err = ledgerPublicKey(r.LedgerKey, w); err != nil {
 		diags = diags.Errorf("The ledger's public key cannot be used", "%s. Name it with -ledger-key=FILE.", err)
 	}
-	if o.ApproverKeys, err = approverKeys(r.ApproverKeys, w); err != nil {
-		diags = diags.Errorf("An approver's public key cannot be used", "%s.", err)
-	}
+	people, faults := r.people(gate.Persons(w.Approvers))
+	o.People, diags = people, append(diags, faults...)
+	by, faults := r.trustedRoot(w.Settings.Approvals.TrustedRoot)
+	o.Authority, diags = func(string) *evidence.Authority { return by }, append(diags, faults...)
 	if r.Checkpoint != "" {
 		if o.Checkpoint, err = evidence.ReadCheckpoint(r.Checkpoint); err != nil {
 			diags = diags.Errorf("The checkpoint cannot be read", "%s: %s.", r.Checkpoint, reason(err))
@@ -94,24 +99,6 @@ func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*eviden
 		return nil, diags.Errorf("The evidence cannot be verified", "%s.", err)
 	}
 	return report, diags
-}
-
-// approverKeys are those of the workspace's approvers and the named ones.
-func approverKeys(named []string, w *config.Workspace) ([]crypto.PublicKey, error) {
-	var out []crypto.PublicKey
-	for _, a := range w.Approvers {
-		if key, err := evidence.ParsePublicKey([]byte(a.PublicKey)); err == nil {
-			out = append(out, key)
-		}
-	}
-	for _, file := range named {
-		key, err := evidence.LoadPublicKey(file)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, key)
-	}
-	return out, nil
 }
 
 // publicKeys are the named ones, or the workspace's: the file beside the private

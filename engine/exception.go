@@ -44,18 +44,17 @@ func (e *Engine) binding(file *plan.File, expires time.Duration) evidence.Bindin
 		Targets: gate.Targets(file), CreatedAt: now, ExpiresAt: now.Add(expires)}
 }
 
-// exceptional finds the approver whose key makes an exception, under all names that
+// exceptional finds the approver who makes an exception, and what she signs it with, under all names that
 // she has in any block.
-func (e *Engine) exceptional(w *config.Workspace, key, what string) (*evidence.Signer, *config.Approver, diag.Diagnostics) {
-	signer, err := evidence.LoadSigner(key)
-	if err != nil {
-		return nil, nil, diag.Errored(0, "The key cannot be used", "%s.", err)
+func (e *Engine) exceptional(ctx context.Context, w *config.Workspace, by Signing, what string) (*pen, *config.Approver, diag.Diagnostics) {
+	signer, diags := by.pen(ctx)
+	if diags.HasErrors() {
+		return nil, nil, diags
 	}
-	diags := exposed(key, key)
-	who := (&pen{id: signer.KeyID()}).approver(w)
+	who := signer.approver(w)
 	i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == who })
 	if i < 0 {
-		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "Not an approver's key", "No approver block has the public half of %s. %s of hers would not count.", key, what)...)
+		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "Not an approver's key", "No approver block has %s. %s of hers would not count.", signer.what, what)...)
 	}
 	if ended := w.Approvers[i].Ended(e.opts.Now()); ended != "" {
 		return nil, nil, append(diags, diag.Errored(diag.ExitMissing, "A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", w.Approvers[i].Name, ended)...)

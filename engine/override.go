@@ -20,8 +20,8 @@ import (
 
 // OverrideRequest says which denials to lift, and why.
 type OverrideRequest struct {
-	// Key is the file of the private key of who answers for it.
-	Key string
+	// Signing is what she signs with who answers for it.
+	Signing
 	// Rules are ids as the plan shows them, or SOURCE/ID; Addresses narrow them down.
 	Rules, Addresses []string
 	Reason, Ticket   string
@@ -57,7 +57,7 @@ func (e *Engine) Override(ctx context.Context, file *plan.File, r OverrideReques
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
-	signer, who, faults := e.exceptional(w, r.Key, "An override")
+	signer, who, faults := e.exceptional(ctx, w, r.Signing, "An override")
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
@@ -69,7 +69,7 @@ func (e *Engine) Override(ctx context.Context, file *plan.File, r OverrideReques
 		return nil, append(diags, faults...)
 	}
 	o := evidence.Override{Binding: e.binding(file, expires), Denials: named, Approver: who.Name, Reason: r.Reason, Ticket: r.Ticket}
-	doc, err := evidence.SignOverride(signer, o)
+	doc, err := signed(w, signer, evidence.OverrideType, evidence.SignOverride, o)
 	if err != nil {
 		return nil, diags.Errorf("The override cannot be signed", "%s.", err)
 	}
@@ -112,7 +112,14 @@ func (e *Engine) denied(ctx context.Context, file *plan.File, r OverrideRequest)
 	}
 	verified, _ := e.checker(s.workspace, verify.Forgetful{}, nil).Check(ctx, file, nil, nil)
 	now := e.opts.Now().UTC()
-	q := gate.Question{File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: r.Approvals, Operators: []string{r.Operator}, Authors: s.base.writers(), Now: now}
+	by, faults := authority(s.workspace.Settings.Approvals.TrustedRoot)
+	if faults.HasErrors() {
+		return nil, faults
+	}
+	q := gate.Question{
+		File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: r.Approvals,
+		Operators: []string{r.Operator}, Authors: s.base.writers(), Authority: by, Now: now,
+	}
 	in := planner.Input(policy.StageApproval, &file.Plan, resets)
 	in.Requirements, in.Operator, in.Approvals, in.Now = &file.Plan.Requirements, r.Operator, gate.Ask(q).Input(), &now
 	in.Verification = verified.Policy(file.Plan.Requester)

@@ -30,8 +30,8 @@ type ResolveRequest struct {
 	Subject string
 	// Answer is done or not-done.
 	Answer string
-	// Key is the file of the answering person's private key.
-	Key     string
+	// Signing is what the answering person signs with.
+	Signing
 	Comment string
 }
 
@@ -67,26 +67,30 @@ func (e *Engine) Resolve(ctx context.Context, r ResolveRequest) (*SignedResoluti
 	if diags = append(diags, faults...); diags.HasErrors() {
 		return nil, diags
 	}
-	signer, err := loadSigner(ctx, r.Key)
-	if err != nil {
-		return nil, diags.Errorf("The key cannot be used", "%s.", err)
+	signer, faults := r.pen(ctx)
+	if diags = append(diags, faults...); faults.HasErrors() {
+		return nil, diags
 	}
-	who := (&pen{id: signer.KeyID()}).approver(w)
+	now := e.opts.Now().UTC().Truncate(time.Second)
+	who := signer.approver(w)
+	if i := slices.IndexFunc(w.Approvers, func(a config.Approver) bool { return a.Name == who }); i >= 0 && w.Approvers[i].Ended(now) != "" {
+		return nil, diags.Errorf("A key that no longer counts", "%s's key %s. Use her new one, or have it declared.", who, w.Approvers[i].Ended(now))
+	}
 	if who == "" {
 		next := "sign with the key of one of them: " + some(approverNames(w))
 		if len(w.Approvers) == 0 {
 			next = "declare one with an approver block"
 		}
-		return nil, diags.Errorf("Nobody's key", "No approver block has the public half of %s. An answer is the statement of a person whom the workspace knows: %s.", r.Key, next)
+		return nil, diags.Errorf("Nobody's key", "No approver block has %s. An answer is the statement of a person whom the workspace knows: %s.", signer.what, next)
 	}
 	res := evidence.Resolution{
 		Run: run.ID, PlanID: run.PlanID, PlanDigest: run.PlanDigest, Address: asked.Address, Step: asked.Step, Question: asked.Asks, Record: asked.Record,
-		Answer: r.Answer, Approver: who, Comment: r.Comment, CreatedAt: e.opts.Now().UTC().Truncate(time.Second),
+		Answer: r.Answer, Approver: who, Comment: r.Comment, CreatedAt: now,
 	}
-	doc, err := evidence.SignResolution(signer, res)
+	doc, err := signed(w, signer, evidence.ResolutionType, evidence.SignResolution, res)
 	var said *evidence.Resolution
 	if err == nil {
-		said, err = evidence.VerifyResolution(doc, signer.Public()) // as it will be read
+		said, err = evidence.ParseResolution(doc)
 	}
 	if err == nil {
 		err = executor.KeepResolution(ctx, j, run.ID, res.CreatedAt, bytes.TrimSpace(doc))
@@ -281,34 +285,32 @@ func (s *session) answers(ctx context.Context, run journal.Run, file *plan.File,
 		return nil, diags.Warnf("Answers do not count", "What people answered to questions of run %s does not count under this trust base: it is neither the run's nor the one that the state knows. "+
 			"Give the run's (-trust), or have this one accepted: `remint trust show`.", run.ID)
 	}
+	by, faults := authority(s.workspace.Settings.Approvals.TrustedRoot)
+	if faults.HasErrors() {
+		return nil, faults
+	}
+	q := gate.Question{Approvers: s.workspace.Approvers, Authority: by}
 	for _, d := range documents {
-		who, said := signerOf(s.workspace, d.Content)
-		if said == nil || said.Run != run.ID || said.PlanDigest != file.Digest || said.PlanID != file.ID {
+		who, signed := q.Signatory(evidence.ResolutionType, d)
+		said, err := evidence.ParseResolution(d.Content)
+		// The name in it is the signer's own claim, and stands in evidence.
+		if !signed || err != nil || said.Approver != who.Name || said.Run != run.ID || said.PlanDigest != file.Digest || said.PlanID != file.ID {
 			diags = diags.Warnf("An answer does not count", "%s in the state is not signed by any approver of this workspace, or is about another run.", d.Name)
 			continue
 		}
-		uses = append(uses, gate.Use{Approver: *who, Did: "answered a question of run " + run.ID, ID: gate.StatementID(who.Name, said)})
+		use := gate.Use{Approver: who, Did: "answered a question of run " + run.ID, ID: gate.StatementID(who.Name, said)}
+		if ended := who.Ended(s.engine.opts.Now()); ended != "" {
+			use.Why = "the key " + ended
+			uses = append(uses, use)
+			diags = diags.Warnf("An answer does not count", "%s in the state is %s's, whose key %s. Have somebody else answer.", d.Name, who.Name, ended)
+			continue
+		}
+		uses = append(uses, use)
 		out = append(out, executor.Answer{
 			Resolution: *said, By: who.Name, Document: d,
-			Own: slices.ContainsFunc(append(slices.Clone(operators), file.Plan.Requester), func(name string) bool { return gate.Is(*who, name) }),
+			Own: slices.ContainsFunc(append(slices.Clone(operators), file.Plan.Requester), func(name string) bool { return gate.Is(who, name) }),
 		})
 	}
 	_, untold := s.tellUses(ctx, file, uses)
 	return out, append(diags, untold...)
-}
-
-// signerOf finds the approver whose key signed an answer, nil if none did.
-func signerOf(w *config.Workspace, content []byte) (*config.Approver, *evidence.Resolution) {
-	for i := range w.Approvers {
-		key, err := evidence.ParsePublicKey([]byte(w.Approvers[i].PublicKey))
-		if err != nil {
-			continue
-		}
-		said, err := evidence.VerifyResolution(content, key)
-		// The name in it is the signer's own claim, and stands in evidence.
-		if err == nil && said.Approver == w.Approvers[i].Name {
-			return &w.Approvers[i], said
-		}
-	}
-	return nil, nil
 }

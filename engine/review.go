@@ -24,8 +24,8 @@ import (
 // ReviewRequest is a review of a run that broke the glass.
 type ReviewRequest struct {
 	// Run is a run's id, or the beginning of one alone.
-	Run     string
-	Key     string
+	Run string
+	Signing
 	Comment string
 	// Operator is who runs the command.
 	Operator string
@@ -151,7 +151,7 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 	if err != nil {
 		return fail(0, "The run's plan in the state is damaged", "%s.", err)
 	}
-	signer, who, faults := e.exceptional(s.workspace, r.Key, "A review")
+	signer, who, faults := e.exceptional(ctx, s.workspace, r.Signing, "A review")
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
@@ -163,7 +163,7 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 		return fail(diag.ExitMissing, "She took part", "%s asked for run %s, ran it, approved it or broke the glass for it. Somebody else has to review it.", who.Name, run.ID)
 	}
 	review := evidence.Review{Run: run.ID, PlanID: file.ID, PlanDigest: file.Digest, Reviewer: who.Name, Comment: r.Comment, CreatedAt: e.opts.Now().UTC().Truncate(time.Second)}
-	doc, err := evidence.SignReview(signer, review)
+	doc, err := signed(s.workspace, signer, evidence.ReviewType, evidence.SignReview, review)
 	if err != nil {
 		return fail(0, "The review cannot be signed", "%s.", err)
 	}

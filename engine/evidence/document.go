@@ -20,10 +20,7 @@ type kind struct{ name, command, predicateType string }
 // document is a document as it claims to be: nothing of it is known to be true.
 type document struct {
 	said *signed
-	// hint names the key, as KeyID does; "" where it is signed with a certificate.
-	hint string
-	// identity is whom the certificate says that it was given to.
-	identity Identity
+	by   Signatory
 }
 
 func (k kind) bundle(b []byte) (*bundle.Bundle, error) {
@@ -54,9 +51,9 @@ func (k kind) parse(b []byte) (*document, error) {
 	if s.typ != k.predicateType {
 		return nil, fmt.Errorf("not %s: its predicate is not one of type %s as this version knows it", k.name, k.predicateType)
 	}
-	d := &document{said: s, hint: parsed.GetVerificationMaterial().GetPublicKey().GetHint()}
+	d := &document{said: s, by: Signatory{KeyID: parsed.GetVerificationMaterial().GetPublicKey().GetHint()}}
 	if c := certificateOf(parsed); c != nil {
-		d.identity, _ = IdentityOf(c) // none is nobody's
+		d.by.Identity, _ = IdentityOf(c) // none is nobody's
 	}
 	return d, nil
 }

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -17,9 +16,14 @@ import (
 // name, and the issuer of the ID token that it was given for.
 type Identity struct{ Name, Issuer string }
 
+// ErrNoAuthority: a certificate stands for a key, and nothing is at hand to verify it by.
+var ErrNoAuthority = errors.New("it is signed with a certificate, and no trusted root is declared that certificates count by")
+
 // Authority verifies what people signed with certificates instead of keys: by a
 // Sigstore trusted root, offline. It is safe for concurrent use.
 type Authority struct {
+	// digest is "sha256:…" of the trusted root as it was written.
+	digest   string
 	material *root.TrustedRoot
 	options  []verify.VerifierOption
 }
@@ -32,7 +36,7 @@ func ParseAuthority(text []byte) (*Authority, error) {
 	if err != nil {
 		return nil, errors.New("it is no Sigstore trusted root in JSON")
 	}
-	a := &Authority{material: material, options: []verify.VerifierOption{verify.WithObserverTimestamps(1)}}
+	a := &Authority{digest: "sha256:" + LineDigest(text), material: material, options: []verify.VerifierOption{verify.WithObserverTimestamps(1)}}
 	switch {
 	case len(material.FulcioCertificateAuthorities()) == 0:
 		return nil, errors.New("it names no certificate authority")
@@ -47,40 +51,39 @@ func ParseAuthority(text []byte) (*Authority, error) {
 	return a, nil
 }
 
-// VerifyApproval reads an approval that was signed with a certificate of this
-// authority while that was valid, and says whose it is.
-func (a *Authority) VerifyApproval(b []byte) (*Approval, Identity, error) {
-	claim, err := ParseApproval(b)
+// identify says whose certificate of this authority a document was signed with, while
+// that was valid. The error wraps ErrKey for one that is signed with a key. Whoever has
+// no authority may ask it as well, and learns that no certificate counts.
+func (a *Authority) identify(k kind, b []byte) (Identity, error) {
+	parsed, err := k.bundle(b)
 	if err != nil {
-		return nil, Identity{}, err
+		return Identity{}, err
 	}
-	parsed, err := anApproval().bundle(b)
-	if err != nil {
-		return nil, Identity{}, err
-	}
-	if certificateOf(parsed) == nil {
-		return nil, Identity{}, ErrKey
-	}
-	if !timed(parsed) {
-		return nil, Identity{}, errors.New("nothing in it proves when it was signed, and a certificate counts for minutes: it has no timestamp")
+	switch {
+	case certificateOf(parsed) == nil:
+		return Identity{}, ErrKey
+	case a == nil:
+		return Identity{}, ErrNoAuthority
+	case !timed(parsed):
+		return Identity{}, errors.New("nothing in it proves when it was signed, and a certificate counts for minutes: it has no timestamp")
 	}
 	verifier, err := verify.NewVerifier(a.material, a.options...)
 	if err != nil {
-		return nil, Identity{}, errors.New("the trusted root cannot be used")
+		return Identity{}, errors.New("the trusted root cannot be used")
 	}
 	// Whose it is, is compared by the caller with what the workspace declares.
 	res, err := verifier.Verify(parsed, verify.NewPolicy(verify.WithoutArtifactUnsafe(), verify.WithoutIdentitiesUnsafe()))
 	if err != nil {
-		return nil, Identity{}, fmt.Errorf("its certificate, its time or its signature is not good by the trusted root: %w", err)
+		return Identity{}, fmt.Errorf("its certificate, its time or its signature is not good by the trusted root: %w", err)
 	}
 	if res.Signature == nil || res.Signature.Certificate == nil {
-		return nil, Identity{}, ErrSignature
+		return Identity{}, ErrSignature
 	}
 	id := Identity{res.Signature.Certificate.SubjectAlternativeName, res.Signature.Certificate.Issuer}
 	if id.Name == "" || id.Issuer == "" { // it must never equal that of an approver who has none
-		return nil, Identity{}, errors.New("its certificate does not say to whom it was given, and by which issuer's word")
+		return Identity{}, errors.New("its certificate does not say to whom it was given, and by which issuer's word")
 	}
-	return &claim.Approval, id, nil
+	return id, nil
 }
 
 // certificateOf is the certificate that a bundle was signed with, nil where that was a key.
@@ -108,25 +111,30 @@ func IdentityOf(c *x509.Certificate) (Identity, error) {
 	return Identity{s.SubjectAlternativeName, s.Issuer}, nil
 }
 
-// SignKeyless signs an approval with the key of a certificate; at gives the time of
-// a signature, as an RFC 3161 response.
-func SignKeyless(s *Signer, certificate *x509.Certificate, at func(signature []byte) ([]byte, error), a Approval) ([]byte, error) {
-	line, err := SignApproval(s, a)
+// Certified is a signer with the same key that puts the key's certificate into what
+// people sign, in place of the key's name, and the time of the signature: at gives it as
+// an RFC 3161 response.
+func (s *Signer) Certified(certificate *x509.Certificate, at func(signature []byte) ([]byte, error)) *Signer {
+	return &Signer{pair: s.pair, certificate: certificate, at: at}
+}
+
+// document makes of a signed line what people sign, ready to be a file.
+func (s *Signer) document(line []byte) ([]byte, error) {
+	if s.certificate == nil {
+		return append(line, '\n'), nil
+	}
+	e, err := parseEnvelope(line)
 	if err != nil {
 		return nil, err
 	}
-	e, err := parseEnvelope(bytes.TrimSpace(line))
-	if err != nil {
-		return nil, err
-	}
-	stamp, err := at(e.sig)
+	stamp, err := s.at(e.sig)
 	if err != nil {
 		return nil, err
 	}
 	doc, err := json.Marshal(map[string]any{
 		"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
 		"verificationMaterial": map[string]any{
-			"certificate":               map[string]any{"rawBytes": certificate.Raw},
+			"certificate":               map[string]any{"rawBytes": s.certificate.Raw},
 			"timestampVerificationData": map[string]any{"rfc3161Timestamps": []any{map[string]any{"signedTimestamp": stamp}}},
 		},
 		"dsseEnvelope": map[string]any{"payload": e.payload, "payloadType": payloadType, "signatures": []any{map[string]any{"sig": e.sig}}},
@@ -144,5 +152,5 @@ func NewSigner() (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{keypair{key: key, hint: hint}}, nil
+	return &Signer{pair: keypair{key: key, hint: hint}}, nil
 }

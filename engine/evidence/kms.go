@@ -45,7 +45,7 @@ func LoadKMSSigner(ctx context.Context, key string) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{keypair{key: &kmsKey{ctx, public, service}, hint: hint}}, nil
+	return &Signer{pair: keypair{key: &kmsKey{ctx, public, service}, hint: hint}}, nil
 }
 
 // messages signs whole messages; the keys in files sign digests.

@@ -32,8 +32,7 @@ func (b Binding) check() error {
 	return err
 }
 
-// statement is what one person signs, beyond approvals: of a kind, with a name for
-// its second subject.
+// statement is what one person signs: of a kind, with a name for its second subject.
 type statement interface {
 	about() (digest, name string)
 	check() error
@@ -56,30 +55,33 @@ func signStatement(s *Signer, k kind, p statement) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(line) >= maxSmall {
+	if line, err = s.document(line); err != nil {
+		return nil, err
+	}
+	if len(line) > maxSmall {
 		return nil, fmt.Errorf("not %s: it would be larger than %d bytes", k.name, maxSmall)
 	}
-	return append(line, '\n'), nil
+	return line, nil
 }
 
-// parseStatementOf reads a document without verifying it: not even that the key
-// with the hint has signed it is known then.
-func parseStatementOf[T statement](k kind, b []byte) (*T, string, error) {
+// parseStatementOf reads a document without verifying it: not even that it is signed
+// by the signatory that it names is known then.
+func parseStatementOf[T statement](k kind, b []byte) (*T, Signatory, error) {
 	d, err := k.parse(b)
 	if err != nil {
-		return nil, "", err
+		return nil, Signatory{}, err
 	}
 	var p T
 	if strict(d.said.predicate, &p) != nil {
-		return nil, "", fmt.Errorf("not %s: its predicate is not one of type %s as this version knows it", k.name, k.predicateType)
+		return nil, Signatory{}, fmt.Errorf("not %s: its predicate is not one of type %s as this version knows it", k.name, k.predicateType)
 	}
 	if err := p.check(); err != nil {
-		return nil, "", fmt.Errorf("not %s: %w", k.name, err)
+		return nil, Signatory{}, fmt.Errorf("not %s: %w", k.name, err)
 	}
 	if digest, name := p.about(); digest != d.said.planDigest || name != d.said.name {
-		return nil, "", fmt.Errorf("not %s: its subjects do not fit what it says", k.name)
+		return nil, Signatory{}, fmt.Errorf("not %s: its subjects do not fit what it says", k.name)
 	}
-	return &p, d.hint, nil
+	return &p, d.by, nil
 }
 
 // verifyStatementOf reads a document that must be signed with this key: ErrKey if it

@@ -98,8 +98,10 @@ type Report struct {
 	// nobody has reviewed yet is sound.
 	Debts []Debt `json:"debts,omitempty"`
 	// Keys are all keys that were given, by their hints, with what they signed.
-	Keys     []KeyUse  `json:"keys"`
-	Findings []Finding `json:"findings"`
+	Keys []KeyUse `json:"keys"`
+	// TrustedRoots are those by which certificates were verified, with how many.
+	TrustedRoots []RootUse `json:"trusted_roots,omitempty"`
+	Findings     []Finding `json:"findings"`
 	// More is how many findings were left out of Findings.
 	More int `json:"more,omitempty"`
 }

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"crypto"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -25,17 +24,8 @@ const maxComment = 4 << 10
 // SignResolution signs a person's answer: a Sigstore bundle as one line of JSON
 // with a newline. An empty Nonce is filled in.
 func SignResolution(s *Signer, r Resolution) ([]byte, error) {
-	if r.Nonce == "" {
-		r.Nonce = rand.Text()
-	}
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	line, err := s.sign(ResolutionType, r.PlanDigest, r.name(), r)
-	if err != nil {
-		return nil, err
-	}
-	return append(line, '\n'), nil
+	fresh(&r.Nonce)
+	return signStatement(s, aResolution(), r)
 }
 
 // aResolution is the kind of document that `remint resolve` makes.
@@ -43,8 +33,9 @@ func aResolution() kind {
 	return kind{name: "an answer", command: "remint resolve", predicateType: ResolutionType}
 }
 
-// name is the name of the statement's second subject.
-func (r Resolution) name() string { return r.Run + "/resolution/" + r.Nonce }
+func (r Resolution) about() (digest, name string) {
+	return r.PlanDigest, r.Run + "/resolution/" + r.Nonce
+}
 
 func (r Resolution) check() error {
 	switch {
@@ -68,38 +59,13 @@ func (r Resolution) check() error {
 // ParseResolution reads an answer without verifying it: not even that the key it
 // names has signed it is known then.
 func ParseResolution(b []byte) (*Resolution, error) {
-	r, _, err := parseResolution(b)
+	r, _, err := parseStatementOf[Resolution](aResolution(), b)
 	return r, err
-}
-
-func parseResolution(b []byte) (*Resolution, *document, error) {
-	d, err := aResolution().parse(b)
-	if err != nil {
-		return nil, nil, err
-	}
-	var r Resolution
-	if strict(d.said.predicate, &r) != nil {
-		return nil, nil, fmt.Errorf("not an answer: its predicate is not one of type %s as this version knows it", ResolutionType)
-	}
-	if err := r.check(); err != nil {
-		return nil, nil, fmt.Errorf("not an answer: %w", err)
-	}
-	if r.PlanDigest != d.said.planDigest || r.name() != d.said.name {
-		return nil, nil, errors.New("not an answer: its subjects do not fit what it says")
-	}
-	return &r, d, nil
 }
 
 // VerifyResolution reads an answer that must be signed with this key. The error
 // wraps ErrKey if it names another one, ErrSignature if the signature is wrong.
 // Whether its question is open is the caller's to ask.
 func VerifyResolution(b []byte, key crypto.PublicKey) (*Resolution, error) {
-	r, err := ParseResolution(b)
-	if err != nil {
-		return nil, err
-	}
-	if err := aResolution().verify(b, key); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return verifyStatementOf[Resolution](aResolution(), b, key)
 }

@@ -12,8 +12,14 @@ import (
 	"slices"
 )
 
-// Signer signs records and approvals. It is safe for concurrent use.
-type Signer struct{ pair keypair }
+// Signer signs records, and what people sign. It is safe for concurrent use.
+type Signer struct {
+	pair keypair
+	// certificate stands for the key in what people sign, nil where the key does; at
+	// gives the time of a signature.
+	certificate *x509.Certificate
+	at          func(signature []byte) ([]byte, error)
+}
 
 // LoadSigner reads a PKCS#8 PEM key, ECDSA P-256 or Ed25519, not encrypted.
 func LoadSigner(path string) (*Signer, error) {
@@ -29,7 +35,7 @@ func LoadSigner(path string) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Signer{keypair{key: key, hint: hint}}, nil
+	return &Signer{pair: keypair{key: key, hint: hint}}, nil
 }
 
 // Public is the public half of the key.

@@ -30,8 +30,11 @@ type VerifyOptions struct {
 	// PublicKeys may have signed the records, LedgerKey the ledger's head.
 	PublicKeys []crypto.PublicKey
 	LedgerKey  note.Verifier
-	// ApproverKeys may have signed what stands in evidence as asserted.
-	ApproverKeys []crypto.PublicKey
+	// People may have signed what stands in evidence as a person's word.
+	People []Person
+	// Authority is what certificates of a run are verified by; nil, or giving nil, where
+	// none is at hand.
+	Authority func(run string) *Authority
 	// Checkpoint is a head that was kept elsewhere; nil for none.
 	Checkpoint []byte
 	// Witnesses are keys of others who may have cosigned a head.

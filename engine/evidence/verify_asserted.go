@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 
 	"github.com/remint-dev/remint/engine/event"
@@ -72,23 +71,13 @@ func (v *verification) answer(f *recordFile, content json.RawMessage, c Common, 
 		v.bad(f, f.lines, CodeAssertion, "what it says is asserted, and nobody's signed answer stands in it")
 		return nil
 	}
-	said, d, err := parseResolution(content)
+	said, by, err := parseStatementOf[Resolution](aResolution(), content)
 	if err != nil {
 		v.bad(f, f.lines, CodeAssertion, "%v", err)
 		return nil
 	}
-	err = ErrKey
-	for _, key := range v.ApproverKeys {
-		if err = aResolution().verify(content, key); !errors.Is(err, ErrKey) {
-			break
-		}
-	}
 	switch {
-	case errors.Is(err, ErrKey):
-		v.bad(f, f.lines, CodeAssertion, "%s's answer is signed with key %s, which is no known approver's: if it was one's then, name it with -approver-key=FILE", said.Approver, d.hint)
-		return nil
-	case err != nil:
-		v.bad(f, f.lines, CodeAssertion, "the signature of %s's answer is wrong", said.Approver)
+	case !v.signedByApprover(f, aResolution(), content, said.Approver, by):
 		return nil
 	case said.Run != c.Run || said.PlanID != c.PlanID || said.PlanDigest != c.PlanDigest || said.Address != address:
 		v.bad(f, f.lines, CodeAssertion, "%s's answer is about another run, plan or credential", said.Approver)

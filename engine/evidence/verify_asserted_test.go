@@ -109,7 +109,7 @@ func (x *trial) report(t *testing.T) *Report {
 	last := reset(x.end)
 	add(RunFile, "", "", Run{Common: testCommon("r1", 2), Event: "closed", Total: 2, Resets: []ResetLink{{Address: askedAddress, Outcome: x.end.Outcome, Record: last}}})
 	must(t, a.File(context.Background(), bundles))
-	r, err := Verify(context.Background(), VerifyOptions{Dir: w.dir, PublicKeys: []crypto.PublicKey{w.signer.Public()}, LedgerKey: w.ledger, ApproverKeys: x.approvers})
+	r, err := Verify(context.Background(), VerifyOptions{Dir: w.dir, PublicKeys: []crypto.PublicKey{w.signer.Public()}, LedgerKey: w.ledger, People: peopleWith(x.approvers)})
 	must(t, err)
 	return r
 }
@@ -137,7 +137,7 @@ func TestVerifyAsserted(t *testing.T) {
 		"no signature":         {func(x *trial) { x.by = nil }, "nobody's signed answer stands in it"},
 		"somebody else's key":  {func(x *trial) { x.by = mallory }, "no known approver's"},
 		"nobody is known":      {func(x *trial) { x.approvers = nil }, "no known approver's"},
-		"forged":               {func(x *trial) { x.forged = true }, "signature of alice's answer is wrong"},
+		"forged":               {func(x *trial) { x.forged = true }, "signature of an answer by alice is wrong"},
 		"another name":         {func(x *trial) { x.step.AssertedBy = "bob" }, "the signed answer says alice"},
 		"another answer":       {func(x *trial) { x.step.Answer = event.AnswerNotDone }, "the signed answer says alice, done"},
 		"another step":         {func(x *trial) { x.said.Step = "notify.owner" }, "the signed answer says alice, done, notify.owner"},
@@ -229,4 +229,13 @@ func FuzzParseResolution(f *testing.F) {
 			t.Fatalf("a forged answer was accepted: %+v", r)
 		}
 	})
+}
+
+// peopleWith are people of whom nothing is known but their keys.
+func peopleWith(keys []crypto.PublicKey) []Person {
+	var out []Person
+	for _, k := range keys {
+		out = append(out, Person{Key: k})
+	}
+	return out
 }

@@ -1,8 +1,6 @@
 package evidence
 
 import (
-	"crypto"
-	"errors"
 	"slices"
 	"strings"
 )
@@ -16,49 +14,26 @@ func (v *verification) overrideRecord(f *recordFile, r *Run) {
 		}
 		return
 	}
-	said, hint, err := parseStatementOf[Override](anOverride(), r.Override)
+	said, by, err := parseStatementOf[Override](anOverride(), r.Override)
 	if err != nil {
 		v.bad(f, f.lines, CodeAssertion, "%v", err)
 		return
 	}
-	if v.signedByApprover(f, anOverride(), r.Override, said.Approver, hint) && (said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest) {
+	if v.signedByApprover(f, anOverride(), r.Override, said.Approver, by) && (said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest) {
 		v.bad(f, f.lines, CodeAssertion, "%s's override is about another plan", said.Approver)
 	}
 }
 
-// signedByApprover finds fault with a document that none of the approvers' keys has
-// signed.
-func (v *verification) signedByApprover(f *recordFile, k kind, content []byte, who, hint string) bool {
-	err := verifiedByOne(k, content, v.ApproverKeys)
-	switch {
-	case errors.Is(err, ErrKey):
-		v.bad(f, f.lines, CodeAssertion, "%s by %s is signed with key %s, which is no known approver's: if it was one's then, name it with -approver-key=FILE", k.name, who, hint)
-	case err != nil:
-		v.bad(f, f.lines, CodeAssertion, "the signature of %s by %s is wrong", k.name, who)
-	}
-	return err == nil
-}
-
-// verifiedByOne is nil if one of the keys has signed the document.
-func verifiedByOne(k kind, content []byte, keys []crypto.PublicKey) error {
-	err := ErrKey
-	for _, key := range keys {
-		if err = k.verify(content, key); !errors.Is(err, ErrKey) {
-			return err
-		}
-	}
-	return err
-}
-
 // glassRun is what the records of a run that broke the glass say of who took part.
 type glassRun struct {
-	names, hints []string
+	names []string
+	by    []Signatory
 }
 
 // reviewed is a review as it stands in evidence.
 type reviewed struct {
 	said *Review
-	hint string
+	by   Signatory
 	file string
 	line int
 }
@@ -72,26 +47,26 @@ func (v *verification) glassRecord(f *recordFile, r *Run) {
 	}
 	switch r.Event {
 	case "break_glass":
-		said, hint, err := parseStatementOf[BreakGlass](aBreakGlass(), r.BreakGlass)
+		said, by, err := parseStatementOf[BreakGlass](aBreakGlass(), r.BreakGlass)
 		switch {
 		case err != nil:
 			v.bad(f, f.lines, CodeAssertion, "%v", err)
 		case r.ReviewDue.IsZero() || !strings.HasSuffix(f.run, Glass):
 			v.bad(f, f.lines, CodeAssertion, "the glass was broken, and the run does not say when a review is owed, or not in its name")
-		case v.signedByApprover(f, aBreakGlass(), r.BreakGlass, said.Member, hint) && (said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest):
+		case v.signedByApprover(f, aBreakGlass(), r.BreakGlass, said.Member, by) && (said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest):
 			v.bad(f, f.lines, CodeAssertion, "%s broke the glass for another plan", said.Member)
 		}
 	case "review":
-		said, hint, err := parseStatementOf[Review](aReview(), r.Review)
+		said, by, err := parseStatementOf[Review](aReview(), r.Review)
 		switch {
 		case err != nil:
 			v.bad(f, f.lines, CodeAssertion, "%v", err)
-		case v.signedByApprover(f, aReview(), r.Review, said.Reviewer, hint):
+		case v.signedByApprover(f, aReview(), r.Review, said.Reviewer, by):
 			if said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest {
 				v.bad(f, f.lines, CodeAssertion, "%s reviewed a run of another plan", said.Reviewer)
 			}
 			v.mu.Lock()
-			v.reviews = append(v.reviews, reviewed{said, hint, f.path(), f.lines})
+			v.reviews = append(v.reviews, reviewed{said, by, f.path(), f.lines})
 			v.mu.Unlock()
 		}
 	}
@@ -112,7 +87,7 @@ func (v *verification) party(run string, r *Run) {
 	g.names = append(g.names, r.participants()...)
 	for k, content := range map[kind][]byte{anApproval(): r.Approval, aBreakGlass(): r.BreakGlass} {
 		if d, err := k.parse(content); len(content) > 0 && err == nil {
-			g.hints = append(g.hints, d.hint)
+			g.by = append(g.by, d.by)
 		}
 	}
 }
@@ -121,11 +96,27 @@ func (v *verification) party(run string, r *Run) {
 func (v *verification) settle() error {
 	for _, r := range v.reviews {
 		g := v.glass[r.said.Run]
-		if g != nil && (slices.Contains(g.hints, r.hint) || slices.ContainsFunc(g.names, func(name string) bool { return strings.EqualFold(name, r.said.Reviewer) })) {
+		if g != nil && v.tookPart(g, r) {
 			v.find(CodeAssertion, r.file, r.line, "%s reviewed run %s, and took part in it", r.said.Reviewer, r.said.Run)
 		}
 	}
 	var err error
 	v.report.Debts, err = Debts(v.Dir, v.PublicKeys, v.Now)
 	return err
+}
+
+// tookPart reports whether a reviewer is one of those who took part: by what she signed
+// with, and by any name that she is known by under whatever she signed with.
+func (v *verification) tookPart(g *glassRun, r reviewed) bool {
+	names := append(v.names(r.by), r.said.Reviewer)
+	took := slices.Clone(g.names)
+	for _, by := range g.by {
+		if by == r.by {
+			return true
+		}
+		took = append(took, v.names(by)...)
+	}
+	return slices.ContainsFunc(names, func(a string) bool {
+		return a != "" && slices.ContainsFunc(took, func(b string) bool { return strings.EqualFold(a, b) })
+	})
 }

@@ -45,7 +45,7 @@ func newCourt(e *env) *court {
 	c.options.PublicKeys = append(c.options.PublicKeys, c.signer.Public())
 	for _, name := range []string{"alice", "bob"} {
 		c.people[name] = load(name)
-		c.options.ApproverKeys = append(c.options.ApproverKeys, c.people[name].Public())
+		c.options.People = append(c.options.People, evidence.Person{Names: []string{name}, Key: c.people[name].Public()})
 	}
 	ledger := filepath.Join(c.dir, "ledger.key")
 	must(evidence.GenerateLedgerKey(ledger))
@@ -161,7 +161,7 @@ func (c *court) sound(asserted int) {
 	}
 	// Without the people's keys nothing that is asserted is believed.
 	o := c.options
-	o.ApproverKeys = nil
+	o.People = nil
 	if report, err = evidence.Verify(context.Background(), o); err != nil || asserted > 0 && report.Sound() {
 		c.e.t.Errorf("sound without anybody's key: %v", err)
 	}

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,27 +88,25 @@ func (q Question) known(a config.Approver) bool {
 // statement says whose statement d is, or why it does not count. She may be the
 // requester, and the operator: at night she may be alone with one other approver.
 func (q Question) statement(may *config.BreakGlass, d Document) (config.Approver, *evidence.BreakGlass, string) {
-	for _, a := range q.Approvers {
-		signed, _ := byKey(a, d, evidence.VerifyBreakGlass)
-		if signed == nil {
-			continue
-		}
-		why := q.unbound(signed.Binding)
-		switch ended := a.Ended(q.Now); {
-		case why != "":
-		case ended != "":
-			why = a.Name + "'s key " + ended
-		case !slices.Contains(a.Groups, may.Group):
-			why = a.Name + " is not in the group " + may.Group
-		case signed.ExpiresAt.Sub(signed.CreatedAt) > may.MaxExpires:
-			why = "it would count for longer than max_expires, " + may.MaxExpires.String()
-		}
-		return a, signed, why
-	}
-	if _, err := evidence.ParseBreakGlass(d.Content); err != nil {
+	signed, err := evidence.ParseBreakGlass(d.Content)
+	if err != nil {
 		return config.Approver{}, nil, err.Error()
 	}
-	return config.Approver{}, nil, "it is not signed by any approver of this workspace"
+	a, _, found, why := q.signatory(evidence.BreakGlassType, d)
+	if !found {
+		return config.Approver{}, nil, cmp.Or(why, "it is not signed by any approver of this workspace")
+	}
+	why = q.unbound(signed.Binding)
+	switch ended := a.Ended(q.Now); {
+	case why != "":
+	case ended != "":
+		why = a.Name + "'s key " + ended
+	case !slices.Contains(a.Groups, may.Group):
+		why = a.Name + " is not in the group " + may.Group
+	case signed.ExpiresAt.Sub(signed.CreatedAt) > may.MaxExpires:
+		why = "it would count for longer than max_expires, " + may.MaxExpires.String()
+	}
+	return a, signed, why
 }
 
 // Lowered is the question that is left once the glass is broken: one approver beside
@@ -117,8 +116,8 @@ func (q Question) Lowered(g Glass) Question {
 	q.Anyone = true // who asks is known: she who breaks it
 	q.Operators = append(slices.Clone(q.Operators), g.Member.Name)
 	q.Documents = slices.DeleteFunc(slices.Clone(q.Documents), func(d Document) bool {
-		signed, _ := byKey(g.Member, d, evidence.VerifyApproval)
-		return signed != nil
+		by, found := q.Signatory(evidence.ApprovalType, d)
+		return found && person(by) == person(g.Member)
 	})
 	return q
 }

@@ -2,40 +2,47 @@ package gate
 
 import (
 	"crypto"
+	"errors"
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/evidence"
 )
 
-// certified gives what a document that was signed with a certificate says, and whose
-// that is; nil for one that was signed with a key. why says what keeps it from
-// counting, whoever is declared.
-func (q Question) certified(d Document) (signed *evidence.Approval, whose evidence.Identity, why string) {
-	claim, err := evidence.ParseApproval(d.Content)
-	if err != nil || claim.KeyID != "" {
-		return nil, evidence.Identity{}, ""
+// signatory finds the approver who signed a document of a type that people sign: with
+// her key, which is given too, or with a certificate of hers. Without one, why says what
+// keeps a certificate from counting, whoever is declared; it is "" for a key's.
+func (q Question) signatory(predicateType string, d Document) (by config.Approver, key crypto.PublicKey, found bool, why string) {
+	whose, err := q.Authority.Identify(predicateType, d.Content)
+	certified := !errors.Is(err, evidence.ErrKey)
+	if certified && err != nil {
+		return config.Approver{}, nil, false, err.Error()
 	}
-	if q.Authority == nil {
-		return nil, evidence.Identity{}, "it is signed with a certificate, and no trusted root is declared that certificates count by"
+	for _, a := range q.Approvers {
+		if certified {
+			if whose == (evidence.Identity{Name: a.Identity, Issuer: a.Issuer}) {
+				return a, nil, true, ""
+			}
+			continue
+		}
+		key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
+		if err != nil {
+			continue // the workspace was validated: she has none that signs
+		}
+		if evidence.SignedBy(predicateType, d.Content, key) == nil {
+			return a, key, true, ""
+		}
 	}
-	signed, whose, err = q.Authority.VerifyApproval(d.Content)
-	if err != nil {
-		return nil, evidence.Identity{}, err.Error()
+	if certified {
+		why = "it is signed as " + addrs.Visible(whose.Name) + ", by the word of " + addrs.Visible(whose.Issuer) + ", who is no approver of this workspace"
 	}
-	return signed, whose, "it is signed as " + addrs.Visible(whose.Name) + ", by the word of " + addrs.Visible(whose.Issuer) + ", who is no approver of this workspace"
+	return config.Approver{}, nil, false, why
 }
 
-// byKey gives what d says if a's key signed it, and that key. verify is that of the
-// kind of statement that it should be.
-func byKey[T any](a config.Approver, d Document, verify func([]byte, crypto.PublicKey) (*T, error)) (*T, crypto.PublicKey) {
-	key, err := evidence.ParsePublicKey([]byte(a.PublicKey))
-	if err != nil {
-		return nil, nil // the workspace was validated: she has none that signs
-	}
-	found, err := verify(d.Content, key)
-	if err != nil {
-		return nil, nil
-	}
-	return found, key
+// Signatory is the approver who signed a document of a type that people sign, under all
+// names that she has in any block; false where that is nobody's.
+func (q Question) Signatory(predicateType string, d Document) (config.Approver, bool) {
+	q.Approvers = Persons(q.Approvers)
+	by, _, found, _ := q.signatory(predicateType, d)
+	return by, found
 }

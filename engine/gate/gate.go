@@ -159,49 +159,43 @@ func again(name, before string) string {
 // judge says whose approval d is, or why it does not count.
 func (q Question) judge(d Document) (config.Approver, evidence.Approval, string) {
 	f := q.File
-	var nobody config.Approver
-	certified, whose, why := q.certified(d)
-	for _, a := range q.Approvers {
-		found, key := certified, crypto.PublicKey(nil)
-		if found == nil {
-			found, key = byKey(a, d, evidence.VerifyApproval)
-		} else if whose != (evidence.Identity{Name: a.Identity, Issuer: a.Issuer}) {
-			found = nil
+	a, key, found, why := q.signatory(evidence.ApprovalType, d)
+	claim, err := evidence.ParseApproval(d.Content)
+	if !found || err != nil {
+		if err != nil {
+			why = ""
 		}
-		if found == nil {
-			continue
-		}
-		signed := *found
-		ended := a.Ended(q.Now)
-		switch {
-		case ended != "" && !q.stricter(a, signed):
-			return a, signed, a.Name + "'s key " + ended + ": ask somebody else, or have a new key of hers declared"
-		case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
-			return a, signed, "it is for another plan: approve this one"
-		case signed.Decision == evidence.Reject, signed.Decision == evidence.Withdraw:
-			return a, signed, "" // nobody needs to be asked what she meant by it
-		case signed.PolicyDigest != f.Plan.PolicyDigest:
-			return a, signed, "it was given under other policies: approve again"
-		case signed.TrustDigest != f.Plan.TrustDigest:
-			return a, signed, "it was given under another trust base: approve again"
-		case !slices.Equal(signed.Targets, Targets(f)):
-			return a, signed, "it names other targets: approve again"
-		case !q.Now.Before(q.until(signed)):
-			return a, signed, "it expired at " + q.until(signed).UTC().Format(time.RFC3339) + q.capped(signed) + ": approve again"
-		case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
-			return a, signed, "it is dated in the future: set the clock, and approve again"
-		case Is(a, q.File.Plan.Requester), slices.ContainsFunc(q.Verified.Requesters(), func(who string) bool { return Is(a, who) }):
-			return a, signed, a.Name + " is the requester: ask somebody else"
-		case q.signedBy(key):
-			return a, signed, a.Name + "'s key is the one that the requester verified herself with: ask somebody else"
-		case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
-			return a, signed, a.Name + " is the operator: ask somebody else, or have another apply it"
-		case slices.ContainsFunc(q.Authors, func(who string) bool { return Is(a, who) }):
-			return a, signed, a.Name + " is an author of the change of the workspace: ask somebody else"
-		}
-		return a, signed, ""
+		return config.Approver{}, evidence.Approval{}, cmp.Or(why, "it is not signed by any approver of this workspace, or was changed: ask one of them")
 	}
-	return nobody, evidence.Approval{}, cmp.Or(why, "it is not signed by any approver of this workspace, or was changed: ask one of them")
+	signed := claim.Approval
+	ended := a.Ended(q.Now)
+	switch {
+	case ended != "" && !q.stricter(a, signed):
+		return a, signed, a.Name + "'s key " + ended + ": ask somebody else, or have a new key of hers declared"
+	case signed.PlanID != f.ID || signed.PlanDigest != f.Digest:
+		return a, signed, "it is for another plan: approve this one"
+	case signed.Decision == evidence.Reject, signed.Decision == evidence.Withdraw:
+		return a, signed, "" // nobody needs to be asked what she meant by it
+	case signed.PolicyDigest != f.Plan.PolicyDigest:
+		return a, signed, "it was given under other policies: approve again"
+	case signed.TrustDigest != f.Plan.TrustDigest:
+		return a, signed, "it was given under another trust base: approve again"
+	case !slices.Equal(signed.Targets, Targets(f)):
+		return a, signed, "it names other targets: approve again"
+	case !q.Now.Before(q.until(signed)):
+		return a, signed, "it expired at " + q.until(signed).UTC().Format(time.RFC3339) + q.capped(signed) + ": approve again"
+	case signed.CreatedAt.After(q.Now.Add(5 * time.Minute)):
+		return a, signed, "it is dated in the future: set the clock, and approve again"
+	case Is(a, q.File.Plan.Requester), slices.ContainsFunc(q.Verified.Requesters(), func(who string) bool { return Is(a, who) }):
+		return a, signed, a.Name + " is the requester: ask somebody else"
+	case q.signedBy(key):
+		return a, signed, a.Name + "'s key is the one that the requester verified herself with: ask somebody else"
+	case slices.ContainsFunc(q.Operators, func(who string) bool { return Is(a, who) }):
+		return a, signed, a.Name + " is the operator: ask somebody else, or have another apply it"
+	case slices.ContainsFunc(q.Authors, func(who string) bool { return Is(a, who) }):
+		return a, signed, a.Name + " is an author of the change of the workspace: ask somebody else"
+	}
+	return a, signed, ""
 }
 
 // signedBy reports whether the requester was verified by this very key, under

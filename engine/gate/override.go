@@ -135,15 +135,15 @@ const maxNames = 3
 
 // override says whose override d is, nil for nobody's, or why it does not count.
 func (q Question) override(may *config.Override, d Document, denials []Denial) (*Override, string) {
-	for _, a := range q.Approvers {
-		if signed, key := byKey(a, d, evidence.VerifyOverride); signed != nil {
-			return &Override{Approver: a, Signed: *signed, Document: d}, q.noOverride(may, a, key, signed, denials)
-		}
-	}
-	if _, err := evidence.ParseOverride(d.Content); err != nil {
+	signed, err := evidence.ParseOverride(d.Content)
+	if err != nil {
 		return nil, err.Error()
 	}
-	return nil, "it is not signed by any approver of this workspace"
+	a, key, found, why := q.signatory(evidence.OverrideType, d)
+	if !found {
+		return nil, cmp.Or(why, "it is not signed by any approver of this workspace")
+	}
+	return &Override{Approver: a, Signed: *signed, Document: d}, q.noOverride(may, a, key, signed, denials)
 }
 
 // noOverride says why what a signed does not count; "" if it does.

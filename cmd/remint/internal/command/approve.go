@@ -24,13 +24,12 @@ authority, and a timestamp authority says when that certificate signed.
 does not count any more. She may decide again.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.ApproveRequest
-			var k keylessFlags
-			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM), or with NAME://… through the program sigstore-kms-NAME")
+			var k signingFlags
+			k.declare(fs)
 			fs.StringVar(&r.Comment, "comment", "", "say something, `C`, to those who read it")
 			fs.DurationVar(&r.Expires, "expires", 0, "how long it counts, `T`; 24h unless said, or less where the trust base caps it")
 			fs.BoolVar(&r.Reject, "reject", false, "say no instead: a rejection blocks the plan")
 			fs.BoolVar(&r.Withdraw, "withdraw", false, "take back what you decided before")
-			k.declare(fs)
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
 				path, ok := a.oneArg(args, "a plan file")
@@ -43,10 +42,10 @@ does not count any more. She may decide again.`,
 	}
 }
 
-func (a *app) approve(ctx context.Context, r engine.ApproveRequest, k keylessFlags, path string) diag.Exit {
+func (a *app) approve(ctx context.Context, r engine.ApproveRequest, k signingFlags, path string) diag.Exit {
 	file, diags := engine.ReadPlan(path)
-	keyless, wrong := k.keyless(a, r.Key)
-	r.Keyless, diags = keyless, append(diags, wrong...)
+	signing, wrong := k.signing(a)
+	r.Signing, diags = signing, append(diags, wrong...)
 	if r.Reject && r.Withdraw {
 		diags = diags.Errorf("One decision at a time", "-reject says no, and -withdraw takes back what was said before: say one of them.")
 	}

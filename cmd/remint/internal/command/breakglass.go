@@ -21,7 +21,8 @@ of mandatory ones do. The named people are told before anything is changed, and 
 review is owed (remint review): while one is overdue, no glass is broken again.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.BreakGlassRequest
-			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
+			var k signingFlags
+			k.declare(fs)
 			fs.StringVar(&r.Reason, "reason", "", "why, `R`, for those who review it")
 			fs.StringVar(&r.Ticket, "ticket", "", "the ticket `T` of the incident")
 			fs.DurationVar(&r.Expires, "expires", 0, "how long it counts, `T`; as long as the break_glass block allows, unless told")
@@ -31,17 +32,16 @@ review is owed (remint review): while one is overdue, no glass is broken again.`
 				if !ok {
 					return diag.ExitError
 				}
-				return a.breakGlass(ctx, r, path)
+				return a.breakGlass(ctx, r, k, path)
 			}
 		},
 	}
 }
 
-func (a *app) breakGlass(ctx context.Context, r engine.BreakGlassRequest, path string) diag.Exit {
+func (a *app) breakGlass(ctx context.Context, r engine.BreakGlassRequest, k signingFlags, path string) diag.Exit {
 	file, diags := engine.ReadPlan(path)
-	if r.Key == "" {
-		diags = diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE.")
-	}
+	signing, wrong := k.signing(a)
+	r.Signing, diags = signing, append(diags, wrong...)
 	if r.Reason == "" {
 		diags = diags.Errorf("A reason is missing", "Say why this cannot wait: -reason=R.")
 	}
@@ -69,13 +69,14 @@ func reviewVerb() *verb {
 	return &verb{
 		name: "review", args: "RUN", synopsis: "review a run that broke the glass",
 		help: `
-Signs, with an approver's key, what a review of a run that broke the glass has
+Signs, as an approver, what a review of a run that broke the glass has
 found, and files it in evidence: that pays what the run owes. RUN may be the
 beginning of a run's id. Who asked for the run, ran or resumed it, approved it or
 broke the glass for it cannot review it.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.ReviewRequest
-			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
+			var k signingFlags
+			k.declare(fs)
 			fs.StringVar(&r.Comment, "comment", "", "what was found, `C`")
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
@@ -83,17 +84,16 @@ broke the glass for it cannot review it.`,
 				if r.Run, ok = a.oneArg(args, "a run"); !ok {
 					return diag.ExitError
 				}
-				return a.review(ctx, r)
+				return a.review(ctx, r, k)
 			}
 		},
 	}
 }
 
-func (a *app) review(ctx context.Context, r engine.ReviewRequest) diag.Exit {
+func (a *app) review(ctx context.Context, r engine.ReviewRequest, k signingFlags) diag.Exit {
 	e, diags := a.engine(nil, 0)
-	if r.Key == "" {
-		diags = diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE.")
-	}
+	signing, wrong := k.signing(a)
+	r.Signing, diags = signing, append(diags, wrong...)
 	if r.Comment == "" {
 		diags = diags.Errorf("A comment is missing", "Say what the review has found: -comment=C.")
 	}

@@ -26,6 +26,8 @@ checkpoint  prints the head of the ledger, to be kept elsewhere`,
 			fs.Var((*listFlag)(&r.Keys), "key", "a public key that may have signed, `FILE`; the workspace's own unless told; may be repeated")
 			fs.StringVar(&r.LedgerKey, "ledger-key", "", "the ledger's public key, `FILE`; the workspace's own unless told")
 			fs.Var((*listFlag)(&r.ApproverKeys), "approver-key", "a public key of somebody who was an approver once, `FILE`, besides those of the workspace; may be repeated")
+			fs.Var((*listFlag)(&r.ApproverIdentities), "approver-identity", "what the certificate of somebody who was an approver once names, `IDENTITY,ISSUER`; may be repeated")
+			fs.StringVar(&r.TrustedRoot, "trusted-root", "", "the Sigstore trusted root that people's certificates are verified by, `FILE`; the workspace's own unless told")
 			fs.StringVar(&r.Checkpoint, "checkpoint", "", "a ledger head kept from earlier, `FILE`")
 			fs.StringVar(&r.Out, "out", "", "where export writes, `DIR`")
 			a.workspaceFlags(fs)

@@ -22,7 +22,8 @@ nobody named, now or later in the run, makes the override void. It replaces no
 approval and no verification.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.OverrideRequest
-			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
+			var k signingFlags
+			k.declare(fs)
 			fs.Var((*listFlag)(&r.Rules), "rule", "the rule whose denials are lifted, `ID` as the plan shows it, or SOURCE/ID; may be repeated")
 			fs.Var((*listFlag)(&r.Addresses), "address", "only the denials about `ADDRESS`; may be repeated. All of the rules', unless told")
 			fs.StringVar(&r.Reason, "reason", "", "why, `R`, for those who read it later")
@@ -34,17 +35,19 @@ approval and no verification.`,
 				if !ok {
 					return diag.ExitError
 				}
-				return a.override(ctx, r, path)
+				return a.override(ctx, r, k, path)
 			}
 		},
 	}
 }
 
-func (a *app) override(ctx context.Context, r engine.OverrideRequest, path string) diag.Exit {
+func (a *app) override(ctx context.Context, r engine.OverrideRequest, k signingFlags, path string) diag.Exit {
 	file, diags := engine.ReadPlan(path)
-	for _, needed := range []struct{ flag, value string }{{"key=FILE", r.Key}, {"reason=R", r.Reason}, {"ticket=T", r.Ticket}} {
+	signing, wrong := k.signing(a)
+	r.Signing, diags = signing, append(diags, wrong...)
+	for _, needed := range []struct{ flag, value string }{{"reason=R", r.Reason}, {"ticket=T", r.Ticket}} {
 		if needed.value == "" {
-			diags = diags.Errorf("Something is missing", "An override has a key, a reason and a ticket: -%s.", needed.flag)
+			diags = diags.Errorf("Something is missing", "An override has a reason and a ticket: -%s.", needed.flag)
 		}
 	}
 	if len(r.Rules) == 0 {

@@ -23,8 +23,9 @@ An answer never takes the place of a proof. A reset that can never be finished i
 given up with ADDRESS as STEP and -as=not-done: it is closed as abandoned.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.ResolveRequest
+			var k signingFlags
 			fs.StringVar(&r.Answer, "as", "", "the answer, `done|not-done`")
-			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM)")
+			k.declare(fs)
 			fs.StringVar(&r.Comment, "comment", "", "say something, `C`, to those who read it")
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
@@ -33,20 +34,19 @@ given up with ADDRESS as STEP and -as=not-done: it is closed as abandoned.`,
 					return diag.ExitError
 				}
 				r.Run, r.Subject = args[0], args[1]
-				return a.resolve(ctx, r)
+				return a.resolve(ctx, r, k)
 			}
 		},
 	}
 }
 
-func (a *app) resolve(ctx context.Context, r engine.ResolveRequest) diag.Exit {
+func (a *app) resolve(ctx context.Context, r engine.ResolveRequest, k signingFlags) diag.Exit {
 	e, diags := a.engine(nil, 0)
 	if r.Answer == "" {
 		diags = diags.Errorf("An answer is missing", "Say -as=done or -as=not-done.")
 	}
-	if r.Key == "" {
-		diags = diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE.")
-	}
+	signing, wrong := k.signing(a)
+	r.Signing, diags = signing, append(diags, wrong...)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}

@@ -10,31 +10,35 @@ import (
 	"github.com/remint-dev/remint/internal/fetch"
 )
 
-// keylessFlags say how to sign with a certificate in place of a key.
-type keylessFlags struct {
-	on                       bool
+// signingFlags say what a person signs with, whatever it is that she signs: a key, or
+// a certificate in place of one.
+type signingFlags struct {
+	key                      string
+	keyless                  bool
 	fulcio, timestamp, token string
 }
 
-func (k *keylessFlags) declare(fs *flag.FlagSet) {
-	fs.BoolVar(&k.on, "keyless", false, "sign with a certificate for one signature in place of a key")
+func (k *signingFlags) declare(fs *flag.FlagSet) {
+	fs.StringVar(&k.key, "key", "", "sign with the private key in `FILE` (PKCS#8 PEM), or with NAME://… through the program sigstore-kms-NAME")
+	fs.BoolVar(&k.keyless, "keyless", false, "sign with a certificate for one signature in place of a key")
 	fs.StringVar(&k.fulcio, "fulcio-url", "", "the `URL` of the Fulcio that certifies, with -keyless")
 	fs.StringVar(&k.timestamp, "timestamp-url", "", "the `URL` of the RFC 3161 authority that says when, with -keyless")
 	fs.StringVar(&k.token, "identity-token", "", "the ID token to show to Fulcio, in `FILE`; - is standard input; REMINT_ID_TOKEN unless set")
 }
 
-// keyless is what the flags ask for; nil where a key signs.
-func (k keylessFlags) keyless(a *app, key string) (*engine.Keyless, diag.Diagnostics) {
+// signing is what the flags ask for.
+func (k signingFlags) signing(a *app) (engine.Signing, diag.Diagnostics) {
+	out := engine.Signing{Key: k.key}
 	var diags diag.Diagnostics
 	switch {
-	case !k.on && (k.fulcio != "" || k.timestamp != "" || k.token != ""):
-		return nil, diags.Errorf("Keyless or not?", "-fulcio-url, -timestamp-url and -identity-token go with -keyless.")
-	case !k.on && key == "":
-		return nil, diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE, or -keyless.")
-	case !k.on:
-		return nil, nil
-	case key != "":
-		return nil, diags.Errorf("Keyless or not?", "-key and -keyless exclude each other.")
+	case !k.keyless && (k.fulcio != "" || k.timestamp != "" || k.token != ""):
+		return out, diags.Errorf("Keyless or not?", "-fulcio-url, -timestamp-url and -identity-token go with -keyless.")
+	case !k.keyless && k.key == "":
+		return out, diags.Errorf("A key is missing", "Name the key to sign with: -key=FILE, or -keyless.")
+	case !k.keyless:
+		return out, nil
+	case k.key != "":
+		return out, diags.Errorf("Keyless or not?", "-key and -keyless exclude each other.")
 	}
 	for flag, url := range map[string]string{"fulcio-url": k.fulcio, "timestamp-url": k.timestamp} {
 		if err := fetch.CheckURL(url); err != nil {
@@ -51,5 +55,6 @@ func (k keylessFlags) keyless(a *app, key string) (*engine.Keyless, diag.Diagnos
 	if token = bytes.TrimSpace(token); len(token) == 0 && !diags.HasErrors() {
 		diags = diags.Errorf("An ID token is missing", "Give it in a file with -identity-token=FILE, or in REMINT_ID_TOKEN. Fulcio wants one for the audience sigstore.")
 	}
-	return &engine.Keyless{Fulcio: k.fulcio, Timestamp: k.timestamp, Token: secret.New(token)}, diags
+	out.Keyless = &engine.Keyless{Fulcio: k.fulcio, Timestamp: k.timestamp, Token: secret.New(token)}
+	return out, diags
 }
