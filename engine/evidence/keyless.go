@@ -14,7 +14,10 @@ import (
 
 // Identity is whom a Fulcio certificate was given to: the subject's alternative
 // name, and the issuer of the ID token that it was given for.
-type Identity struct{ Name, Issuer string }
+type Identity struct {
+	Name   string `json:"name"`
+	Issuer string `json:"issuer"`
+}
 
 // ErrNoAuthority: a certificate stands for a key, and nothing is at hand to verify it by.
 var ErrNoAuthority = errors.New("it is signed with a certificate, and no trusted root is declared that certificates count by")

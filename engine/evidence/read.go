@@ -24,6 +24,8 @@ type Entry struct {
 	KeyID  string `json:"key_id"`
 	Type   string `json:"predicate_type"`
 	Record Record `json:"record"`
+	// Signed is the person's signed word that the record carries, if it does.
+	Signed *Word `json:"signed,omitempty"`
 
 	raw []byte
 }
@@ -136,7 +138,7 @@ func parseEntry(line []byte) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Entry{SHA256: LineDigest(line), KeyID: env.hint, Type: s.typ, Record: r, raw: line}, nil
+	return &Entry{SHA256: LineDigest(line), KeyID: env.hint, Type: s.typ, Record: r, Signed: wordOf(r), raw: line}, nil
 }
 
 // Summary is a run at a glance, as its own records tell it, not verified.

@@ -92,8 +92,11 @@ type Report struct {
 	Bundles int   `json:"bundles"`
 	// Asserted are the records that rest on a person's signed word, not on anything
 	// that was observed.
-	Asserted int  `json:"asserted"`
-	Head     Head `json:"head"`
+	Asserted int `json:"asserted"`
+	// Unchecked are the approvals that nobody who is known has signed, or that no
+	// trusted root is at hand for.
+	Unchecked int  `json:"unchecked"`
+	Head      Head `json:"head"`
 	// Debts are reviews that are owed. They are no findings: evidence of a run that
 	// nobody has reviewed yet is sound.
 	Debts []Debt `json:"debts,omitempty"`

@@ -1,9 +1,38 @@
 package evidence
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
+
+// approvalRecord checks an approval that a run rests on: it is about this very plan, and
+// its signature is whole. Whose it is, is known only of people who are: approvers come
+// and go, and an approval of one who is gone is counted as not checked.
+func (v *verification) approvalRecord(f *recordFile, r *Run) {
+	if r.Event != "approval" {
+		if len(r.Approval) > 0 {
+			v.bad(f, f.lines, CodeAssertion, "the record of %s carries an approval", r.Event)
+		}
+		return
+	}
+	said, by, err := parseStatementOf[Approval](anApproval(), r.Approval)
+	if err != nil {
+		v.bad(f, f.lines, CodeAssertion, "%v", err)
+		return
+	}
+	if said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest {
+		v.bad(f, f.lines, CodeAssertion, "%s's approval is about another plan", said.Approver)
+	}
+	switch err := v.signedBy(f.run, anApproval(), r.Approval, by); {
+	case errors.Is(err, ErrKey), errors.Is(err, ErrNoAuthority):
+		v.mu.Lock()
+		v.report.Unchecked++
+		v.mu.Unlock()
+	case err != nil:
+		v.bad(f, f.lines, CodeAssertion, "an approval by %s: %v", said.Approver, err)
+	}
+}
 
 // overrideRecord checks an override that a run was opened under: an approver signed
 // it, about this very plan. Nothing else carries one.

@@ -215,6 +215,7 @@ func (v *verification) runRecord(f *recordFile, r *Run) {
 	if f.closed != nil {
 		v.bad(f, f.lines, CodeSequence, "a record after the one that closed the run")
 	}
+	v.approvalRecord(f, r)
 	v.overrideRecord(f, r)
 	v.judgedRun(f, r)
 	v.glassRecord(f, r)

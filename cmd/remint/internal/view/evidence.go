@@ -53,6 +53,13 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 	if r.Asserted > 0 {
 		v.Text(fmt.Sprintf("Asserted: %s of people, where nobody could observe anything.\n", plural(r.Asserted, "signed answer")))
 	}
+	if r.Unchecked > 0 {
+		v.Text(fmt.Sprintf("Not checked: %s, signed with what no known approver has: -approver-key=FILE and -approver-identity=IDENTITY,ISSUER name those who left, -trusted-root=FILE what certificates are verified by.\n",
+			plural(r.Unchecked, "approval")))
+	}
+	for _, u := range r.TrustedRoots {
+		v.Text(fmt.Sprintf("Certificates: %d verified by the trusted root %s\n", u.Documents, u.Digest))
+	}
 	v.owed(r.Debts)
 	if r.Head.Size > 0 {
 		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, r.Head.Root))
@@ -76,14 +83,20 @@ func (v *View) EvidenceRecords(list []*evidence.Entry) {
 		v.Text(fmt.Sprintf("%s:%d  %s\n", safe(e.File), e.Line, safe(e.Record.Name())))
 		switch r := e.Record.(type) {
 		case *evidence.Run:
-			v.Text(fmt.Sprintf("    %s by %s at %s\n", safe(r.Event), safe(r.Operator), r.Recorded.UTC().Format(time.RFC3339)))
+			by := "by " + r.Operator
+			if e.Signed != nil {
+				by = signedBy(e.Signed) + ", in a run by " + r.Operator
+			}
+			v.Text(fmt.Sprintf("    %s %s at %s\n", safe(r.Event), safe(by), r.Recorded.UTC().Format(time.RFC3339)))
 			v.judged(r.Judged)
 		case *evidence.Step:
 			v.step(r)
+			v.answered(e.Signed)
 		case *evidence.Reset:
 			v.Text(fmt.Sprintf("    %s, proof %s, of %s at %s\n", safe(r.Outcome), safe(r.Proof), safe(r.Address), r.Recorded.UTC().Format(time.RFC3339)))
 			if r.AssertedBy != "" {
 				v.Text("      asserted by " + safe(r.AssertedBy) + "\n")
+				v.answered(e.Signed)
 			}
 			v.judged(r.Judged)
 			if r.Question != nil {
@@ -92,6 +105,16 @@ func (v *View) EvidenceRecords(list []*evidence.Entry) {
 		}
 	}
 	v.Note("This shows what the records say. `remint evidence verify` tells whether they are genuine and complete.")
+}
+
+// signedBy says whose signed word a record carries, and what it is signed with.
+func signedBy(w *evidence.Word) string { return "by " + w.Name + ", signed with " + w.By.String() }
+
+// answered says who signed the answer that a record rests on, if it rests on one.
+func (v *View) answered(w *evidence.Word) {
+	if w != nil {
+		v.Text("      answer " + safe(signedBy(w)) + "\n")
+	}
 }
 
 func (v *View) step(r *evidence.Step) {
