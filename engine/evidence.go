@@ -21,6 +21,7 @@ import (
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/engine/trust"
 )
 
 // EvidenceRequest says which evidence, and what to check it with.
@@ -37,6 +38,12 @@ type EvidenceRequest struct {
 	// TrustedRoot is a file with the Sigstore trusted root that certificates are verified
 	// by; the workspace's when empty.
 	TrustedRoot string
+	// Exported is a folder that export wrote, to be verified in place of the workspace's
+	// evidence; no workspace is read then. TrustExported believes it who the approvers
+	// were, and by which trusted root their certificates counted, as far as the trust base
+	// is in it that the signed records name.
+	Exported      string
+	TrustExported bool
 	// Checkpoint is a file with a ledger head kept from earlier.
 	Checkpoint string
 	// Subject is a run, or run/address.
@@ -67,6 +74,12 @@ func (e *Engine) EvidenceList(EvidenceRequest) ([]evidence.Summary, diag.Diagnos
 // EvidenceVerify checks everything in the evidence directory, offline. Findings
 // are in the report; faults are what kept it from being made.
 func (e *Engine) EvidenceVerify(ctx context.Context, r EvidenceRequest) (*evidence.Report, diag.Diagnostics) {
+	switch {
+	case r.Exported != "":
+		return e.verifyExported(ctx, r)
+	case r.TrustExported:
+		return nil, diag.Errored(0, "Nothing exported", "-trust-exported goes with -exported=DIR.")
+	}
 	w, base, diags := e.load(true)
 	if w == nil || diags.HasErrors() {
 		return nil, diags
@@ -243,6 +256,12 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 	for source, kept := range m.Policies {
 		for name, content := range kept.Files {
 			out["policies/"+source+"/"+name] = &fstest.MapFile{Data: []byte(content)}
+		}
+	}
+	if base, err := trust.Kept(m.Trust, file.Plan.TrustDigest); err == nil { // another is the one that the run made the state's
+		out[trustBaseFile] = &fstest.MapFile{Data: base.Keep()}
+		if text := base.TrustedRoot(); text != "" {
+			out[trustedRootFile] = &fstest.MapFile{Data: []byte(text)}
 		}
 	}
 	later, _, err := executor.Kept(ctx, j, id)

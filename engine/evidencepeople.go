@@ -45,7 +45,11 @@ func (r EvidenceRequest) people(approvers []config.Approver) ([]evidence.Person,
 // declared, the text of the workspace's. It is nil where there is none.
 func (r EvidenceRequest) trustedRoot(declared string) (*evidence.Authority, diag.Diagnostics) {
 	if r.TrustedRoot == "" {
-		return authority(declared)
+		a, diags := authority(declared)
+		if a != nil {
+			a.Source = "the workspace's"
+		}
+		return a, diags
 	}
 	text, err := os.ReadFile(r.TrustedRoot)
 	if err == nil && len(text) > maxTrustedRoot {
@@ -58,6 +62,7 @@ func (r EvidenceRequest) trustedRoot(declared string) (*evidence.Authority, diag
 	if err != nil {
 		return nil, diag.Errored(0, "The trusted root cannot be used", "%s: %s.", r.TrustedRoot, err)
 	}
+	a.Source = "given as " + r.TrustedRoot
 	return a, nil
 }
 

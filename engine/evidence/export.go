@@ -20,7 +20,7 @@ type Extras func(run string) (fs.FS, error)
 
 // Export writes every bundle in dir as a file of its own, for cosign and others:
 // out/RUN/CREDENTIAL/NNNN-PHASE-NAME.sigstore.json, and the run's own records in
-// out/RUN/run. out must be empty or absent; nothing is ever overwritten. It is
+// out/RUN/run; and out/ledger, so that Import can check what is there. out must be empty or absent; nothing is ever overwritten. It is
 // there whole, or as it was: half an export would look like less having happened.
 // It verifies nothing.
 func Export(ctx context.Context, dir, out string, extras Extras) error {
@@ -79,7 +79,7 @@ func exportTo(ctx context.Context, dir, out string, extras Extras) error {
 			}
 		}
 	}
-	return nil
+	return exportLedger(dir, out)
 }
 
 // emptyDir finds the folder, or the place for it, and sees that there is nothing
@@ -132,7 +132,7 @@ func (e *Entry) export(out string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%04d-%s.sigstore.json", e.Line, stepFile(e.Record))
+	name := fmt.Sprintf("%04d-%s"+exportSuffix, e.Line, stepFile(e.Record))
 	return newFile(filepath.Join(folder, name), append(e.raw, '\n'))
 }
 

@@ -25,11 +25,16 @@ var ErrNoAuthority = errors.New("it is signed with a certificate, and no trusted
 // Authority verifies what people signed with certificates instead of keys: by a
 // Sigstore trusted root, offline. It is safe for concurrent use.
 type Authority struct {
+	// Source says where the trusted root came from, for people.
+	Source string
 	// digest is "sha256:…" of the trusted root as it was written.
 	digest   string
 	material *root.TrustedRoot
 	options  []verify.VerifierOption
 }
+
+// Digest is "sha256:…" of the trusted root as it was written.
+func (a *Authority) Digest() string { return a.digest }
 
 // ParseAuthority reads a Sigstore trusted root (JSON). It must name a certificate
 // authority, and somebody who says when a signature was made: certificates live for

@@ -188,3 +188,12 @@ func (s *Summary) take(r *Run) {
 		s.Outcome, s.ClosedAt = r.Outcome, r.Recorded
 	}
 }
+
+// RunRecord gives the entry's record where that is one of the run itself.
+func (e *Entry) RunRecord() (*Run, bool) {
+	if e == nil {
+		return nil, false
+	}
+	r, ok := e.Record.(*Run)
+	return r, ok
+}

@@ -20,7 +20,9 @@ type Person struct {
 // RootUse says how many certificates were verified by a trusted root.
 type RootUse struct {
 	// Digest is "sha256:…" of the file.
-	Digest    string `json:"digest"`
+	Digest string `json:"digest"`
+	// Source says where it came from, for people.
+	Source    string `json:"source"`
 	Documents int    `json:"documents"`
 }
 
@@ -82,7 +84,7 @@ func (v *verification) rootUsed(a *Authority) {
 	roots := v.report.TrustedRoots
 	i, found := slices.BinarySearchFunc(roots, a.digest, func(u RootUse, digest string) int { return cmp.Compare(u.Digest, digest) })
 	if !found {
-		roots = slices.Insert(roots, i, RootUse{Digest: a.digest})
+		roots = slices.Insert(roots, i, RootUse{Digest: a.digest, Source: a.Source})
 	}
 	roots[i].Documents++
 	v.report.TrustedRoots = roots

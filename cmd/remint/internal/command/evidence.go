@@ -16,10 +16,10 @@ func evidenceVerb() *verb {
 list        the runs that there is evidence of
 verify      checks signatures, subjects, order, completeness, people's signed answers,
             and the ledger; exit 1 with a list of what is wrong. With -checkpoint=FILE it also proves that
-            nothing before that head has changed
+            nothing before that head has changed. With -exported=DIR it checks an export
 show        what the evidence of a run or a reset says
-export      writes a Sigstore bundle per file, the canonical plan, the policies and
-            approvals to -out=DIR, for cosign and for auditors
+export      writes a Sigstore bundle per file, the ledger, the canonical plan, the
+            policies, approvals and trusted root to -out=DIR, for cosign and for auditors
 checkpoint  prints the head of the ledger, to be kept elsewhere`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.EvidenceRequest
@@ -28,6 +28,8 @@ checkpoint  prints the head of the ledger, to be kept elsewhere`,
 			fs.Var((*listFlag)(&r.ApproverKeys), "approver-key", "a public key of somebody who was an approver once, `FILE`, besides those of the workspace; may be repeated")
 			fs.Var((*listFlag)(&r.ApproverIdentities), "approver-identity", "what the certificate of somebody who was an approver once names, `IDENTITY,ISSUER`; may be repeated")
 			fs.StringVar(&r.TrustedRoot, "trusted-root", "", "the Sigstore trusted root that people's certificates are verified by, `FILE`; the workspace's own unless told")
+			fs.StringVar(&r.Exported, "exported", "", "verify what export wrote into `DIR`, without a workspace; -key and -ledger-key must be given")
+			fs.BoolVar(&r.TrustExported, "trust-exported", false, "believe the export who the approvers were, and by which trusted root their certificates counted")
 			fs.StringVar(&r.Checkpoint, "checkpoint", "", "a ledger head kept from earlier, `FILE`")
 			fs.StringVar(&r.Out, "out", "", "where export writes, `DIR`")
 			a.workspaceFlags(fs)

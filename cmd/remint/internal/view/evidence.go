@@ -58,7 +58,7 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 			plural(r.Unchecked, "approval")))
 	}
 	for _, u := range r.TrustedRoots {
-		v.Text(fmt.Sprintf("Certificates: %d verified by the trusted root %s\n", u.Documents, u.Digest))
+		v.Text(fmt.Sprintf("Certificates: %d verified by the trusted root %s (%s)\n", u.Documents, u.Digest, safe(u.Source)))
 	}
 	v.owed(r.Debts)
 	if r.Head.Size > 0 {
