@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -16,6 +17,8 @@ type BundleRequest struct {
 	// Dir is a folder of policies, and Key the file of the private key that signs.
 	Dir, Key string
 	Revision string
+	// Library is the built-in one, whose packages no bundle may declare; nil for none.
+	Library fs.FS
 }
 
 // BuildBundle makes a signed bundle of a folder, in OPA's format. It needs no workspace.
@@ -30,9 +33,19 @@ func BuildBundle(ctx context.Context, r BundleRequest) ([]byte, diag.Diagnostics
 		return nil, diag.Errored(0, "The key cannot be used", "%s: %s.", r.Key, reason(err))
 	}
 	defer clear(key)
+	var taken []string
+	if r.Library != nil {
+		library, err := policy.OpenLibrary(r.Library)
+		if err == nil {
+			taken, err = library.Packages()
+		}
+		if err != nil {
+			return nil, diag.Errored(diag.ExitDenied, "The policy library cannot be read", "%s.", err)
+		}
+	}
 	name := filepath.ToSlash(filepath.Clean(r.Dir))
 	out, diags := policy.Options{}.BuildBundle(ctx, policy.Source{
-		Name: filepath.Base(name), FS: root.FS(), Enforcement: policy.Mandatory, Path: name,
+		Name: filepath.Base(name), FS: root.FS(), Enforcement: policy.Mandatory, Path: name, Taken: taken,
 	}, r.Revision, key)
 	if diags.HasErrors() {
 		return nil, diags

@@ -166,14 +166,26 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 
 // PolicySources are the built-in library and the workspace's own.
 func (e *Engine) PolicySources(w *config.Workspace) ([]policy.Source, diag.Diagnostics) {
-	builtin, err := e.builtinSource(w)
-	if err != nil {
+	unreadable := func(err error) ([]policy.Source, diag.Diagnostics) {
 		return nil, diag.Errored(diag.ExitDenied, "The policy library cannot be read", "%s. What cannot be asked denies.", err)
+	}
+	library, err := policy.OpenLibrary(e.opts.Policies)
+	if err != nil {
+		return unreadable(err)
+	}
+	builtin, err := builtinSource(library, w)
+	if err != nil {
+		return unreadable(err)
+	}
+	taken, err := library.Packages()
+	if err != nil {
+		return unreadable(err)
 	}
 	sources := []policy.Source{builtin}
 	var diags diag.Diagnostics
 	for _, p := range w.Policies {
 		source, faults := sourceOf(p)
+		source.Taken = taken
 		if diags = append(diags, faults...); !faults.HasErrors() {
 			sources = append(sources, source)
 		}

@@ -33,11 +33,7 @@ func LibrarySchema(l *policy.Library) provider.Schema {
 }
 
 // builtinSource is the library as the workspace chooses and sets it.
-func (e *Engine) builtinSource(w *config.Workspace) (policy.Source, error) {
-	library, err := policy.OpenLibrary(e.opts.Policies)
-	if err != nil {
-		return policy.Source{}, err
-	}
+func builtinSource(library *policy.Library, w *config.Workspace) (policy.Source, error) {
 	source, err := library.Source(BuiltinPolicies, w.Library.Groups, w.Library.Parameters.Public())
 	source.Path, source.Known = "policies(built in)", true
 	return source, err

@@ -37,7 +37,7 @@ func badPolicies() []badRow {
 	rego("a call to the network", "deny contains {\"id\": \"a\", \"msg\": \"m\"} if http.send({\"method\": \"get\", \"url\": \"http://127.0.0.1\"}).status_code == 200",
 		"http.send is not available to policies: nothing of the network reaches a policy; put what it must know into labels or attributes")
 	rows = append(rows, badRow{
-		name: "policy: a helper of the library's, redefined", args: []string{"plan", "-all"}, exit: 3, says: "so that it would never say anything",
+		name: "policy: a helper of the library's, redefined", args: []string{"plan", "-all"}, exit: 3, says: "the package credentials is the built-in library's",
 		make: func(t *testing.T, b *bad) {
 			b.write(t, "policy.remint.hcl", `policy "house" { path = "policies" }`)
 			b.write(t, "policies/house.rego", "package credentials\n\nprivileged(_) if false\n")

@@ -36,6 +36,9 @@ func (f *folder) compile(at func(file string)) (c *compiled, diags diag.Diagnost
 		return nil, diags
 	}
 	at("")
+	if diags = append(f.checkTaken(modules), f.checkTaken(tests)...); diags.HasErrors() {
+		return nil, diags
+	}
 	diags = append(f.checkPackages(modules), f.checkTests(tests)...)
 	if diags.HasErrors() {
 		return nil, diags

@@ -122,7 +122,7 @@ func (e *evaluator) answer(r reply, list []page) error {
 
 // folder receives the files of a source.
 func (e *evaluator) folder(q *request) (*folder, error) {
-	f := &folder{source: Source{Name: q.Source}, texts: texts{}}
+	f := &folder{source: Source{Name: q.Source, Taken: q.Taken}, texts: texts{}}
 	for range q.Parts {
 		var in sentFile
 		if err := e.wire.read(&in); err != nil {

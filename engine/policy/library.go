@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing/fstest"
@@ -77,6 +78,35 @@ func (l *Library) Defaults() []string {
 		}
 	}
 	return out
+}
+
+// declared finds what a module of a library says its package is. The library is
+// written by who writes the program, one way.
+var declared = regexp.MustCompile(`(?m)^package ([a-z_]+(?:\.[a-z_]+)*)$`)
+
+// Packages are those of the library that are its own: its helpers, of all groups,
+// and the parameters. No other source has any business in them.
+func (l *Library) Packages() ([]string, error) {
+	out := []string{"parameters"}
+	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".rego") || strings.HasSuffix(name, "_test.rego") {
+			return err
+		}
+		text, err := fs.ReadFile(l.fsys, name)
+		if err != nil {
+			return err
+		}
+		m := declared.FindSubmatch(text)
+		if m == nil {
+			return fmt.Errorf("%s declares no package that could be read", name)
+		}
+		if own := string(m[1]); !strings.HasPrefix(own, "remint.") {
+			out = append(out, own)
+		}
+		return nil
+	})
+	slices.Sort(out)
+	return slices.Compact(out), err
 }
 
 // Source is the library with the chosen groups and those that are always

@@ -42,6 +42,9 @@ type Source struct {
 	Path string
 	// Revision is that of the signed bundle that the files come from, "" for a folder.
 	Revision string
+	// Taken are packages of another source, which this one may not declare: it would
+	// change nothing there, and look as if it did.
+	Taken []string
 	// Known Rego came with the program, whose tests compile it. It is compiled
 	// when it is first asked, and judged in this process. All other Rego is
 	// compiled and judged in a process of its own, whose time and memory this

@@ -133,7 +133,7 @@ func (r *remote) compile(ctx context.Context) []diag.Diagnostics {
 }
 
 func (r *remote) compileOne(ctx context.Context, f *folder) diag.Diagnostics {
-	answer, all, err := r.call(ctx, request{Op: opCompile, Source: f.source.Name, Parts: len(f.modules) + len(f.tests)},
+	answer, all, err := r.call(ctx, request{Op: opCompile, Source: f.source.Name, Taken: f.source.Taken, Parts: len(f.modules) + len(f.tests)},
 		bound{time: r.limits.Compile, memory: r.limits.Memory}, maxReply, f.send)
 	if err != nil {
 		return f.failed(err)

@@ -114,7 +114,9 @@ type request struct {
 	// Path and Signing are of a bundle.
 	Path    string   `json:"path,omitempty"`
 	Signing *Signing `json:"signing,omitempty"`
-	Parts   int      `json:"parts,omitempty"`
+	// Taken are packages that the source may not declare.
+	Taken []string `json:"taken,omitempty"`
+	Parts int      `json:"parts,omitempty"`
 }
 
 // sentFile is a file of a source.

@@ -27,6 +27,7 @@ func (a *app) policyBundle(ctx context.Context, r engine.BundleRequest, out stri
 	if !replaceable(out, "\x1f\x8b") { // as every gzip begins
 		return a.done(diag.Errored(0, "The bundle cannot be saved", "%s is there already and is no bundle. Give -out=FILE another name.", out))
 	}
+	r.Library = a.parts.Policies
 	built, diags := engine.BuildBundle(ctx, r)
 	if diags.HasErrors() {
 		return a.done(diags)
