@@ -35,6 +35,14 @@ func LibrarySchema(l *policy.Library) provider.Schema {
 // builtinSource is the library as the workspace chooses and sets it.
 func builtinSource(library *policy.Library, w *config.Workspace) (policy.Source, error) {
 	source, err := library.Source(BuiltinPolicies, w.Library.Groups, w.Library.Parameters.Public())
+	if err != nil {
+		return source, err
+	}
+	groups := make(map[string]string, len(w.Library.Enforcement))
+	for g, e := range w.Library.Enforcement {
+		groups[g] = string(e)
+	}
+	source.Rules, err = library.Enforced(source, groups)
 	source.Path, source.Known = "policies(built in)", true
 	return source, err
 }

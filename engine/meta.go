@@ -46,6 +46,7 @@ type meta struct {
 // keptSource is a policy source as a run keeps it.
 type keptSource struct {
 	Enforcement string            `json:"enforcement"`
+	Rules       map[string]string `json:"rules,omitempty"`
 	Revision    string            `json:"revision,omitempty"`
 	Files       map[string]string `json:"files"`
 }
@@ -64,7 +65,7 @@ func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, re
 		if err != nil {
 			return nil, err
 		}
-		m.Policies[src.Name] = keptSource{src.Enforcement, src.Revision, files}
+		m.Policies[src.Name] = keptSource{src.Enforcement, src.Rules, src.Revision, files}
 	}
 	return json.Marshal(m)
 }
@@ -103,7 +104,7 @@ func (m meta) sources() []policy.Source {
 		for path, text := range kept.Files {
 			files[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
 		}
-		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Path: name, Revision: kept.Revision})
+		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Rules: kept.Rules, Path: name, Revision: kept.Revision})
 	}
 	return sources
 }

@@ -1,13 +1,11 @@
 package config
 
 import (
-	"reflect"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/remint-dev/remint/engine/diag"
-	"github.com/remint-dev/remint/engine/provider"
 )
 
 // Under a trust base what judges comes from there. The workspace may repeat it,
@@ -112,32 +110,6 @@ func (l *loader) bindPolicies() {
 		out = append(out, there)
 	}
 	l.ws.Policies = append(out, l.ws.Policies...)
-}
-
-// bindLibrary takes the base's groups and parameters. A workspace may add groups,
-// and set parameters of those that it adds.
-func (l *loader) bindLibrary() {
-	if l.opts.Base == nil {
-		return
-	}
-	here, there := l.ws.Library, l.opts.Base.Library
-	values, theirs := there.Parameters.Public(), there.Parameters.Public()
-	for name, v := range here.Parameters.Public() {
-		group := l.opts.ParameterGroups[name]
-		added := slices.Contains(l.opts.Groups, group) && !slices.Contains(there.Groups, group)
-		if !added && !reflect.DeepEqual(v, theirs[name]) {
-			l.refuse(hclRange(here.Range), diag.ExitDenied, "Not what the trust base says", "The library's parameter %s is not what the trust base says.%s", name, merge)
-			continue
-		}
-		values[name] = v
-	}
-	l.ws.Library.Parameters = provider.NewAttrs(values)
-	l.ws.Library.Groups = slices.Clone(there.Groups)
-	for _, g := range here.Groups {
-		if !slices.Contains(there.Groups, g) && here.Range != (diag.Range{}) {
-			l.ws.Library.Groups = append(l.ws.Library.Groups, g)
-		}
-	}
 }
 
 // bindApprovers makes the base's approvers the only ones.

@@ -16,45 +16,6 @@ import (
 
 func addrsVisible(s string) string { return addrs.Visible(s) }
 
-// loadLibrary reads the library block, against what the library has.
-func (l *loader) loadLibrary() {
-	l.ws.Library.Groups = l.opts.DefaultGroups
-	for _, b := range l.blocks["library"] {
-		if !l.once("The library block", b.TypeRange) {
-			continue
-		}
-		l.ws.Library.Range = rangeOf(b)
-		l.noBlocks(b.Body, "A library", "parameters")
-		got := l.simple(b.Body, b, "A library", attr("groups", provider.StringList, false))
-		if given := b.Body.Attributes["groups"]; given != nil {
-			l.ws.Library.Groups, _ = got["groups"].([]string)
-			for _, g := range l.ws.Library.Groups {
-				if !slices.Contains(l.opts.Groups, g) {
-					l.fault(given.Expr.Range(), "There is no such group", "The library has no group %s to choose.%s", quoted(g), suggest(g, l.opts.Groups))
-				}
-			}
-		}
-		for _, inner := range b.Body.Blocks {
-			if inner.Type == "parameters" && l.labelled(inner, "parameters") && l.once("The block library.parameters", inner.TypeRange) {
-				l.parametersOf(inner)
-			}
-		}
-	}
-	l.bindLibrary()
-}
-
-// parametersOf reads what is set; what nobody would read is a fault.
-func (l *loader) parametersOf(b *hclsyntax.Block) {
-	l.noBlocks(b.Body, "The parameters")
-	l.ws.Library.Parameters = provider.NewAttrs(l.simple(b.Body, b, "The library", l.opts.Parameters.Attributes...))
-	for _, a := range sortedAttributes(b.Body) {
-		group := l.opts.ParameterGroups[a.Name]
-		if slices.Contains(l.opts.Groups, group) && !slices.Contains(l.ws.Library.Groups, group) {
-			l.fault(a.NameRange, "A parameter that nobody reads", "%s is of the group %s, which is not chosen: no rule would read it. Add the group to `groups`, or remove this.", a.Name, quoted(group))
-		}
-	}
-}
-
 // instant reads an attribute that is a time; zero where there is none.
 func (l *loader) instant(b *hclsyntax.Block, got map[string]any, name string) time.Time {
 	text, _ := got[name].(string)

@@ -162,14 +162,20 @@ type Policy struct {
 	Range    diag.Range
 }
 
-// Library is the library block: which groups of the built-in policies are
-// asked, and the parameters that it sets, by name.
+// Library is what the library blocks say: which groups of the built-in policies
+// are asked, what their denials mean, and the parameters that are set, by name.
 type Library struct {
 	// Groups that are asked, beside those that always are.
-	Groups     []string
-	Parameters provider.Attrs
-	// Range is of the block; zero when there is none.
+	Groups []string
+	// Enforcement is of groups; one that is not there is mandatory, as those are that
+	// are always asked.
+	Enforcement map[string]Enforcement
+	Parameters  provider.Attrs
+	// Range is of the first block; zero when there is none.
 	Range diag.Range
+
+	// enforcedAt is where the enforcement of a group is said.
+	enforcedAt map[string]diag.Range
 }
 
 // Credential is one instance of a credential block.

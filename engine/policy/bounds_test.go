@@ -222,7 +222,7 @@ func FuzzReply(f *testing.F) {
 			if err := c.read(&p); err != nil {
 				return
 			}
-			if err := newUnion(anInput()).add("house", Mandatory, p.Findings); err != nil {
+			if err := newUnion(anInput()).add(&judged{name: "house", enforcement: Mandatory}, p.Findings); err != nil {
 				return
 			}
 		}

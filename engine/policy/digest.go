@@ -16,12 +16,14 @@ type sourceDigest struct {
 	Enforcement string   `json:"enforcement"`
 	Revision    string   `json:"revision,omitempty"`
 	Modules     []string `json:"modules"`
+	// Rules has the enforcement of rules, where it is another.
+	Rules map[string]string `json:"rules,omitempty"`
 }
 
 // digest hashes the content of each module; a comment counts, because its
 // METADATA can be read by rules and by people who decide about exceptions.
 func (f *folder) digest() sourceDigest {
-	d := sourceDigest{Name: f.source.Name, Enforcement: f.source.Enforcement, Revision: f.source.Revision, Modules: []string{}}
+	d := sourceDigest{Name: f.source.Name, Enforcement: f.source.Enforcement, Revision: f.source.Revision, Modules: []string{}, Rules: f.source.Rules}
 	for _, m := range f.modules {
 		sum := sha256.Sum256(m.text)
 		d.Modules = append(d.Modules, hex.EncodeToString(sum[:]))

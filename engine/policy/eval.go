@@ -93,7 +93,7 @@ func (s *Set) into(ctx context.Context, u *union, explain bool, in *Input) ([]an
 	var diags diag.Diagnostics
 	for i, src := range s.sources {
 		diags = append(diags, faults[i]...)
-		if err := u.add(src.name, src.enforcement, answers[i].findings); err != nil {
+		if err := u.add(src, answers[i].findings); err != nil {
 			diags = append(diags, unanswered(src.name, in.Stage, err)...)
 		}
 	}

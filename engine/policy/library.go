@@ -144,6 +144,27 @@ func (l *Library) Source(name string, chosen []string, set map[string]any) (Sour
 	return Source{Name: name, FS: files, Enforcement: Mandatory}, nil
 }
 
+// Enforced says what denials of some groups mean: it gives those of their rules that
+// are in src, by id, where that is another enforcement than the source's. What denies
+// under an id that its METADATA does not say keeps that of the source.
+func (l *Library) Enforced(src Source, groups map[string]string) (map[string]string, error) {
+	other := func(e string) bool { return e != "" && e != src.Enforcement }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(groups)), other) {
+		return nil, nil
+	}
+	rules, diags := Rules(src)
+	if diags.HasErrors() {
+		return nil, diags.Err()
+	}
+	out := map[string]string{}
+	for _, r := range rules {
+		if e := groups[path.Base(r.Folder)]; r.Set == "deny" && r.ID != "" && other(e) {
+			out[r.ID] = e
+		}
+	}
+	return out, nil
+}
+
 // parameters is the module that rules read them from. JSON is Rego.
 func (l *Library) parameters(set map[string]any) ([]byte, error) {
 	values := map[string]any{}

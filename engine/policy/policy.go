@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"context"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,8 +37,10 @@ type Source struct {
 	// Name is "builtin", or the label of the policy block.
 	Name string
 	FS   fs.FS
-	// Enforcement is Mandatory, Overridable or Advisory.
+	// Enforcement is Mandatory, Overridable or Advisory. Rules has that of rules, by
+	// id, where it is another.
 	Enforcement string
+	Rules       map[string]string
 	// Path is put before file names where they are shown; may be empty.
 	Path string
 	// Revision is that of the signed bundle that the files come from, "" for a folder.
@@ -100,6 +103,7 @@ type Set struct {
 // judged is one source of a set's. known is nil where its Rego is judged elsewhere.
 type judged struct {
 	name, enforcement string
+	rules             map[string]string
 	known             func() (*compiled, diag.Diagnostics)
 }
 
@@ -130,7 +134,7 @@ func (o Options) Compile(ctx context.Context, sources []Source) (*Set, diag.Diag
 		diags = append(diags, faults...)
 		f.index = i
 		digests = append(digests, f.digest())
-		one := &judged{name: src.Name, enforcement: src.Enforcement}
+		one := &judged{name: src.Name, enforcement: src.Enforcement, rules: src.Rules}
 		set.sources = append(set.sources, one)
 		switch {
 		case src.Known:
@@ -191,10 +195,10 @@ func checkSources(sources []Source) diag.Diagnostics {
 			diags = append(diags, denied("Policy name used twice", "Two policy sources are called %q; give one of them another label (\"builtin\" is the built-in library's).", s.Name)...)
 		}
 		seen[s.Name] = true
-		switch s.Enforcement {
-		case Mandatory, Overridable, Advisory:
-		default:
-			diags = append(diags, denied("Unknown enforcement", "Policy %q has enforcement %q; it must be mandatory, overridable or advisory.", s.Name, s.Enforcement)...)
+		for _, e := range append(slices.Sorted(maps.Values(s.Rules)), s.Enforcement) {
+			if e != Mandatory && e != Overridable && e != Advisory {
+				diags = append(diags, denied("Unknown enforcement", "Policy %q has enforcement %q; it must be mandatory, overridable or advisory.", s.Name, e)...)
+			}
 		}
 	}
 	return diags

@@ -28,7 +28,7 @@ func newUnion(in *Input) *union {
 }
 
 // add takes in what one source says.
-func (u *union) add(name, enforcement string, findings []finding) error {
+func (u *union) add(from *judged, findings []finding) error {
 	for i := range findings {
 		f := &findings[i]
 		if err := f.check(u.addresses); err != nil {
@@ -38,12 +38,12 @@ func (u *union) add(name, enforcement string, findings []finding) error {
 			u.require(f)
 			continue
 		}
-		d := plan.Decision{Source: name, Level: plan.Warn, Rule: f.Rule, Message: f.Message, Address: f.Address, Controls: f.Controls}
+		d := plan.Decision{Source: from.name, Level: plan.Warn, Rule: f.Rule, Message: f.Message, Address: f.Address, Controls: f.Controls}
 		if d.Controls == nil {
 			d.Controls = []string{}
 		}
 		if f.Set == "deny" {
-			switch enforcement {
+			switch cmp.Or(from.rules[f.Rule], from.enforcement) {
 			case Advisory:
 				d.Level = plan.Overridden
 			case Overridable:

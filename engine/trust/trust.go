@@ -105,6 +105,9 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 	}
 	b.Library = Part{Key: "library", Attributes: w.Library.Parameters.Public()}
 	b.Library.Attributes["groups"] = slices.Sorted(slices.Values(w.Library.Groups))
+	if lower := lowered(w.Library); len(lower) > 0 {
+		b.Library.Attributes["enforcement"] = lower
+	}
 	for _, c := range w.Commands() {
 		b.Commands = append(b.Commands, Part{Key: c.Type, Attributes: c.Attrs.Public()})
 		b.unknown = b.unknown || !c.Attrs.Known()
@@ -112,6 +115,18 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 	b.Approvals = terms(w.Settings.Approvals)
 	b.exceptions(w)
 	return b.normal() // as it is digested: who is shown it can digest it herself
+}
+
+// lowered are the groups of the library that are not mandatory, each with what it is.
+func lowered(l config.Library) []string {
+	var out []string
+	for g, e := range l.Enforcement {
+		if e != config.Mandatory {
+			out = append(out, g+"="+string(e))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Known is false when something in it depends on a variable that has no value, so

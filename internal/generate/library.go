@@ -32,7 +32,7 @@ func library(files map[string][]byte) error {
 	}
 	var b strings.Builder
 	b.WriteString(strings.Replace(generated, "schemas in the code", "library's METADATA", 1) + "# The policy library\n\n" +
-		"A `library` block chooses groups and sets parameters; see [the language](../language.md#approvers-and-policies).\n" +
+		"A `library` block chooses groups, says whether their denials are `mandatory`, and sets parameters; see [the language](../language.md#approvers-and-policies).\n" +
 		"What rules are asked about is in [the policy input](policy-input.md).\n")
 	for _, g := range l.Groups {
 		when := "asked when chosen"
