@@ -66,7 +66,7 @@ func (a *Application) Close() { a.session.close() }
 // Nothing outside is changed; a denial is evidenced. The caller closes the
 // application.
 func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, diag.Diagnostics) {
-	s, diags := e.open(ctx, need{state: true, signer: true})
+	s, diags := e.open(ctx, need{state: true, signer: true, gates: true})
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -93,10 +93,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 	var answer diag.Diagnostics
 	a.Gate, a.Verified, answer = s.consent(ctx, a.question())
 	maps.Copy(a.req.Facts, a.Gate.Told)
-	answer = append(answer, s.owing(ctx, req.BreakGlass)...)
-	if len(a.File.Plan.Resets) > 0 {
-		answer = append(answer, s.familiar(ctx)...)
-	}
+	answer = append(answer, s.standing(ctx, a.File, req.BreakGlass)...)
 	diags = append(diags, answer...)
 	if answer.HasErrors() {
 		return nil, append(diags, a.evidenceDenial(ctx, answer)...)
@@ -122,8 +119,8 @@ func (a *Application) derive(ctx context.Context) diag.Diagnostics {
 	}
 	if given != nil {
 		request = planner.Again(given)
-		if !given.Plan.Applyable && !slices.ContainsFunc(given.Plan.Decisions, func(d plan.Decision) bool { return d.Level == plan.Deny }) {
-			return diag.Errored(diag.ExitError, "The plan is not applyable", "It was made with -offline. Plan again without that flag.")
+		if faults := madeOffline(given); faults.HasErrors() {
+			return faults
 		}
 	}
 	planned, diags := a.session.planner().Plan(ctx, request)
@@ -159,12 +156,20 @@ func ofResets(f *plan.File) diag.Diagnostics {
 	return diag.Errored(diag.ExitError, "Not a plan of resets", "It is a change of the trust base: `remint trust accept` takes it.")
 }
 
+// madeOffline refuses a plan that nobody looked at a target for. A denied one is
+// refused by the gates.
+func madeOffline(f *plan.File) diag.Diagnostics {
+	if f.Plan.Applyable || slices.ContainsFunc(f.Plan.Decisions, func(d plan.Decision) bool { return d.Level == plan.Deny }) {
+		return nil
+	}
+	return diag.Errored(diag.ExitError, "The plan is not applyable", "It was made with -offline. Plan again without that flag.")
+}
+
 // compare refuses a plan that no longer holds: as a whole, or the resets whose
 // targets drifted.
 func (a *Application) compare(stated, derived *plan.Plan) diag.Diagnostics {
 	if differs := headDiffers(stated, derived); len(differs) > 0 {
-		return diag.Errored(diag.ExitStale, "The plan is stale",
-			"What it was made from has changed: %s. Plan again, and have that plan approved.", strings.Join(differs, ", "))
+		return stale(differs)
 	}
 	for i := range stated.Resets {
 		if !reflect.DeepEqual(stated.Resets[i], derived.Resets[i]) {
@@ -182,6 +187,19 @@ func (a *Application) compare(stated, derived *plan.Plan) diag.Diagnostics {
 	return diags
 }
 
+// stale refuses a plan as a whole, for what differs.
+func stale(differs []string) diag.Diagnostics {
+	return diag.Errored(diag.ExitStale, "The plan is stale",
+		"What it was made from has changed: %s. Plan again, and have that plan approved.", strings.Join(differs, ", "))
+}
+
+// What of a plan as a whole can differ, besides what one word says.
+const (
+	trustBaseDiffers = "the trust base (approvers, signer, verifiers, providers, notifiers, commands)"
+	judgesDiffer     = "where the judges come from (it was planned with -trust or REMINT_TRUST, and this is without)"
+	choiceDiffers    = "how the credentials were chosen"
+)
+
 // headDiffers names what differs between two plans, apart from what was
 // observed at single targets.
 func headDiffers(a, b *plan.Plan) []string {
@@ -193,12 +211,12 @@ func headDiffers(a, b *plan.Plan) []string {
 	}
 	check("the workspace", a.WorkspaceDigest == b.WorkspaceDigest)
 	check("the policies", a.PolicyDigest == b.PolicyDigest)
-	check("the trust base (approvers, signer, verifiers, providers, notifiers, commands)", a.TrustDigest == b.TrustDigest || a.PolicyDigest != b.PolicyDigest)
+	check(trustBaseDiffers, a.TrustDigest == b.TrustDigest || a.PolicyDigest != b.PolicyDigest)
 	check("what the policies require", reflect.DeepEqual(a.Requirements, b.Requirements))
 	check("what the policies decide", reflect.DeepEqual(a.Decisions, b.Decisions))
-	check("how the credentials were chosen", reflect.DeepEqual(a.Selection, b.Selection))
+	check(choiceDiffers, reflect.DeepEqual(a.Selection, b.Selection))
 	check("reason, mode, ticket or requester", a.Reason == b.Reason && a.Mode == b.Mode && a.Ticket == b.Ticket && a.Requester == b.Requester)
-	check("where the judges come from (it was planned with -trust or REMINT_TRUST, and this is without)", plan.TrustCovers(b.Trust, a.Trust))
+	check(judgesDiffer, plan.TrustCovers(b.Trust, a.Trust))
 	check("which credentials there are", slices.EqualFunc(a.Resets, b.Resets, func(x, y plan.Reset) bool { return x.Address == y.Address }))
 	return out
 }

@@ -154,7 +154,7 @@ func (e *Engine) unspent(ctx context.Context, w *config.Workspace, file *plan.Fi
 	}
 	for _, run := range runs {
 		if run.PlanID == file.ID && !run.ClosedAt.IsZero() {
-			return diag.Errored(diag.ExitStale, "The plan is spent", "It was applied in run %s, and a plan is applied once. Plan again. (`remint runs %s` shows what became of it.)", run.ID, run.ID)
+			return spent(run)
 		}
 	}
 	return nil

@@ -51,22 +51,6 @@ func (e *Engine) decisions(ctx context.Context, w *config.Workspace, j journal.J
 	return found, nil
 }
 
-// decidedSoFar is decisions for who has no session: it opens the state only where
-// that is the source, and makes none.
-func (e *Engine) decidedSoFar(ctx context.Context, w *config.Workspace, file *plan.File) ([]gate.Document, diag.Diagnostics) {
-	var j journal.Journal
-	if src := w.Settings.Approvals.Decisions; src != nil && src.Directory.Absolute == "" {
-		var faults diag.Diagnostics
-		if j, faults = e.state(ctx, w, false); faults.HasErrors() {
-			return nil, decisionsFault(src, errors.New(strings.TrimSuffix(faults[0].Detail, ".")))
-		}
-		if j != nil {
-			defer j.Close()
-		}
-	}
-	return e.decisions(ctx, w, j, file)
-}
-
 // besides adds what the source has to what was found beside the plan.
 func besides(beside, decided []gate.Document) []gate.Document {
 	out := slices.Clone(beside)

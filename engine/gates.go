@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/verify"
 )
 
@@ -33,23 +33,50 @@ type question struct {
 	judged *[]plan.Judgement
 }
 
-// consent puts the approvals to the approval policies and to the gate, and what is
-// denied to the overrides. It passed when the diagnostics have no errors.
+// verdict is what the gates say of a plan now. It is the one answer: apply and resume
+// go by it, and approvals shows it.
+type verdict struct {
+	answer   gate.Answer
+	verified verify.Outcome
+	// faults are what kept the question from being answered, in whole or in part,
+	// besides what the answer says. unread is set where the answer is not known at all.
+	faults diag.Diagnostics
+	unread bool
+	// uses are all uses of approvers' keys.
+	uses []gate.Use
+}
+
+// diagnostics are all that there is to say: it passed when they have no errors.
+func (s *session) diagnostics(v verdict) diag.Diagnostics {
+	return append(slices.Clone(v.faults), s.said(v.answer)...)
+}
+
+// consent asks the gates for who applies or resumes a plan, and tells the owners of
+// the keys that were used. It passed when the diagnostics have no errors.
 func (s *session) consent(ctx context.Context, asked question) (gate.Answer, verify.Outcome, diag.Diagnostics) {
+	v := s.weigh(ctx, memory{s.journal}, asked)
+	told, untold := s.tellUses(ctx, asked.file, v.uses)
+	v.answer.Told, v.faults = told, append(v.faults, untold...)
+	return v.answer, v.verified, s.diagnostics(v)
+}
+
+// weigh puts the approvals to the gate and to the approval policies, and what is
+// denied to the overrides. It tells nobody, and what it finds out is in the verdict
+// alone, but for what verifiers remember in m.
+func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) verdict {
 	now := s.engine.opts.Now().UTC()
 	doc := &asked.file.Plan
-	verified, diags := s.verified(ctx, asked.file, asked.proofs)
+	var v verdict
+	v.verified, v.faults = s.verified(ctx, m, asked.file, asked.proofs)
 	decided, unread := s.engine.decisions(ctx, s.workspace, s.journal, asked.file)
-	if diags = append(diags, unread...); unread.HasErrors() {
-		return gate.Answer{}, verified, diags
-	}
 	by, unusable := authority(s.workspace.Settings.Approvals.TrustedRoot)
-	if diags = append(diags, unusable...); unusable.HasErrors() {
-		return gate.Answer{}, verified, diags
+	v.faults = slices.Concat(v.faults, unread, unusable)
+	if v.unread = unread.HasErrors() || unusable.HasErrors(); v.unread {
+		return v
 	}
 	q := gate.Question{
 		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
-		Operators: asked.operators, Authors: s.base.writers(), Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
+		Operators: asked.operators, Authors: s.base.writers(), Verified: v.verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
 	}
 	var glass *gate.Glass
 	if asked.glass != nil {
@@ -57,49 +84,58 @@ func (s *session) consent(ctx context.Context, asked question) (gate.Answer, ver
 		if glass = &g; g.Signed != nil {
 			q = q.Lowered(g)
 		}
-		diags = append(diags, unbroken(g)...)
+		v.uses = g.Uses
 	}
-	answer := gate.Ask(q)
-	uses := answer.Uses
-	if answer.Glass = glass; glass != nil {
-		uses = slices.Concat(uses, glass.Uses)
-	}
-	told, untold := s.tellUses(ctx, asked.file, uses)
-	answer.Told, diags = told, append(diags, untold...)
+	v.answer = gate.Ask(q)
+	v.answer.Glass, v.uses = glass, slices.Concat(v.answer.Uses, v.uses)
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
-	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], answer.Input()
-	in.Verification = verified.Policy(doc.Requester)
+	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], v.answer.Input()
+	in.Verification = v.verified.Policy(doc.Requester)
 	in.Unattended, in.Now = asked.unattended, &now
 	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
 	*asked.judged = append(*asked.judged, judged.Judgement)
-	diags = append(diags, faults...)
-	if faults.HasErrors() {
-		return answer, verified, append(diags, s.denied(doc)...)
+	v.faults = append(v.faults, faults...)
+	if faults.HasErrors() { // nothing lifts what the plan shows then
+		v.answer.Lifting.Left = gate.Denials(string(policy.StagePlan), doc.Decisions)
+		return v
 	}
-	answer.Lifting = s.lift(q, asked, judged.Decisions, glass)
-	diags = append(diags, s.lifted(answer.Lifting)...)
-	told, untold = s.tellUses(ctx, asked.file, answer.Lifting.Uses)
-	maps.Copy(answer.Told, told)
-	diags = append(diags, untold...)
+	v.answer.Lifting = s.lift(q, asked, judged.Decisions, glass)
+	v.uses = append(v.uses, v.answer.Lifting.Uses...)
 	if q.Requirements = judged.Requirements; glass != nil && glass.Signed != nil {
 		q = q.Lowered(*glass)
 	}
-	said := map[string]bool{} // both kinds of policies want the subject verified
-	for _, m := range slices.Concat(answer.Rejections, answer.Missing, gate.Ask(q).Missing) {
-		if said[m] {
-			continue
-		}
-		said[m] = true
+	v.answer = v.answer.And(gate.Ask(q))
+	return v
+}
+
+// said turns an answer into diagnostics: faults for all that it lacks.
+func (s *session) said(a gate.Answer) diag.Diagnostics {
+	var diags diag.Diagnostics
+	if a.Glass != nil {
+		diags = append(diags, unbroken(*a.Glass)...)
+	}
+	diags = append(diags, s.lifted(a.Lifting)...)
+	for _, m := range slices.Concat(a.Rejections, a.Missing) {
 		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
 	}
-	for i, m := range answer.Ignored {
+	for i, m := range a.Ignored {
 		if i == maxIgnored {
-			diags = diags.Warnf("Approvals do not count", "%d more do not count.", len(answer.Ignored)-i)
+			diags = diags.Warnf("Approvals do not count", "%d more do not count.", len(a.Ignored)-i)
 			break
 		}
 		diags = diags.Warnf("An approval does not count", "%s", m)
 	}
-	return answer, verified, diags
+	return diags
+}
+
+// standing finds what holds a plan up besides who agreed to it: reviews that are
+// overdue, and judges other than those that the state knows.
+func (s *session) standing(ctx context.Context, file *plan.File, breaking bool) diag.Diagnostics {
+	diags := s.owing(ctx, breaking)
+	if len(file.Plan.Resets) > 0 {
+		diags = append(diags, s.familiar(ctx)...)
+	}
+	return diags
 }
 
 // held says why nothing irreversible may begin in a resume, nil if it may. The

@@ -145,10 +145,6 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
-	later, laterProofs, err := executor.Kept(ctx, s.journal, id)
-	if err != nil {
-		return fail(diag.ExitUnfinished, "%s.", err)
-	}
 	if m.Denied == nil {
 		if err := s.opensSeal(ctx, id); err != nil {
 			return fail(diag.ExitUnfinished, "%s. Nothing was changed.", err)
@@ -208,42 +204,25 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 			job.Resets = append(job.Resets, r)
 		}
 	}
-	kept := slices.Concat(m.Approvals, later)
-	proofs := req.Proofs
-	proofs.Documents = slices.Concat(m.Verifications, laterProofs, req.Proofs.Documents)
-	job.KeptVerifications = req.Proofs.keep(file)
-	keptOverrides, voided, err := s.keptOverrides(ctx, id, m)
+	again, err := s.reopened(ctx, run, file, m, req)
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
-	glass, err := s.keptGlass(ctx, id, m, req.Glass)
-	if err != nil {
-		return fail(diag.ExitUnfinished, "%s.", err)
-	}
-	before, err := executor.Operators(ctx, s.journal, run)
-	if err != nil {
-		return fail(diag.ExitUnfinished, "%s.", err)
-	}
-	operators := append(before, req.Operator) // the last is who runs it now
-	job.BreakGlass = m.BreakGlass
-	job.Gate, job.Verified, job.Held = s.held(ctx, question{
-		file: file, resets: resets, documents: slices.Concat(kept, req.Approvals), proofs: proofs,
-		overrides: slices.Concat(keptOverrides, req.Overrides), voided: voided, glass: glass,
-		operators: operators, unattended: req.Unattended,
-		judged: &job.JudgedAgain,
-	})
+	job.KeptVerifications, job.BreakGlass = req.Proofs.keep(file), m.BreakGlass
+	again.resets, again.judged = resets, &job.JudgedAgain
+	job.Gate, job.Verified, job.Held = s.held(ctx, again.question)
 	var unheard diag.Diagnostics
-	if job.Answers, unheard = s.answers(ctx, run, file, operators); unheard.HasErrors() {
+	if job.Answers, unheard = s.answers(ctx, run, file, again.operators); unheard.HasErrors() {
 		return nil, unheard
 	}
 	for _, a := range job.Gate.Approvals {
-		if !slices.ContainsFunc(kept, func(k gate.Document) bool { return bytes.Equal(k.Content, a.Document.Content) }) {
+		if !slices.ContainsFunc(again.kept, func(k gate.Document) bool { return bytes.Equal(k.Content, a.Document.Content) }) {
 			job.Kept = append(job.Kept, a.Document)
 		}
 	}
-	job.KeptBreakGlass = glass.fresh(job.Gate.Glass)
+	job.KeptBreakGlass = again.glass.fresh(job.Gate.Glass)
 	for _, o := range job.Gate.Lifting.Overrides {
-		if !slices.ContainsFunc(keptOverrides, func(k gate.Document) bool { return bytes.Equal(k.Content, o.Document.Content) }) {
+		if !slices.ContainsFunc(again.keptOverrides, func(k gate.Document) bool { return bytes.Equal(k.Content, o.Document.Content) }) {
 			job.KeptOverrides = append(job.KeptOverrides, o.Document)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
@@ -35,6 +36,8 @@ type session struct {
 	// set where the judges were not held against the pin for that.
 	unread   diag.Diagnostics
 	unpinned bool
+	// unopened is why the state could not be opened, for who only looks.
+	unopened diag.Diagnostics
 }
 
 // need says what a session must have.
@@ -50,6 +53,12 @@ type need struct {
 	judges bool
 	// anyway takes policies that cannot be read for policies that deny.
 	anyway bool
+	// gates: where the state holds people's decisions, one that cannot be opened is
+	// decisions that cannot be read.
+	gates bool
+	// look only: nothing is decided, so no decision is logged, and a state that cannot
+	// be opened is told in session.unopened.
+	look bool
 }
 
 // open loads the workspace and opens what is needed.
@@ -79,6 +88,11 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 	}
 	if !n.offline {
 		s.journal, faults = e.state(ctx, w, n.state)
+		if src := w.Settings.Approvals.Decisions; n.gates && faults.HasErrors() && src.InState() {
+			faults = decisionsFault(src, errors.New(strings.TrimSuffix(faults[0].Detail, ".")))
+		} else if n.look && faults.HasErrors() {
+			s.unopened, faults = faults, nil
+		}
 		diags = append(diags, faults...)
 	}
 	if !diags.HasErrors() {

@@ -161,7 +161,7 @@ func unverified(refused ...verify.Refusal) diag.Diagnostics {
 
 // verified finds out who asks for a plan. What was brought now and does not hold is
 // a fault; what was found and does not hold does not count.
-func (s *session) verified(ctx context.Context, file *plan.File, p Proofs) (verify.Outcome, diag.Diagnostics) {
+func (s *session) verified(ctx context.Context, m provider.Memory, file *plan.File, p Proofs) (verify.Outcome, diag.Diagnostics) {
 	var diags diag.Diagnostics
 	var documents []*verify.Document
 	for _, d := range p.Documents {
@@ -172,7 +172,7 @@ func (s *session) verified(ctx context.Context, file *plan.File, p Proofs) (veri
 		}
 		documents = append(documents, doc)
 	}
-	checker := s.engine.checker(s.workspace, memory{s.journal}, p.Getenv)
+	checker := s.engine.checker(s.workspace, m, p.Getenv)
 	outcome, refused := checker.Check(ctx, file, documents, p.Presented)
 	for _, r := range refused {
 		if r.Presented {

@@ -39,6 +39,9 @@ func (d *DecisionSource) String() string {
 	return d.Directory.Written
 }
 
+// InState reports whether there is a source, and it is the state.
+func (d *DecisionSource) InState() bool { return d != nil && d.Directory.Absolute == "" }
+
 func (d *DecisionSource) same(other *DecisionSource) bool {
 	if d == nil || other == nil {
 		return d == other

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -73,6 +74,10 @@ type Answer struct {
 	Needs []Need
 	// Missing are sentences about what is not there yet, with what to do.
 	Missing []string
+	// Unverified is set where the requester is not verified as surely as is asked, and
+	// Waiting are the addresses whose subjects are not.
+	Unverified bool
+	Waiting    []string
 	// Lifting is what overrides do to denials; Ask leaves it to Lift.
 	Lifting Lifting
 	// Uses are all uses of approvers' keys, counted or not.
@@ -97,7 +102,36 @@ type Need struct {
 func (n Need) Met() bool { return n.Got >= n.Want }
 
 // Passed reports whether nothing stands in the way.
-func (a Answer) Passed() bool { return len(a.Missing) == 0 && len(a.Rejections) == 0 }
+func (a Answer) Passed() bool {
+	broken := a.Glass == nil || len(a.Glass.Missing) == 0
+	return broken && len(a.Missing) == 0 && len(a.Rejections) == 0 && len(a.Lifting.Left) == 0 && len(a.Lifting.Void) == 0
+}
+
+// And adds what another answer, to the same question with more requirements, finds
+// missing.
+func (a Answer) And(more Answer) Answer {
+	a.Rejections, a.Missing = once(a.Rejections, more.Rejections), once(a.Missing, more.Missing)
+	a.Unverified, a.Waiting = a.Unverified || more.Unverified, once(a.Waiting, more.Waiting)
+	for _, n := range more.Needs {
+		if !slices.ContainsFunc(a.Needs, func(x Need) bool { return reflect.DeepEqual(x, n) }) {
+			a.Needs = append(a.Needs, n)
+		}
+	}
+	return a
+}
+
+// once is both lists, in order, without what is said twice.
+func once(a, b []string) []string {
+	said := map[string]bool{}
+	var out []string
+	for _, text := range slices.Concat(a, b) {
+		if !said[text] {
+			said[text] = true
+			out = append(out, text)
+		}
+	}
+	return out
+}
 
 // Input gives the approvals as policies see them.
 func (a Answer) Input() []policy.Approval {
@@ -145,7 +179,7 @@ func Ask(q Question) Answer {
 			out.Missing = append(out.Missing, n.missing())
 		}
 	}
-	out.Missing = append(out.Missing, q.unverified()...)
+	q.unverified(&out)
 	return out
 }
 
@@ -284,14 +318,14 @@ func (n Need) missing() string {
 
 // unverified says who still has to be verified: the requester, and each subject
 // who would get a new secret.
-func (q Question) unverified() []string {
-	var out []string
+func (q Question) unverified(out *Answer) {
 	want, have := q.Requirements.Strength, q.Verified.Level()
 	if !have.AtLeast(want) {
-		out = append(out, fmt.Sprintf("The requester must be verified at %s; she is verified at %s. `remint verify` does that; `remint verify -help` tells how.", want, have))
+		out.Unverified = true
+		out.Missing = append(out.Missing, fmt.Sprintf("The requester must be verified at %s; she is verified at %s. `remint verify` does that; `remint verify -help` tells how.", want, have))
 	}
 	if q.File.Plan.Mode == lifecycle.Retire {
-		return out // nobody gets anything
+		return // nobody gets anything
 	}
 	if want == "" || want == lifecycle.None {
 		want = lifecycle.AAL1
@@ -300,6 +334,7 @@ func (q Question) unverified() []string {
 	for _, r := range q.File.Plan.Resets {
 		for _, who := range r.Subjects() {
 			if !q.Verified.Subject(r.Address, who).AtLeast(want) {
+				out.Waiting = append(out.Waiting, r.Address)
 				waiting = append(waiting, fmt.Sprintf("%s (%s)", addrs.Visible(who), r.Address))
 			}
 		}
@@ -309,11 +344,10 @@ func (q Question) unverified() []string {
 		if n > 10 {
 			waiting, more = waiting[:10], fmt.Sprintf(" and %d more", n-10)
 		}
-		out = append(out, fmt.Sprintf("Whose secret it is must be verified at %s before she gets a new one: %s%s. "+
+		out.Missing = append(out.Missing, fmt.Sprintf("Whose secret it is must be verified at %s before she gets a new one: %s%s. "+
 			"She does it herself: remint verify -subject=ADDRESS PLAN. -reason=offboarding kills the old one without making a new one, and needs nobody's proof.",
 			want, strings.Join(waiting, ", "), more))
 	}
-	return out
 }
 
 // told reports whether it can be told that a is not the requester: one of her

@@ -6,14 +6,16 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/plan"
 )
 
-// Approvals shows who has approved a plan, who may, and what is missing.
-func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport) {
+// Approvals shows who has approved a plan, who may, what is missing, and what else
+// there is to say.
+func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport, diags diag.Diagnostics) {
 	if v.JSON {
-		v.document(approvalsDocument(file, r))
+		v.document(approvalsDocument(file, r, diags))
 		return
 	}
 	st := v.out()
@@ -23,6 +25,9 @@ func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport) {
 		who = "nobody named"
 	}
 	line("plan %s, requested by %s (verified: %s)", safe(file.ID), safe(who), r.Verified.Level())
+	if r.Run != "" {
+		line("  %s run %s is open: this is what its resume is asked", st.yellow("open"), safe(r.Run))
+	}
 	for _, a := range r.Answer.Approvals {
 		line("  %s by %s until %s", st.green("approved"), safe(a.Approver.Name), a.Until.UTC().Format(time.RFC3339))
 	}
@@ -43,13 +48,62 @@ func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport) {
 		line("  %s %s", st.yellow("missing"), safe(m))
 	}
 	v.overriding(r.Answer.Lifting)
-	switch {
-	case len(r.Answer.Lifting.Left) > 0:
-	case r.Rest != "":
-		line("The rest is not held up by this. Plan it alone with\n  -where='%s'", safe(r.Rest))
-	case r.Answer.Passed():
+	v.glass(r.Glass)
+	if r.Rest != "" {
+		line("The rest is not held up by this. Plan it alone with\n  %s", safe(restCommand(file, r.Rest)))
+	}
+	if r.Passed {
 		line("Nothing is missing.")
 	}
+	v.Diagnostics(diags)
+}
+
+// glass says whether the glass may be broken.
+func (v *View) glass(g *engine.GlassReport) {
+	if g == nil {
+		return
+	}
+	st := v.out()
+	line := func(word, text string) { v.Text("  " + word + " " + safe(text) + "\n") }
+	for _, s := range g.Glass.Ignored {
+		line(st.yellow("ignored"), s)
+	}
+	if g.Applies {
+		line(st.green("break-glass"), "applies, by "+g.Glass.Member.Name+", until "+g.Glass.Signed.ExpiresAt.UTC().Format(time.RFC3339)+": remint apply -break-glass")
+		return
+	}
+	line(st.red("break-glass"), "does not apply:")
+	for i, s := range g.Why {
+		if i == maxListed {
+			v.Text(fmt.Sprintf("    %d more reasons\n", len(g.Why)-i))
+			return
+		}
+		v.Text("    " + safe(s) + "\n")
+	}
+}
+
+// restCommand plans the rest as the plan was made.
+func restCommand(file *plan.File, where string) string {
+	p := &file.Plan
+	words := []string{"remint", "plan", "-reason=" + string(p.Reason)}
+	if p.Ticket != "" {
+		words = append(words, "-ticket="+shell(p.Ticket))
+	}
+	if p.Requester != "" {
+		words = append(words, "-requester="+shell(p.Requester))
+	}
+	return strings.Join(append(words, "-where="+shell(where)), " ")
+}
+
+// shell is s as one word of a POSIX shell.
+func shell(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.,:@/+", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // needWords says of whom, and for what.
@@ -64,7 +118,7 @@ func needWords(n gate.Need) string {
 	return text + ", for " + strings.Join(n.Addresses, ", ")
 }
 
-func approvalsDocument(file *plan.File, r *engine.ApprovalsReport) map[string]any {
+func approvalsDocument(file *plan.File, r *engine.ApprovalsReport, diags diag.Diagnostics) map[string]any {
 	approved, needs := []map[string]any{}, []map[string]any{}
 	for _, a := range r.Answer.Approvals {
 		approved = append(approved, map[string]any{"approver": a.Approver.Name, "expires_at": a.Until, "comment": a.Signed.Comment})
@@ -74,11 +128,22 @@ func approvalsDocument(file *plan.File, r *engine.ApprovalsReport) map[string]an
 			"count": n.Count, "group": n.Group, "addresses": list(n.Addresses), "got": n.Got, "want": n.Want, "why": n.Why, "may": list(n.May), "met": n.Met(),
 		})
 	}
-	return map[string]any{
-		"format_version": "1.0", "plan_id": file.ID, "passed": r.Answer.Passed() && len(r.Answer.Lifting.Left) == 0, "overrides": liftingDocument(r.Answer.Lifting), "approvals": approved, "ignored": list(r.Answer.Ignored),
-		"rejections": list(r.Answer.Rejections), "needs": needs, "missing": list(r.Answer.Missing), "rest": r.Rest,
+	if diags == nil {
+		diags = diag.Diagnostics{}
+	}
+	out := map[string]any{
+		"format_version": "1.0", "plan_id": file.ID, "passed": r.Passed, "exit": r.Exit, "overrides": liftingDocument(r.Answer.Lifting), "approvals": approved, "ignored": list(r.Answer.Ignored),
+		"rejections": list(r.Answer.Rejections), "needs": needs, "missing": list(r.Answer.Missing), "rest": r.Rest, "run": r.Run, "diagnostics": diags,
 		"verification": map[string]any{"identity": r.Verified.Identity, "strength": r.Verified.Level(), "bound": r.Verified.Bound},
 	}
+	if g := r.Glass; g != nil {
+		glass := map[string]any{"applies": g.Applies, "ignored": list(g.Glass.Ignored), "why": list(g.Why)}
+		if g.Glass.Signed != nil {
+			glass["member"], glass["expires_at"] = g.Glass.Member.Name, g.Glass.Signed.ExpiresAt
+		}
+		out["break_glass"] = glass
+	}
+	return out
 }
 
 // list is never null in JSON.

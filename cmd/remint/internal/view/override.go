@@ -7,6 +7,7 @@ import (
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/policy"
 )
 
 // OverrideSigned says what an override lifts, and what it leaves.
@@ -42,7 +43,7 @@ func (v *View) OverridesBeside(documents []gate.Document) {
 func (v *View) overriding(l gate.Lifting) {
 	st := v.out()
 	line := func(word, text string) { v.Text("  " + word + " " + text + "\n") }
-	for _, o := range l.Overrides {
+	for _, o := range counted(l) {
 		line(st.green("overridden"), fmt.Sprintf("by %s until %s: %s (%s)", safe(o.Approver.Name), o.Signed.ExpiresAt.UTC().Format(time.RFC3339), safe(o.Signed.Reason), safe(o.Signed.Ticket)))
 	}
 	for i, d := range l.Lifted {
@@ -63,8 +64,24 @@ func (v *View) overriding(l gate.Lifting) {
 			line(st.red("denied"), fmt.Sprintf("%d more times", len(l.Left)-i))
 			break
 		}
-		line(st.red("denied"), safe(d.Name().String()+": "+d.Message))
+		line(st.red("denied"), safe(d.Name().String()+stage(d)+": "+d.Message))
 	}
+}
+
+// counted are the overrides that lift something.
+func counted(l gate.Lifting) []gate.Override {
+	if len(l.Void) > 0 {
+		return nil
+	}
+	return l.Overrides
+}
+
+// stage says which policies deny, where it is not what the plan shows.
+func stage(d gate.Denial) string {
+	if d.Stage == string(policy.StageApproval) {
+		return ", by an approval policy"
+	}
+	return ""
 }
 
 func (v *View) denials(lead string, list []evidence.Denial) {
@@ -87,12 +104,15 @@ func denialNames(list []gate.Denial) []evidence.Denial {
 
 // liftingDocument is overriding for machines.
 func liftingDocument(l gate.Lifting) map[string]any {
-	overrides, lifted := []map[string]any{}, []map[string]any{}
-	for _, o := range l.Overrides {
+	overrides, lifted, denied := []map[string]any{}, []map[string]any{}, []map[string]any{}
+	for _, o := range counted(l) {
 		overrides = append(overrides, map[string]any{"approver": o.Approver.Name, "reason": o.Signed.Reason, "ticket": o.Signed.Ticket, "expires_at": o.Signed.ExpiresAt, "denials": o.Signed.Denials})
 	}
 	for _, d := range l.Lifted {
 		lifted = append(lifted, map[string]any{"denial": d.Name(), "message": d.Message, "by": d.By})
 	}
-	return map[string]any{"counted": overrides, "ignored": list(l.Ignored), "void": list(l.Void), "lifted": lifted, "denied": denialNames(l.Left)}
+	for _, d := range l.Left {
+		denied = append(denied, map[string]any{"denial": d.Name(), "message": d.Message, "overridable": d.Overridable})
+	}
+	return map[string]any{"counted": overrides, "ignored": list(l.Ignored), "void": list(l.Void), "lifted": lifted, "denied": denied}
 }

@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
+)
+
+// reopened is what the gates are asked about a run that is open: what is given now,
+// beside what the run keeps.
+type reopened struct {
+	question
+	// kept are the approvals that the run keeps, keptOverrides its overrides.
+	kept, keptOverrides []gate.Document
+}
+
+// reopened finds what a resume of a run asks the gates. Resets and judged are left to
+// the caller.
+func (s *session) reopened(ctx context.Context, run journal.Run, file *plan.File, m meta, req ResumeRequest) (*reopened, error) {
+	later, laterProofs, err := executor.Kept(ctx, s.journal, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &reopened{kept: slices.Concat(m.Approvals, later), question: question{file: file, proofs: req.Proofs, unattended: req.Unattended}}
+	out.documents = slices.Concat(out.kept, req.Approvals)
+	out.proofs.Documents = slices.Concat(m.Verifications, laterProofs, req.Proofs.Documents)
+	if out.keptOverrides, out.voided, err = s.keptOverrides(ctx, run.ID, m); err != nil {
+		return nil, err
+	}
+	out.overrides = slices.Concat(out.keptOverrides, req.Overrides)
+	if out.glass, err = s.keptGlass(ctx, run.ID, m, req.Glass); err != nil {
+		return nil, err
+	}
+	before, err := executor.Operators(ctx, s.journal, run)
+	if err != nil {
+		return nil, err
+	}
+	out.operators = append(before, req.Operator) // the last is who runs it now
+	return out, nil
+}
