@@ -87,7 +87,7 @@ func (s *session) still(file *plan.File, run *journal.Run) ([]*planner.Reset, di
 	if !s.comparable() && s.base == nil { // of a base it is said before
 		diags = diags.Warnf("The trust base is not compared", "Some of it depends on variables that have no value here, or the evidence key's public half is not here, so whether the plan was made under it is not known.")
 	}
-	if run == nil {
+	if run == nil && s.journal != nil {
 		diags = append(diags, s.resetSince(doc)...)
 	}
 	return resets, diags
