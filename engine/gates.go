@@ -91,7 +91,7 @@ func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) 
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
 	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], v.answer.Input()
 	in.Verification = v.verified.Policy(doc.Requester)
-	in.Unattended, in.Now = asked.unattended, &now
+	in.Unattended, in.Now, in.Authors = asked.unattended, &now, s.base.authorship()
 	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
 	*asked.judged = append(*asked.judged, judged.Judgement)
 	v.faults = append(v.faults, faults...)

@@ -122,7 +122,7 @@ func (e *Engine) denied(ctx context.Context, file *plan.File, r OverrideRequest)
 	}
 	in := planner.Input(policy.StageApproval, &file.Plan, resets)
 	in.Requirements, in.Operator, in.Approvals, in.Now = &file.Plan.Requirements, r.Operator, gate.Ask(q).Input(), &now
-	in.Verification = verified.Policy(file.Plan.Requester)
+	in.Verification, in.Authors = verified.Policy(file.Plan.Requester), s.base.authorship()
 	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, resets)...)
 	if faults.HasErrors() {
 		return nil, faults

@@ -20,6 +20,7 @@ func (e *Engine) Plan(ctx context.Context, req planner.Request, offline bool) (*
 		return nil, diags
 	}
 	defer s.close()
+	diags = append(diags, s.base.anonymous()...)
 	planned, faults := s.planner().Plan(ctx, req)
 	diags = append(diags, faults...)
 	if planned == nil {

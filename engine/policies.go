@@ -28,6 +28,7 @@ func (e *Engine) PolicyEval(ctx context.Context, file *plan.File) (*policy.Expla
 		diags = diags.Warnf("The plan is stale", "The decision is about what would be planned now, which is not what the file says.")
 	}
 	in := planner.Input(policy.StagePlan, &planned.File.Plan, planned.Resets)
+	in.Authors = s.base.authorship()
 	explained, faults := s.policies.Explain(ctx, in, planner.Before(in, planned.Resets)...)
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags

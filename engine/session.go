@@ -193,7 +193,7 @@ func (s *session) planner() *planner.Planner {
 		Trust: s.engine.trustWord(), TrustDigest: s.trustDigest,
 	}
 	if s.base != nil {
-		p.Base = s.base.workspace
+		p.Base, p.Authors = s.base.workspace, s.base.authorship()
 	}
 	return p
 }

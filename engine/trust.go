@@ -37,8 +37,8 @@ type trustBase struct {
 	place, commit string
 	// unread is why policies of it cannot be read; then model is not all of it.
 	unread diag.Diagnostics
-	// authors are who wrote what the workspace has beyond commit, by mail address.
-	authors []string
+	// authors are who wrote what the workspace has beyond it.
+	authors trust.Authorship
 }
 
 // writers are the authors of the change that the workspace is, as far as a base tells.
@@ -46,7 +46,24 @@ func (b *trustBase) writers() []string {
 	if b == nil {
 		return nil
 	}
-	return b.authors
+	return b.authors.By
+}
+
+// authorship is who wrote the change, as policies see it; nil where there is no base,
+// and so no change of one.
+func (b *trustBase) authorship() *policy.ChangeAuthors {
+	if b == nil {
+		return nil
+	}
+	return &policy.ChangeAuthors{Known: b.authors.Unknown == "", Identities: append([]string{}, b.authors.By...)}
+}
+
+// anonymous warns where not all authors of the change are known, who could then approve it.
+func (b *trustBase) anonymous() diag.Diagnostics {
+	if b == nil || b.authors.Unknown == "" {
+		return nil
+	}
+	return diag.Diagnostics{}.Warnf("Author unknown", "Who wrote the change of the workspace is not known: %s. Whoever did could approve it. Policies see that as authors.known.", b.authors.Unknown)
 }
 
 // loadBase reads the trust base that the options name; nil without one.
@@ -93,6 +110,8 @@ func (e *Engine) readBase(offline bool) (*trustBase, diag.Diagnostics) {
 		return fail(errors.New("there is no such directory; a tree of the repository is written git:REF[:PATH]"))
 	} else if same(dir, e.opts.Dir) {
 		return fail(errors.New("it is the workspace itself, which would judge itself; leave -trust out, or name a protected branch as in git:origin/main"))
+	} else {
+		b.authors = trust.AuthorsBeyond(context.Background(), e.opts.Dir, dir)
 	}
 	var diags diag.Diagnostics
 	b.workspace, diags = e.loadFrom(offline, config.Options{Dir: dir, Home: e.opts.Dir, Label: label})

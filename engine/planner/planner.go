@@ -34,9 +34,11 @@ type Planner struct {
 	Trust, TrustDigest string
 	// Base is the trust base's workspace, nil without one: where it holds credentials
 	// too, what differs from it is judged by its values as well.
-	Base   *config.Workspace
-	Events event.Sink
-	Now    func() time.Time
+	Base *config.Workspace
+	// Authors are who wrote the change from it, nil without one: policies see them.
+	Authors *policy.ChangeAuthors
+	Events  event.Sink
+	Now     func() time.Time
 	// Parallelism bounds how many targets are read at once.
 	Parallelism int
 
@@ -120,6 +122,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	var judgement *plan.Judgement
 	if len(resets) > 0 {
 		in := Input(policy.StagePlan, &doc, resets)
+		in.Authors = p.Authors
 		judged, faults := p.Policies.Eval(ctx, in, Before(in, resets)...)
 		diags = append(diags, faults...)
 		if diags.HasErrors() {

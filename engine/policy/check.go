@@ -163,7 +163,7 @@ func reachedFrom(c *ast.Compiler, stage Stage) map[*ast.Rule]bool {
 // absent lists the members of input that a stage never has.
 var absent = map[Stage][]string{
 	StagePlan:   {"approvals", "now", "operator", "requirements", "unattended", "verification"},
-	StageResult: {"now"},
+	StageResult: {"authors", "now"},
 }
 
 // checkMembers refuses rules about members of input that their stage does not

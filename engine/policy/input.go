@@ -39,6 +39,9 @@ type Input struct {
 	Requester string `json:"requester"`
 	// Trust is where the judges come from: self-asserted (the workspace itself), pinned, or base.
 	Trust string `json:"trust"`
+	// Authors are who wrote what the workspace has beyond the trust base, as commits say;
+	// absent without one, and in the result stage.
+	Authors *ChangeAuthors `json:"authors,omitempty"`
 	// Partial is whether the plan was chosen by address, by an expression or as all, and
 	// leaves out some that the workspace declares; or as due, and leaves out some that were due
 	// when it was made. The clock alone never makes it true.
@@ -60,6 +63,16 @@ type Input struct {
 	Unattended bool `json:"unattended,omitempty"`
 	// Now is set in the approval stage only, and recorded.
 	Now *time.Time `json:"now,omitempty"`
+}
+
+// ChangeAuthors are who wrote the change of the workspace.
+type ChangeAuthors struct {
+	// Known is whether all of them are known; false for a workspace in no git repository,
+	// and in a shallow clone.
+	Known bool `json:"known"`
+	// Identities are their mail addresses: of authors, committers, and whom commits name as
+	// Co-authored-by.
+	Identities []string `json:"identities"`
 }
 
 // Targets is how the plan's resets were chosen, and of how many.
