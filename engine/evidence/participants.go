@@ -34,11 +34,8 @@ func (r *Run) participants() []string {
 			}
 		}
 	}
-	if a, err := ParseApproval(r.Approval); err == nil {
-		out = append(out, a.Approver)
-	}
-	if g, err := ParseBreakGlass(r.BreakGlass); err == nil {
-		out = append(out, g.Member)
+	if w := r.word(); w != nil && len(r.Review) == 0 {
+		out = append(out, w.Name, w.By.Identity.Name)
 	}
 	return out
 }

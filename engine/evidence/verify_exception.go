@@ -114,10 +114,8 @@ func (v *verification) party(run string, r *Run) {
 		v.glass[run] = g
 	}
 	g.names = append(g.names, r.participants()...)
-	for k, content := range map[kind][]byte{anApproval(): r.Approval, aBreakGlass(): r.BreakGlass} {
-		if d, err := k.parse(content); len(content) > 0 && err == nil {
-			g.by = append(g.by, d.by)
-		}
+	if w := r.word(); w != nil && len(r.Review) == 0 {
+		g.by = append(g.by, w.By)
 	}
 }
 

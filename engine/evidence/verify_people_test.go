@@ -1,0 +1,42 @@
+package evidence
+
+import (
+	"testing"
+	"time"
+)
+
+// Whoever took part does not review: by key or certificate, and under any name that she
+// is known by. A name that nobody declared is a name as well.
+func TestTookPart(t *testing.T) {
+	alice, bob := testSigner(t, Ed25519), testSigner(t, Ed25519)
+	desk := Identity{"alice@example.com", "https://issuer"}
+	people := []Person{
+		{Names: []string{"alice", "alice@example.com", "alice-desk"}, Key: alice.Public()},
+		{Names: []string{"alice-desk", "alice@example.com", "alice"}, Identity: desk},
+		{Names: []string{"bob"}, Key: bob.Public()},
+	}
+	key := func(s *Signer) Signatory { return Signatory{KeyID: s.KeyID()} }
+	byDesk := Signatory{Identity: desk}
+	for name, tc := range map[string]struct {
+		took  glassRun
+		by    Signatory
+		calls string
+		want  bool
+	}{
+		"somebody else":                {glassRun{names: []string{"alice"}, by: []Signatory{key(alice)}}, key(bob), "bob", false},
+		"the same key":                 {glassRun{by: []Signatory{key(alice)}}, key(alice), "x", true},
+		"the same, that nobody knows":  {glassRun{by: []Signatory{{KeyID: "k"}}}, Signatory{KeyID: "k"}, "x", true},
+		"her certificate, then key":    {glassRun{by: []Signatory{byDesk}}, key(alice), "x", true},
+		"her key, then certificate":    {glassRun{by: []Signatory{key(alice)}}, byDesk, "x", true},
+		"she ran it, by a name":        {glassRun{names: []string{"ALICE@example.com"}}, key(alice), "x", true},
+		"she ran it, then certificate": {glassRun{names: []string{"alice"}}, byDesk, "x", true},
+		"the name that she claims":     {glassRun{names: []string{"bob"}}, key(alice), "Bob", true},
+		"another issuer's word":        {glassRun{by: []Signatory{{Identity: Identity{"zoe@example.com", "https://evil"}}}}, key(bob), "bob", false},
+		"nobody is named":              {glassRun{names: []string{""}}, Signatory{}, "", false},
+	} {
+		v := &verification{VerifyOptions: VerifyOptions{People: people}}
+		if got := v.tookPart(&tc.took, reviewed{said: &Review{Reviewer: tc.calls, CreatedAt: time.Now()}, by: tc.by}); got != tc.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
