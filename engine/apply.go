@@ -260,7 +260,7 @@ func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.D
 // beside warns of earlier runs that are still open for the same credentials.
 func (a *Application) beside(ctx context.Context) diag.Diagnostics {
 	open := map[string][]string{}
-	if faults := concerns(ctx, a.session.journal, open, map[string]bool{}); faults.HasErrors() {
+	if faults := concerns(ctx, a.session.journal, open); faults.HasErrors() {
 		return faults
 	}
 	n, runs := map[string]int{}, []string{}

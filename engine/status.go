@@ -35,6 +35,9 @@ type CredentialStatus struct {
 	// secret waits in the state to be taken with `recover`.
 	OpenRuns []string `json:"open_runs,omitempty"`
 	Sealed   bool     `json:"sealed,omitempty"`
+	// Replaced are secrets that the state still keeps sealed and that are not the
+	// credential's any more.
+	Replaced []SealedCopy `json:"replaced,omitempty"`
 	// Questions wait for a person's answer, or for the resume that goes on by it.
 	Questions []OpenQuestion `json:"questions,omitempty"`
 }
@@ -74,6 +77,8 @@ type RunReset struct {
 	Steps   []RunStep `json:"steps"`
 	// Question is what it waits for.
 	Question *OpenQuestion `json:"question,omitempty"`
+	// Sealed is whether the state has its new secret sealed.
+	Sealed bool `json:"sealed,omitempty"`
 	// AssertedBy is who gave it up.
 	AssertedBy string `json:"asserted_by,omitempty"`
 }
@@ -101,12 +106,16 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 	if faults.HasErrors() {
 		return nil, append(diags, faults...)
 	}
-	open, sealed := map[string][]string{}, map[string]bool{}
+	open, sealed := map[string][]string{}, map[string][]SealedCopy{}
 	questions := map[string][]OpenQuestion{}
 	if j != nil {
 		defer j.Close()
-		if faults := concerns(ctx, j, open, sealed); faults.HasErrors() {
+		if faults := concerns(ctx, j, open); faults.HasErrors() {
 			return nil, append(diags, faults...)
+		}
+		var err error
+		if sealed, err = sealedCopies(ctx, j, false); err != nil {
+			return nil, diags.Errorf("The state cannot be read", "%s.", err)
 		}
 		if questions, faults = openQuestions(ctx, j, open); faults.HasErrors() {
 			return nil, append(diags, faults...)
@@ -120,7 +129,14 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 	for _, c := range w.Credentials {
 		address := c.Addr.String()
 		s := CredentialStatus{Address: address, Type: c.Type.Name, Owner: c.Owner, Environment: c.Environment, AgeSeconds: -1,
-			OpenRuns: open[address], Sealed: sealed[address], Questions: questions[address], Due: c.MaxAge > 0}
+			OpenRuns: open[address], Questions: questions[address], Due: c.MaxAge > 0}
+		for _, copy := range sealed[address] {
+			if copy.Replaced != "" {
+				s.Replaced = append(s.Replaced, copy)
+			} else {
+				s.Sealed = true
+			}
+		}
 		if c.MaxAge > 0 {
 			s.MaxAge = c.MaxAge.String()
 		}
@@ -135,8 +151,8 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 	return out, diags
 }
 
-// concerns finds the open runs and the sealed secrets of each address.
-func concerns(ctx context.Context, j journal.Journal, open map[string][]string, sealed map[string]bool) diag.Diagnostics {
+// concerns finds the open runs of each address.
+func concerns(ctx context.Context, j journal.Journal, open map[string][]string) diag.Diagnostics {
 	runs, err := j.Runs(ctx)
 	if err != nil {
 		return diag.Errored(0, "The state cannot be read", "%s.", err)
@@ -153,15 +169,6 @@ func concerns(ctx context.Context, j journal.Journal, open map[string][]string, 
 			for _, x := range f.Plan.Resets {
 				open[x.Address] = append(open[x.Address], r.ID)
 			}
-		}
-	}
-	secrets, err := j.Secrets(ctx, "")
-	if err != nil {
-		return diag.Errored(0, "The state cannot be read", "%s.", err)
-	}
-	for _, s := range secrets {
-		if s.Address != "" && s.Name != "old" {
-			sealed[s.Address] = true
 		}
 	}
 	return nil
@@ -260,6 +267,15 @@ func oneRun(ctx context.Context, j journal.Journal, id string) ([]RunStatus, dia
 	for _, x := range f.Plan.Resets {
 		index[x.Address] = len(s.Resets)
 		s.Resets = append(s.Resets, RunReset{Address: x.Address, Outcome: "not_started", Steps: []RunStep{}})
+	}
+	secrets, err := j.Secrets(ctx, id)
+	if err != nil {
+		return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
+	}
+	for _, c := range secrets {
+		if i, ok := index[c.Address]; ok && c.Name != executor.OldSecret {
+			s.Resets[i].Sealed = true
+		}
 	}
 	given, err := givenAnswers(ctx, j, id)
 	if err != nil {

@@ -34,11 +34,11 @@ func (q *Question) Subject() string {
 
 // Command is the command that gives an answer, ready for a shell.
 func (q *Question) Command(answer string) string {
-	return "remint resolve " + q.Run + " " + shell(q.Subject()) + " -as=" + answer + " -key=FILE"
+	return "remint resolve " + q.Run + " " + Shell(q.Subject()) + " -as=" + answer + " -key=FILE"
 }
 
-// shell quotes a word where a shell would take it apart.
-func shell(s string) string {
+// Shell quotes a word where a shell would take it apart.
+func Shell(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/", r)
 	}

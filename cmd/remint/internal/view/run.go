@@ -151,18 +151,28 @@ func (v *View) Results(results []*executor.Result) {
 	}
 }
 
-// sealed names the new secrets that only the state has.
+// sealed names the secrets that only the state has, and those that it need not have.
 func (v *View) sealed(r *executor.Result) {
-	var list []string
+	var only, replaced []string
 	for _, x := range r.Resets {
-		if x.Sealed {
-			list = append(list, x.Address)
+		switch {
+		case !x.Sealed:
+		case x.Outcome == executor.Superseded:
+			replaced = append(replaced, x.Address)
+		default:
+			only = append(only, x.Address)
 		}
 	}
+	v.addresses(fmt.Sprintf("%s sealed in the state, because no store has it: remint recover -out=FILE ADDRESS", plural(len(only), "new secret")), only)
+	v.addresses(fmt.Sprintf("%s superseded and still sealed in the state: remint recover -erase -run=%s ADDRESS", was(len(replaced), "secret"), r.Run), replaced)
+}
+
+// addresses lists addresses under a head, nothing where there are none.
+func (v *View) addresses(head string, list []string) {
 	if len(list) == 0 {
 		return
 	}
-	v.Text(fmt.Sprintf("%s sealed in the state, because no store has it: remint recover -out=FILE ADDRESS\n", plural(len(list), "new secret")))
+	v.Text(head + "\n")
 	for i, address := range list {
 		if i == maxListed {
 			v.Text(fmt.Sprintf("  … and %d more\n", len(list)-maxListed))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
 )
 
@@ -63,8 +64,39 @@ func (v *View) Status(list []engine.CredentialStatus, debts []evidence.Debt) {
 		rows = append(rows, []string{c.Address, age, proof, c.Environment, strings.Join(state, "; ")})
 	}
 	v.table("CREDENTIAL | LAST RESET | PROOF | ENVIRONMENT | STATE", rows)
+	v.replaced(list)
 	v.Note(fmt.Sprintf("%s, %d due, %d in open runs", plural(len(list), "credential"), due, open))
 	v.owed(debts)
+}
+
+// replaced lists the sealed secrets that nobody needs any more, with what forgets them.
+func (v *View) replaced(list []engine.CredentialStatus) {
+	n := 0
+	for _, c := range list {
+		n += len(c.Replaced)
+	}
+	if n == 0 {
+		return
+	}
+	v.Text(fmt.Sprintf("%s replaced and still sealed in the state:\n", was(n, "secret")))
+	listed := 0
+	for _, c := range list {
+		for _, x := range c.Replaced {
+			if listed++; listed > maxListed {
+				v.Text(fmt.Sprintf("  … and %d more: remint status -json\n", n-maxListed))
+				return
+			}
+			v.Text(fmt.Sprintf("  %s, of run %s: %s\n    %s\n", safe(c.Address), safe(x.Run), safe(x.Replaced), safe(x.Command)))
+		}
+	}
+}
+
+// was is "1 secret was" or "3 secrets were".
+func was(n int, one string) string {
+	if n == 1 {
+		return plural(n, one) + " was"
+	}
+	return plural(n, one) + " were"
 }
 
 func ago(d time.Duration) string {
@@ -122,6 +154,9 @@ func (v *View) Runs(list []engine.RunStatus, detail bool, debts []evidence.Debt)
 					line += ": " + safe(s.Error)
 				}
 				v.Text(line + "\n")
+			}
+			if x.Sealed {
+				v.Text("    its new secret is sealed in the state: " + safe("remint recover -run="+r.ID+" -out=FILE "+event.Shell(x.Address)) + "\n")
 			}
 			if x.Question != nil {
 				v.openQuestion("    ", x.Question)
