@@ -181,4 +181,3 @@ func lacks(a gate.Answer) []string {
 	}
 	return out
 }
-

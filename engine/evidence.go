@@ -202,20 +202,24 @@ func (e *Engine) EvidenceCheckpoint(EvidenceRequest) ([]byte, diag.Diagnostics) 
 
 // EvidenceExport writes a bundle per file, and beside them the canonical plan,
 // the policies and the approvals as the state has kept them.
-func (e *Engine) EvidenceExport(ctx context.Context, r EvidenceRequest) (runs int, diags diag.Diagnostics) {
+func (e *Engine) EvidenceExport(ctx context.Context, r EvidenceRequest) (x Exported, diags diag.Diagnostics) {
 	w, diags := e.Load(true)
 	if w == nil || diags.HasErrors() {
-		return 0, diags
+		return x, diags
 	}
 	if r.Out == "" {
-		return 0, diags.Errorf("A directory is missing", "Name where to export to: -out=DIR.")
+		return x, diags.Errorf("A directory is missing", "Name where to export to: -out=DIR.")
 	}
 	j, faults := e.state(ctx, w, false)
 	if diags = append(diags, faults...); diags.HasErrors() {
-		return 0, diags
+		return x, diags
 	}
+	x.Trust = map[string]int{}
 	extras := func(run string) (fs.FS, error) {
-		runs++
+		x.Runs++
+		if word := evidence.Judges(w.Settings.EvidenceDir.Absolute, run); word != "" {
+			x.Trust[word]++
+		}
 		if j == nil {
 			return nil, nil
 		}
@@ -225,9 +229,16 @@ func (e *Engine) EvidenceExport(ctx context.Context, r EvidenceRequest) (runs in
 		defer j.Close()
 	}
 	if err := evidence.Export(ctx, w.Settings.EvidenceDir.Absolute, r.Out, extras); err != nil {
-		return runs, diags.Errorf("The evidence cannot be exported", "%s.", err)
+		return x, diags.Errorf("The evidence cannot be exported", "%s.", err)
 	}
-	return runs, diags
+	return x, diags
+}
+
+// Exported is what an export wrote.
+type Exported struct {
+	Runs int
+	// Trust counts the runs by where their judges come from.
+	Trust map[string]int
 }
 
 // extrasOf is what the state keeps of a run besides its records; nil for a run

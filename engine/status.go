@@ -31,6 +31,8 @@ type CredentialStatus struct {
 	Proof      string `json:"proof,omitempty"`
 	Mode       string `json:"mode,omitempty"`
 	Run        string `json:"run,omitempty"`
+	// Trust says where the judges of Run come from: self-asserted, pinned or base.
+	Trust string `json:"trust,omitempty"`
 	// OpenRuns are unfinished runs that concern it; Sealed whether its present
 	// secret waits in the state to be taken with `recover`.
 	OpenRuns []string `json:"open_runs,omitempty"`
@@ -66,6 +68,8 @@ type RunStatus struct {
 	ClosedAt *time.Time `json:"closed_at,omitempty"`
 	// Outcome is "open" while it is not closed.
 	Outcome string `json:"outcome"`
+	// Trust says where its judges come from: self-asserted, pinned or base.
+	Trust string `json:"trust"`
 	// Steps stand in the answer about a single run.
 	Resets []RunReset `json:"resets,omitempty"`
 }
@@ -123,6 +127,16 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 	}
 	state, faults := known(ctx, j)
 	diags = append(diags, faults...)
+	trusted := map[string]string{} // by run
+	for _, k := range state {
+		if _, asked := trusted[k.Run]; asked {
+			continue
+		}
+		var err error
+		if trusted[k.Run], err = trustOfRun(ctx, j, k.Run); err != nil {
+			return nil, diags.Errorf("The state cannot be read", "%s.", err)
+		}
+	}
 	diags = append(diags, e.findOwed(ctx, w, j)...)
 	now := e.opts.Now()
 	out := make([]CredentialStatus, 0, len(w.Credentials))
@@ -145,6 +159,7 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 			age := now.Sub(k.At)
 			s.LastReset, s.AgeSeconds, s.Generation = &at, int64(age.Seconds()), k.Generation
 			s.Proof, s.Mode, s.Run, s.Due = k.Proof, k.Mode, k.Run, c.MaxAge > 0 && age >= c.MaxAge
+			s.Trust = trusted[k.Run]
 		}
 		out = append(out, s)
 	}
@@ -237,8 +252,32 @@ func (e *Engine) Runs(ctx context.Context, id string) ([]RunStatus, diag.Diagnos
 	out := make([]RunStatus, len(runs))
 	for i, r := range runs {
 		out[i] = runStatus(r)
+		if out[i].Trust, err = trustOfRun(ctx, j, r.ID); err != nil {
+			return nil, diags.Errorf("The state cannot be read", "%s.", err)
+		}
 	}
 	return out, diags
+}
+
+// trustOfRun says where the judges of a run come from: as the record that opened it
+// says, or its plan where that record is not there yet.
+func trustOfRun(ctx context.Context, j journal.Journal, id string) (string, error) {
+	word, err := executor.Judges(ctx, j, id)
+	if err != nil || word != "" {
+		return word, err
+	}
+	r, err := j.Run(ctx, id)
+	if errors.Is(err, journal.ErrNotFound) { // the state forgot it
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	f, err := plan.Read(bytes.NewReader(r.Plan))
+	if err != nil {
+		return "", nil // that it is damaged is told where the run is looked at
+	}
+	return f.Plan.Trust, nil
 }
 
 func runStatus(r journal.Run) RunStatus {
@@ -263,6 +302,7 @@ func oneRun(ctx context.Context, j journal.Journal, id string) ([]RunStatus, dia
 	if err != nil {
 		return nil, diag.Errored(0, "The run's plan in the state is damaged", "%s.", err)
 	}
+	s.Trust = f.Plan.Trust
 	index := map[string]int{}
 	for _, x := range f.Plan.Resets {
 		index[x.Address] = len(s.Resets)

@@ -58,6 +58,9 @@ type Event struct {
 	Done      int        `json:"done,omitempty"`
 	Total     int        `json:"total,omitempty"`
 	Counts    *Counts    `json:"counts,omitempty"`
+	// Trust says where the judges of the run come from, as in its plan; in run_opened
+	// and run_closed.
+	Trust string `json:"trust,omitempty"`
 	// Fault carries a diagnostic's place and remedy for machines.
 	Fault any `json:"diagnostic,omitempty"`
 	// Question is what `remint resolve` answers, in reset_finished.

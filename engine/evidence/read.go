@@ -154,6 +154,8 @@ type Summary struct {
 	Outcome  string    `json:"outcome"`
 	ClosedAt time.Time `json:"closed_at,omitzero"`
 	Resets   int       `json:"resets"`
+	// Trust says where its judges come from: self-asserted, pinned or base.
+	Trust string `json:"trust"`
 }
 
 // List sums up every run in an evidence directory. It reads only the runs' own
@@ -179,11 +181,25 @@ func List(dir string) ([]Summary, error) {
 	return out, nil
 }
 
+// Judges says where the judges of a run come from, as its first record does; "" where
+// that cannot be read. It verifies nothing.
+func Judges(dir, run string) string {
+	for e, err := range showFile(dir, run, RunFile) {
+		if err != nil {
+			return ""
+		}
+		if r, ok := e.Record.(*Run); ok {
+			return r.Trust
+		}
+	}
+	return ""
+}
+
 func (s *Summary) take(r *Run) {
 	switch r.Event {
 	case "opened":
 		s.PlanID, s.OpenedAt, s.Operator, s.Requester = r.PlanID, r.Recorded, r.Operator, r.Requester
-		s.Reason, s.Mode, s.Resets = r.Reason, r.Mode, len(r.Addresses)
+		s.Reason, s.Mode, s.Resets, s.Trust = r.Reason, r.Mode, len(r.Addresses), r.Trust
 	case "closed":
 		s.Outcome, s.ClosedAt = r.Outcome, r.Recorded
 	}

@@ -139,7 +139,7 @@ func TestList(t *testing.T) {
 	w := newForgery().file(t)
 	own := w.lines(t, "r1/"+RunFile)
 	got, err := List(w.dir)
-	want := []Summary{{Run: "r1", PlanID: "plan-r1", OpenedAt: testTime, Resets: 1, ClosedAt: testTime}}
+	want := []Summary{{Run: "r1", PlanID: "plan-r1", OpenedAt: testTime, Resets: 1, ClosedAt: testTime, Trust: "self-asserted"}}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Error(err, d)
 	}

@@ -90,6 +90,8 @@ type Report struct {
 	Runs    int   `json:"runs"`
 	Resets  int   `json:"resets"`
 	Bundles int   `json:"bundles"`
+	// Trust counts the runs by where their judges come from: self-asserted, pinned, base.
+	Trust map[string]int `json:"trust"`
 	// Asserted are the records that rest on a person's signed word, not on anything
 	// that was observed.
 	Asserted int `json:"asserted"`

@@ -64,7 +64,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), large: make(chan struct{}, 1), uses: map[string]int{}, glass: map[string]*glassRun{}, report: &Report{Level: L0, Findings: []Finding{}}}
+	v := &verification{VerifyOptions: o, ring: ring, busy: make(chan struct{}, runtime.GOMAXPROCS(0)), large: make(chan struct{}, 1), uses: map[string]int{}, glass: map[string]*glassRun{}, report: &Report{Level: L0, Trust: map[string]int{}, Findings: []Finding{}}}
 	if err := v.readLedger(ctx); err != nil {
 		return nil, err
 	}
@@ -126,6 +126,13 @@ func (v *verification) signed(hint string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.uses[hint]++
+}
+
+// judgedFrom counts a run under the place that its judges come from.
+func (v *verification) judgedFrom(trust string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Trust[trust]++
 }
 
 func (v *verification) find(code Code, file string, line int, format string, args ...any) {

@@ -26,7 +26,9 @@ func (v *verification) whole(run string, files []*recordFile) {
 		}
 	}
 	v.undecided(own, byAddress)
-	if own.opened == nil {
+	if own.opened != nil {
+		v.judgedFrom(own.opened.Trust)
+	} else {
 		v.find(CodeMissing, own.path(), 0, "the record that opened the run is gone")
 	}
 	if own.closed == nil {

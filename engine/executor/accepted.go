@@ -13,6 +13,10 @@ import (
 // whom the state knows from then on.
 const trustFact = "trust"
 
+// judgesFact is the fact, in the same record, that says where the judges of the run
+// come from, in the plan's word.
+const judgesFact = "judges"
+
 // The prefixes of the plan ids of runs that carry no plan out.
 const (
 	deniedPrefix = "denied/"
@@ -84,12 +88,22 @@ func Remembered(ctx context.Context, j journal.Journal) (digest, run string, err
 
 // opening is what the record that opened a run says of its judges.
 func opening(ctx context.Context, j journal.Journal, run string) (string, error) {
+	return openingFact(ctx, j, run, trustFact)
+}
+
+// Judges says where the judges of a run come from, in the plan's word; "" where the
+// record that opened it does not say so, or is not there.
+func Judges(ctx context.Context, j journal.Journal, run string) (string, error) {
+	return openingFact(ctx, j, run, judgesFact)
+}
+
+func openingFact(ctx context.Context, j journal.Journal, run, fact string) (string, error) {
 	for rec, err := range j.Records(ctx, run, "") {
 		if err != nil {
 			return "", err
 		}
 		e, err := decodeEntry(rec)
-		return e.Facts[trustFact], err
+		return e.Facts[fact], err
 	}
 	return "", nil
 }

@@ -66,7 +66,9 @@ type ResetResult struct {
 
 // Result is the end of a run.
 type Result struct {
-	Run    string        `json:"run"`
+	Run string `json:"run"`
+	// Trust says where its judges come from, as in its plan.
+	Trust  string        `json:"trust"`
 	Resets []ResetResult `json:"resets"`
 	// Closed is whether nothing is left to resume.
 	Closed bool `json:"closed"`

@@ -290,6 +290,7 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 		e.fact("event", "%s", l.event)
 		if l.event == "opened" {
 			e.fact(trustFact, "%s", trustOf(doc))
+			e.fact(judgesFact, "%s", doc.Trust)
 		}
 		batch.Records = append(batch.Records, journal.Record{Run: r.job.Run, Kind: journal.Note, At: common.Recorded, Data: e.encode()})
 		batch.Bundles = append(batch.Bundles, bundle)
@@ -333,12 +334,12 @@ func (r *run) histories(ctx context.Context) (map[string]*history, error) {
 
 // carryOut walks the resets, then closes the run if nothing is left.
 func (r *run) carryOut(ctx, soft context.Context, histories map[string]*history) *Result {
-	r.tell(event.Event{Type: event.RunOpened, Message: "run " + r.job.Run + " is open", Total: len(r.job.File.Plan.Resets)})
+	r.tell(event.Event{Type: event.RunOpened, Message: "run " + r.job.Run + " is open", Total: len(r.job.File.Plan.Resets), Trust: r.job.File.Plan.Trust})
 	for address, why := range r.job.Refused {
 		r.end(ResetResult{Address: address, Outcome: Refused, Exit: diag.ExitStale, Error: why})
 	}
 	r.walk(ctx, soft, histories)
-	res := &Result{Run: r.job.Run}
+	res := &Result{Run: r.job.Run, Trust: r.job.File.Plan.Trust}
 	open := 0
 	for _, p := range r.job.File.Plan.Resets {
 		x, ok := r.results[p.Address]
@@ -352,7 +353,7 @@ func (r *run) carryOut(ctx, soft context.Context, histories map[string]*history)
 	}
 	r.conclude(ctx, res, open)
 	counts := res.Counts()
-	r.tell(event.Event{Type: event.RunClosed, Message: "run " + r.job.Run + ": " + res.Outcome(), Outcome: res.Outcome(), Counts: &counts})
+	r.tell(event.Event{Type: event.RunClosed, Message: "run " + r.job.Run + ": " + res.Outcome(), Outcome: res.Outcome(), Counts: &counts, Trust: res.Trust})
 	return res
 }
 

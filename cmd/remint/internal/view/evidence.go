@@ -1,7 +1,11 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine"
@@ -25,9 +29,9 @@ func (v *View) EvidenceList(list []evidence.Summary, debts []evidence.Debt) {
 		if !s.OpenedAt.IsZero() {
 			opened = s.OpenedAt.UTC().Format(time.RFC3339)
 		}
-		rows = append(rows, []string{s.Run, outcome, s.Reason, fmt.Sprint(s.Resets), opened, s.Operator})
+		rows = append(rows, []string{s.Run, outcome, s.Reason, fmt.Sprint(s.Resets), cmp.Or(s.Trust, "-"), opened, s.Operator})
 	}
-	v.table("RUN | OUTCOME | REASON | RESETS | OPENED | OPERATOR", rows)
+	v.table("RUN | OUTCOME | REASON | RESETS | TRUST | OPENED | OPERATOR", rows)
 	v.owed(debts)
 }
 
@@ -60,6 +64,7 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 	for _, u := range r.TrustedRoots {
 		v.Text(fmt.Sprintf("Certificates: %d verified by the trusted root %s (%s)\n", u.Documents, u.Digest, safe(u.Source)))
 	}
+	v.trusts(r.Trust)
 	v.owed(r.Debts)
 	if r.Head.Size > 0 {
 		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, r.Head.Root))
@@ -68,6 +73,17 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 		v.Text(fmt.Sprintf("Key %s: %s\n", k.KeyID, plural(k.Bundles, "signed record")))
 	}
 	v.Text(fmt.Sprintf("Worth: %s, %s.\n", r.Level, r.Level.Meaning()))
+}
+
+// trusts counts runs by where their judges come from.
+func (v *View) trusts(counts map[string]int) {
+	var list []string
+	for _, word := range slices.Sorted(maps.Keys(counts)) {
+		list = append(list, safe(word)+": "+plural(counts[word], "run"))
+	}
+	if len(list) > 0 {
+		v.Text("Trust: " + strings.Join(list, ", ") + ".\n")
+	}
 }
 
 // maxFindings is how many findings a person is shown; -json has more.
@@ -87,13 +103,13 @@ func (v *View) EvidenceRecords(list []*evidence.Entry) {
 			if e.Signed != nil {
 				by = signedBy(e.Signed) + ", in a run by " + r.Operator
 			}
-			v.Text(fmt.Sprintf("    %s %s at %s\n", safe(r.Event), safe(by), r.Recorded.UTC().Format(time.RFC3339)))
+			v.Text(fmt.Sprintf("    %s %s at %s, trust: %s\n", safe(r.Event), safe(by), r.Recorded.UTC().Format(time.RFC3339), safe(r.Trust)))
 			v.judged(r.Judged)
 		case *evidence.Step:
 			v.step(r)
 			v.answered(e.Signed)
 		case *evidence.Reset:
-			v.Text(fmt.Sprintf("    %s, proof %s, of %s at %s\n", safe(r.Outcome), safe(r.Proof), safe(r.Address), r.Recorded.UTC().Format(time.RFC3339)))
+			v.Text(fmt.Sprintf("    %s, proof %s, of %s at %s, trust: %s\n", safe(r.Outcome), safe(r.Proof), safe(r.Address), r.Recorded.UTC().Format(time.RFC3339), safe(r.Trust)))
 			if r.AssertedBy != "" {
 				v.Text("      asserted by " + safe(r.AssertedBy) + "\n")
 				v.answered(e.Signed)
@@ -147,12 +163,13 @@ func (v *View) judged(list []plan.Judgement) {
 }
 
 // Exported says what export wrote.
-func (v *View) Exported(runs int, out string) {
+func (v *View) Exported(x engine.Exported, out string) {
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "runs": runs, "directory": out})
+		v.document(map[string]any{"format_version": "1.0", "runs": x.Runs, "trust": x.Trust, "directory": out})
 		return
 	}
-	v.Text(fmt.Sprintf("Exported %s into %s.\n", plural(runs, "run"), safe(out)))
+	v.Text(fmt.Sprintf("Exported %s into %s.\n", plural(x.Runs, "run"), safe(out)))
+	v.trusts(x.Trust)
 }
 
 // Approved says what was signed.

@@ -96,7 +96,7 @@ func TestRun(t *testing.T) {
 	golden(t, "run.txt", func(v *View) {
 		sink, flush := v.Run()
 		for _, e := range []event.Event{
-			{Type: event.RunOpened, Run: "r1", Total: 2},
+			{Type: event.RunOpened, Run: "r1", Total: 2, Trust: plan.SelfAsserted},
 			{Type: event.StepCompleted, Address: "credential.t.a", Step: "install.role", Detail: "done"},
 			{Type: event.StepWaiting, Address: "credential.t.a", Step: "terminate.sessions", Until: &until, Message: "a login may still complete"},
 			{Type: event.StepWaiting, Address: "credential.t.a", Step: "terminate.sessions", Until: &until, Message: "a login may still complete"},
@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 			sink.Emit(e)
 		}
 		flush()
-		v.Results([]*executor.Result{{Run: "r1", Filed: true, Resets: []executor.ResetResult{
+		v.Results([]*executor.Result{{Run: "r1", Trust: plan.SelfAsserted, Filed: true, Resets: []executor.ResetResult{
 			{Address: "credential.t.a", Outcome: executor.Finished, Proof: "tested", Changed: true},
 			{Address: "credential.t.b", Outcome: executor.Halted, Step: "confirm.login", Error: "no", Changed: true},
 		}}})
@@ -119,12 +119,12 @@ func TestQuestions(t *testing.T) {
 	step := &event.Question{Run: "r1", Address: `credential.t.b["o'neill\u001b[2J"]`, Step: "reload.web", Asks: "Did consumer command.web pick it up?", Done: "it goes on", NotDone: "it is told again"}
 	whole := executor.Whole("r1", "credential.t.c")
 	golden(t, "questions.txt", func(v *View) {
-		v.Results([]*executor.Result{{Run: "r1", Filed: true, Resets: []executor.ResetResult{
+		v.Results([]*executor.Result{{Run: "r1", Trust: plan.SelfAsserted, Filed: true, Resets: []executor.ResetResult{
 			{Address: "credential.t.a", Outcome: executor.Finished, Proof: "tested", Changed: true, Asserted: []string{"reload.web", "notify.owner"}},
 			{Address: step.Address, Outcome: executor.Halted, Step: "reload.web", Error: "killed", Changed: true, Question: step},
 			{Address: "credential.t.c", Outcome: executor.Halted, Step: "prove.dead", Error: "no answer", Changed: true, Question: whole},
 		}}})
-		v.Runs([]engine.RunStatus{{ID: "r1", Operator: "op", Outcome: "open", Resets: []engine.RunReset{{
+		v.Runs([]engine.RunStatus{{ID: "r1", Trust: plan.SelfAsserted, Operator: "op", Outcome: "open", Resets: []engine.RunReset{{
 			Address: "credential.t.b", Outcome: "halted", Question: &engine.OpenQuestion{Question: step, Answers: []engine.GivenAnswer{{By: "alice", Answer: "done"}}},
 			Steps: []engine.RunStep{{Step: "reload.web", Outcome: "unknown", Error: "killed"}, {Step: "notify.owner", Outcome: "asserted", Answer: "done", AssertedBy: "alice"}},
 		}, {Address: "credential.t.c", Outcome: "abandoned", AssertedBy: "bob"}}}}, true, nil)

@@ -96,7 +96,7 @@ func (p *plainLines) Emit(e event.Event) {
 func plain(e event.Event) string {
 	switch e.Type {
 	case event.RunOpened:
-		return fmt.Sprintf("run %s: %s", e.Run, plural(e.Total, "reset"))
+		return fmt.Sprintf("run %s: %s, trust: %s", e.Run, plural(e.Total, "reset"), e.Trust)
 	case event.StepCompleted:
 		line := e.Address + ": " + e.Step
 		if e.Detail != "" {
@@ -182,6 +182,11 @@ func (v *View) addresses(head string, list []string) {
 	}
 }
 
+// judges says whose word the run rests on.
+func (v *View) judges(r *executor.Result) {
+	v.Text("Trust: " + safe(r.Trust) + ".\n")
+}
+
 // asserted counts what rests on people's word.
 func (v *View) asserted(r *executor.Result) {
 	n := 0
@@ -208,6 +213,7 @@ func (v *View) result(r *executor.Result) {
 	st, c := v.out(), r.Counts()
 	defer v.sealed(r)
 	defer v.asserted(r)
+	defer v.judges(r)
 	if r.Exit() == diag.ExitOK {
 		var done []string
 		if dead := c.Tested + c.Reported; dead > 0 || c.Made == 0 {

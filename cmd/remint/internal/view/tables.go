@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -61,9 +62,9 @@ func (v *View) Status(list []engine.CredentialStatus, debts []evidence.Debt) {
 		if proof == "" {
 			proof = "-"
 		}
-		rows = append(rows, []string{c.Address, age, proof, c.Environment, strings.Join(state, "; ")})
+		rows = append(rows, []string{c.Address, age, proof, cmp.Or(c.Trust, "-"), c.Environment, strings.Join(state, "; ")})
 	}
-	v.table("CREDENTIAL | LAST RESET | PROOF | ENVIRONMENT | STATE", rows)
+	v.table("CREDENTIAL | LAST RESET | PROOF | TRUST | ENVIRONMENT | STATE", rows)
 	v.replaced(list)
 	v.Note(fmt.Sprintf("%s, %d due, %d in open runs", plural(len(list), "credential"), due, open))
 	v.owed(debts)
@@ -132,13 +133,13 @@ func (v *View) Runs(list []engine.RunStatus, detail bool, debts []evidence.Debt)
 	if !detail {
 		var rows [][]string
 		for _, r := range list {
-			rows = append(rows, []string{r.ID, r.Outcome, r.OpenedAt.UTC().Format(time.RFC3339), r.Operator})
+			rows = append(rows, []string{r.ID, r.Outcome, cmp.Or(r.Trust, "-"), r.OpenedAt.UTC().Format(time.RFC3339), r.Operator})
 		}
-		v.table("RUN | OUTCOME | OPENED | OPERATOR", rows)
+		v.table("RUN | OUTCOME | TRUST | OPENED | OPERATOR", rows)
 		return
 	}
 	for _, r := range list {
-		v.Text(v.out().bold("run "+safe(r.ID)) + ": " + safe(r.Outcome) + ", opened " + r.OpenedAt.UTC().Format(time.RFC3339) + " by " + safe(r.Operator) + "\n")
+		v.Text(v.out().bold("run "+safe(r.ID)) + ": " + safe(r.Outcome) + ", opened " + r.OpenedAt.UTC().Format(time.RFC3339) + " by " + safe(r.Operator) + ", trust: " + safe(r.Trust) + "\n")
 		for _, x := range r.Resets {
 			by := ""
 			if x.AssertedBy != "" {
