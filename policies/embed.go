@@ -10,7 +10,7 @@ import "embed"
 //
 //go:embed library.json catalogues/*.json
 //go:embed lib/credentials.rego lib/finding.rego lib/proof.rego
-//go:embed baseline/plan.rego baseline/result.rego
+//go:embed baseline/plan.rego baseline/reach.rego baseline/result.rego
 //go:embed production/plan.rego production/approval.rego production/result.rego
 //go:embed human/plan.rego
 //go:embed privileged/plan.rego privileged/result.rego

@@ -9,3 +9,17 @@ privileged(reset) if {
 	[key, value] := split(label, "=")
 	reset.labels[key] == value
 }
+
+# left_out are the stores that no step of a reset gives the new secret to, and the
+# consumers that none reloads.
+left_out(reset) := without_store | without_reload if {
+	without_store := {name | some name in reset.stores; not acted_on(reset, "distribute", name)}
+	without_reload := {name | some name in reset.consumers; not acted_on(reset, "reload", name)}
+}
+
+# acted_on holds when a step of the phase is about the block: its address has the block's name as key.
+acted_on(reset, phase, name) if {
+	some step in reset.steps
+	step.phase == phase
+	contains(step.address, sprintf("[%q]", [name]))
+}

@@ -21,7 +21,7 @@ good := {
 	"stores": ["file.dotenv"],
 	"consumers": [],
 	"phases": ["verify", "approve", "issue", "install", "confirm", "distribute", "revoke", "terminate", "prove", "notify"],
-	"steps": [],
+	"steps": [{"address": "distribute.stores[\"file.dotenv\"]", "phase": "distribute", "reversible": true, "controls": []}],
 }
 
 about(changes) := {
