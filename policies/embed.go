@@ -11,7 +11,8 @@ import "embed"
 //go:embed library.json catalogues/*.json
 //go:embed lib/credentials.rego lib/finding.rego lib/proof.rego
 //go:embed baseline/plan.rego baseline/reach.rego baseline/result.rego
-//go:embed production/plan.rego production/approval.rego production/result.rego
+//go:embed production/plan.rego production/approval.rego production/result.rego production/verification.rego
+//go:embed production/isolation.rego production/machine.rego production/privilege.rego production/third_party.rego
 //go:embed human/plan.rego
 //go:embed privileged/plan.rego privileged/result.rego
 //go:embed incident/plan.rego incident/result.rego

@@ -134,7 +134,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   id: no_store
 #   severity: low
 #   remedy: Declare a `store` where its consumers read it.
-#   controls: []
+#   controls: ["OWASP NHI10:2025"]
 warn contains finding.general(rego.metadata.rule(), what) if {
 	input.mode != "retire"
 	some provider in {reset.provider | some reset in input.resets; reset.stores == []}

@@ -55,7 +55,7 @@ test_secret_entropy_fulfilled if {
 }
 
 test_secret_entropy_is_not_for_people if {
-	plan.deny == set() with input as object.union(about({"entropy_bits": 80, "person": true}), {"reason": "forgotten"})
+	plan.deny == set() with input as object.union(about({"entropy_bits": 127, "person": true}), {"reason": "forgotten"})
 }
 
 test_own_login_in_use if {

@@ -53,3 +53,41 @@ require contains {"approvals": parameters.human_approvals, "group": parameters.h
 	some reset in input.resets
 	reset.person
 }
+
+# METADATA
+# title: A person's new password is long
+# description: >-
+#   A password that may be the only factor has 15 characters or more. No set of
+#   characters that remint draws from has more than 64, so 90 bits are at least so many;
+#   72 are at least 12.
+# custom:
+#   id: human_entropy
+#   severity: high
+#   remedy: Raise `length` in the runbook's issue step.
+#   controls: ["NIST CSF 2.0 PR.AA-03", "NIST SP 800-63B-4 3.1.1.2", "PCI DSS 4.0.1 8.3.6"]
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	some reset in input.resets
+	reset.person
+	reset.entropy_bits > 0
+	reset.entropy_bits < parameters.human_min_entropy_bits
+	what := sprintf("A person's new password would have %v bits of entropy, and needs %d.", [floor(reset.entropy_bits), parameters.human_min_entropy_bits])
+}
+
+# METADATA
+# title: A person's secret is hers alone
+# description: >-
+#   What a program does with a person's own secret looks like her doing. A workload
+#   has a credential of its own.
+# custom:
+#   id: human_consumers
+#   severity: high
+#   remedy: Give the workload a credential of its own, without a `subject`.
+#   controls: ["NIST CSF 2.0 PR.AA-02", "PCI DSS 4.0.1 8.2.2", "PCI DSS 4.0.1 8.3.11"]
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	not parameters.human_consumers
+	input.mode != "retire"
+	some reset in input.resets
+	reset.subject != ""
+	count(reset.consumers) > 0
+	what := sprintf("It is the secret of %s, and %s would be reloaded to use it.", [reset.subject, concat(", ", sort(reset.consumers))])
+}

@@ -4,8 +4,14 @@ package credentials
 import data.parameters
 
 # privileged holds when a credential has one of the labels that mark it so.
-privileged(reset) if {
-	some label in parameters.privileged_labels
+privileged(reset) if marked(reset, parameters.privileged_labels)
+
+# third_party holds when a credential is marked as held by somebody outside.
+third_party(reset) if marked(reset, parameters.production_third_party_labels)
+
+# marked holds when a credential has one of these labels, each KEY=VALUE.
+marked(reset, labels) if {
+	some label in labels
 	[key, value] := split(label, "=")
 	reset.labels[key] == value
 }
