@@ -33,7 +33,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   severity: medium
 #   remedy: Declare a `store` where its consumers read it.
 #   controls: ["OWASP NHI10:2025"]
-deny contains finding.of(rego.metadata.rule(), reset.address, "The new secret goes into no store, and no person owns it.") if {
+deny contains finding.of(rego.metadata.rule(), reset.address, "The new secret goes into no store, and is no person's own: somebody would carry it.") if {
 	parameters.production_store_required
 	input.mode != "retire"
 	some reset in input.resets
