@@ -1,8 +1,10 @@
 package policies
 
 import (
+	"io/fs"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/remint-dev/remint/engine/policy"
@@ -60,6 +62,55 @@ func TestCoverage(t *testing.T) {
 			t.Errorf("%v name %q, which no catalogue has", rules, name)
 		}
 	}
+}
+
+// A rule that is off says which parameter switches it on: one of its group's, which
+// it reads. Whoever reads the page would else take it for enforced.
+func TestSwitches(t *testing.T) {
+	l := library(t)
+	src := source(t, l, names(l), nil)
+	rules, diags := policy.Rules(src)
+	if diags.HasErrors() {
+		t.Fatal(diags.Err())
+	}
+	off := 0
+	for _, r := range rules {
+		if r.OffUnless == "" {
+			continue
+		}
+		off++
+		if !slices.ContainsFunc(l.Parameters, func(p policy.Parameter) bool { return p.Name == r.OffUnless && p.Group == r.Folder }) {
+			t.Errorf("%s: %s is no parameter of %s", r.ID, r.OffUnless, r.Folder)
+		}
+		if !reads(t, src, r) {
+			t.Errorf("%s does not read %s", r.ID, r.OffUnless)
+		}
+	}
+	if off == 0 {
+		t.Error("no rule is off")
+	}
+}
+
+// reads says whether the text of a rule has the parameter that switches it on.
+func reads(t *testing.T, src policy.Source, r policy.RuleDoc) bool {
+	t.Helper()
+	found := false
+	err := fs.WalkDir(src.FS, r.Folder, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := fs.ReadFile(src.FS, name)
+		_, rule, ok := strings.Cut(string(raw), "#   id: "+r.ID+"\n")
+		if ok {
+			rule, _, _ = strings.Cut(rule, "\n# METADATA\n")
+			found = found || regexp.MustCompile(`\bparameters\.`+r.OffUnless+`\b`).MatchString(rule)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // What the catalogues promise to hold whole is there whole.

@@ -22,7 +22,9 @@ type RuleDoc struct {
 	Description string
 	Severity    string
 	Remedy      string
-	Controls    []string
+	// OffUnless is the parameter that switches it on; empty for a rule that is on.
+	OffUnless string
+	Controls  []string
 }
 
 // Rules lists the rules of a source that count, by folder, stage, set and id.
@@ -61,7 +63,7 @@ func Rules(src Source) ([]RuleDoc, diag.Diagnostics) {
 func (d *RuleDoc) read(a *ast.Annotations) {
 	d.Title, d.Description = a.Title, a.Description
 	text := func(name string) string { s, _ := a.Custom[name].(string); return s }
-	d.ID, d.Severity, d.Remedy = text("id"), text("severity"), text("remedy")
+	d.ID, d.Severity, d.Remedy, d.OffUnless = text("id"), text("severity"), text("remedy"), text("off_unless")
 	list, _ := a.Custom["controls"].([]any)
 	for _, c := range list {
 		if s, ok := c.(string); ok {

@@ -44,12 +44,16 @@ func library(files map[string][]byte) error {
 		fmt.Fprintf(&b, "\n## %s\n\n%s (%s)\n\n| rule | asked in | says | severity | controls |\n|---|---|---|---|---|\n", g.Name, g.Title, when)
 		for _, r := range rules {
 			if r.Folder == g.Name {
-				fmt.Fprintf(&b, "| `%s`: %s. %s | `%s` | %s | %s | %s |\n", r.ID, r.Title, strings.TrimSpace(r.Description), r.Stage, r.Set, r.Severity, strings.Join(r.Controls, ", "))
+				says := r.Set
+				if r.OffUnless != "" {
+					says += ", once `" + r.OffUnless + "` is set"
+				}
+				fmt.Fprintf(&b, "| `%s`: %s. %s | `%s` | %s | %s | %s |\n", r.ID, r.Title, strings.TrimSpace(r.Description), r.Stage, says, r.Severity, strings.Join(r.Controls, ", "))
 			}
 		}
 		parametersOf(&b, l, g.Name)
 	}
-	if err := controls(&b, rules); err != nil {
+	if err := controls(&b, l, rules); err != nil {
 		return err
 	}
 	files["docs/reference/policies.md"] = []byte(b.String())
@@ -76,21 +80,22 @@ func parametersOf(b *strings.Builder, l *policy.Library, group string) {
 }
 
 // controls says which rules serve which published control, and what none does.
-func controls(b *strings.Builder, rules []policy.RuleDoc) error {
+func controls(b *strings.Builder, l *policy.Library, rules []policy.RuleDoc) error {
 	catalogues, err := policies.Catalogues()
 	if err != nil {
 		return err
 	}
 	b.WriteString("\n## Controls\n\n" +
 		"A rule names a control only where the control's text asks for what the rule enforces, and then seldom for all of it: the last column says\n" +
-		"what remains. A rule that a parameter switches on enforces nothing until it is set. Passing rules is not compliance.\n")
+		"what remains. Behind a rule that is not asked unless somebody says so stands what it takes: a group that is chosen, or a parameter that is set. Passing\n" +
+		"rules is not compliance.\n")
 	for _, c := range catalogues {
 		fmt.Fprintf(b, "\n### %s\n\n[%s](%s). %s Edition: %s.\n\n| control | | rules | without rules | not covered |\n|---|---|---|---|---|\n", c.Framework, c.Title, c.Source, c.Scope, c.Edition)
 		for _, one := range c.Controls {
 			var by []string
 			for _, r := range rules {
 				if slices.Contains(r.Controls, c.Name(one)) {
-					by = append(by, "`"+r.ID+"`")
+					by = append(by, "`"+r.ID+"`"+takes(l, r))
 				}
 			}
 			title := one.Title
@@ -101,4 +106,19 @@ func controls(b *strings.Builder, rules []policy.RuleDoc) error {
 		}
 	}
 	return nil
+}
+
+// takes says what a workspace has to choose and set for a rule to be enforced.
+func takes(l *policy.Library, r policy.RuleDoc) string {
+	var what []string
+	if !slices.ContainsFunc(l.Groups, func(g policy.Group) bool { return g.Name == r.Folder && (g.Always || g.Default) }) {
+		what = append(what, "group `"+r.Folder+"`")
+	}
+	if r.OffUnless != "" {
+		what = append(what, "once set")
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(what, ", ") + ")"
 }

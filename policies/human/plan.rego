@@ -7,9 +7,9 @@ import data.parameters
 # METADATA
 # title: People's passwords do not expire
 # description: >-
-#   NIST SP 800-63B-4, 3.1.1.2: verifiers SHALL NOT require subscribers to
-#   change passwords periodically, and SHALL force a change when there is
-#   evidence of compromise. Forced changes make people choose weaker ones.
+#   NIST SP 800-63B-4, 3.1.1.2, forbids to ask people for new passwords on a
+#   schedule, and demands it when there is evidence of a compromise. Who must
+#   choose a new one every so often chooses a weaker one.
 # custom:
 #   id: no_periodic_change_for_people
 #   severity: medium
@@ -29,6 +29,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   changed: a call to the help desk is how accounts are taken over.
 # custom:
 #   id: human_strength
+#   off_unless: human_strength
 #   severity: high
 #   remedy: Verify the person with `remint verify`.
 #   controls: ["NIST CSF 2.0 PR.AA-02", "NIST SP 800-63B-4 4.1.2.1", "NIST SP 800-63B-4 4.2.2.2", "PCI DSS 4.0.1 8.3.3"]
@@ -44,6 +45,7 @@ require contains {"strength": parameters.human_strength, "address": reset.addres
 # description: Somebody who knows her agrees before a person gets a new password, whatever the reason.
 # custom:
 #   id: human_needs_approval
+#   off_unless: human_approvals
 #   severity: medium
 #   remedy: Have somebody else approve the plan with `remint approve`.
 #   controls: ["NIST CSF 2.0 PR.AA-05", "PCI DSS 4.0.1 8.2.4"]
@@ -80,6 +82,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   has a credential of its own.
 # custom:
 #   id: human_consumers
+#   off_unless: human_consumers
 #   severity: high
 #   remedy: Give the workload a credential of its own, without a `subject`.
 #   controls: ["NIST CSF 2.0 PR.AA-02", "PCI DSS 4.0.1 8.2.2", "PCI DSS 4.0.1 8.3.11"]

@@ -25,6 +25,7 @@ deny contains finding.general(rego.metadata.rule(), "A reset for a compromise ne
 #   left out stays usable.
 # custom:
 #   id: incident_partial
+#   off_unless: incident_partial
 #   severity: high
 #   remedy: Choose with `-where` or `-all`, so that none of them is left out.
 #   controls: ["NIST CSF 2.0 RS.MI-01"]

@@ -9,6 +9,7 @@ import data.parameters
 # description: A reset of production is watched by the person who started it.
 # custom:
 #   id: production_unattended
+#   off_unless: production_unattended
 #   severity: medium
 #   remedy: Apply it at a terminal, without `-auto-approve`.
 #   controls: []
@@ -26,6 +27,7 @@ deny contains finding.general(rego.metadata.rule(), "Nobody looks on, and this p
 #   difference unless production_exempt_reasons names it.
 # custom:
 #   id: production_freeze
+#   off_unless: production_freeze
 #   severity: medium
 #   remedy: Apply it after the freeze.
 #   controls: ["NIST CSF 2.0 ID.RA-07"]

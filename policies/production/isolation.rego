@@ -27,6 +27,7 @@ warn contains finding.general(rego.metadata.rule(), what) if {
 #   compared.
 # custom:
 #   id: production_needs_own_target
+#   off_unless: production_shared_targets
 #   severity: high
 #   remedy: Give production a target of its own, or reset the other environments' credentials there first and take them away.
 #   controls: ["NIST CSF 2.0 PR.IR-01", "OWASP NHI8:2025"]
@@ -60,6 +61,7 @@ shared(target) := {sprintf("Target %q takes credentials of production and of %s.
 #   has it can pass for the others, and all of them need a new one when one leaks.
 # custom:
 #   id: production_wildcard
+#   off_unless: production_wildcards
 #   severity: medium
 #   remedy: Give each service a certificate for its own names.
 #   controls: ["OWASP NHI9:2025"]
@@ -80,6 +82,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   can tell which of them used it.
 # custom:
 #   id: production_max_consumers
+#   off_unless: production_max_consumers
 #   severity: medium
 #   remedy: Give each workload a credential of its own.
 #   controls: ["OWASP NHI9:2025"]

@@ -12,6 +12,7 @@ import data.parameters
 #   every request, say. Which ones production does without is set here.
 # custom:
 #   id: production_type
+#   off_unless: production_denied_types
 #   severity: high
 #   remedy: Replace it by a credential of another type, and retire this one with `-reason=offboarding`.
 #   controls: ["NIST CSF 2.0 PR.AA-03", "OWASP NHI4:2025"]
@@ -30,6 +31,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   read. Who has had it can use it, and looks like the machine.
 # custom:
 #   id: production_needs_store
+#   off_unless: production_store_required
 #   severity: medium
 #   remedy: Declare a `store` where its consumers read it.
 #   controls: ["OWASP NHI10:2025"]
@@ -49,6 +51,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, "The new secret go
 #   that is not reloaded goes on with it: what depends on them stops.
 # custom:
 #   id: production_left_out
+#   off_unless: production_left_out
 #   severity: high
 #   remedy: Let the runbook's distribute and reload steps go over all of `credential.stores` and `credential.consumers`.
 #   controls: ["NIST CSF 2.0 RC.RP-05"]

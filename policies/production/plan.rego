@@ -59,6 +59,7 @@ warn contains finding.general(rego.metadata.rule(), what) if {
 #   the change under judgement cannot touch.
 # custom:
 #   id: production_needs_trust_base
+#   off_unless: production_trust_base
 #   severity: high
 #   remedy: Take them from a protected branch with `-trust=git:origin/main`.
 #   controls: ["NIST CSF 2.0 PR.AA-05", "NIST SP 800-207 tenet 4"]
@@ -76,6 +77,7 @@ deny contains finding.general(rego.metadata.rule(), "This workspace judges itsel
 #   surely it must have been is set here.
 # custom:
 #   id: production_strength
+#   off_unless: production_strength
 #   severity: high
 #   remedy: Verify yourself with `remint verify`.
 #   controls: ["NIST CSF 2.0 PR.AA-03", "NIST SP 800-207 tenet 6"]
@@ -90,6 +92,7 @@ require contains {"strength": parameters.production_strength, "address": reset.a
 # description: The ticket says why, to whoever reads the evidence later.
 # custom:
 #   id: production_ticket
+#   off_unless: production_ticket
 #   severity: medium
 #   remedy: Name the ticket with `-ticket`.
 #   controls: ["NIST CSF 2.0 ID.RA-07"]
@@ -107,6 +110,7 @@ deny contains finding.general(rego.metadata.rule(), "A reset in production needs
 #   claim: it makes no difference unless production_exempt_reasons names it.
 # custom:
 #   id: production_max_resets
+#   off_unless: production_max_resets
 #   severity: medium
 #   remedy: Split it with `-where` or by address.
 #   controls: []
@@ -125,6 +129,7 @@ deny contains finding.general(rego.metadata.rule(), what) if {
 #   names configuration files among the places where secrets leak.
 # custom:
 #   id: production_file_store
+#   off_unless: production_file_stores
 #   severity: medium
 #   remedy: Use a store that keeps secrets for those who may read them.
 #   controls: ["NIST CSF 2.0 PR.DS-01", "OWASP NHI2:2025", "PCI DSS 4.0.1 8.3.2", "PCI DSS 4.0.1 8.6.2"]

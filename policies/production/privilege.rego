@@ -11,6 +11,7 @@ import data.parameters
 #   elsewhere as that service.
 # custom:
 #   id: production_one_usage
+#   off_unless: production_one_usage
 #   severity: medium
 #   remedy: Name one use in `usages`, and give the other a certificate of its own.
 #   controls: ["NIST CSF 2.0 PR.AA-05", "NIST SP 800-207 tenet 3", "OWASP NHI5:2025"]
@@ -33,6 +34,7 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 #   when they are declared.
 # custom:
 #   id: production_key_options
+#   off_unless: production_key_options
 #   severity: medium
 #   remedy: Declare them in the credential's `options`, as in `restrict,command="/usr/bin/backup"`.
 #   controls: ["NIST CSF 2.0 PR.AA-05", "NIST SP 800-207 tenet 3", "OWASP NHI5:2025"]

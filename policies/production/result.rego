@@ -10,6 +10,7 @@ import data.proof
 # description: A target's own records can be wrong; a login that is refused cannot.
 # custom:
 #   id: production_proof
+#   off_unless: production_proof
 #   severity: high
 #   remedy: See what the prove step says, give the old secret a store to be read from, and run `remint resume`.
 #   controls: ["NIST CSF 2.0 PR.AA-01"]

@@ -12,6 +12,7 @@ import data.parameters
 #   agree, whatever the reason.
 # custom:
 #   id: production_third_party_needs_approval
+#   off_unless: production_third_party_approvals
 #   severity: high
 #   remedy: Have them approve the plan with `remint approve`.
 #   controls: ["NIST CSF 2.0 PR.AA-05", "OWASP NHI3:2025"]

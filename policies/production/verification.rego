@@ -11,6 +11,7 @@ import data.parameters
 #   another pretext, and handed on.
 # custom:
 #   id: production_bound
+#   off_unless: production_bound
 #   severity: high
 #   remedy: Verify yourself with something that is bound to the plan, as `remint verify -challenge` shows it.
 #   controls: ["NIST CSF 2.0 PR.AA-04", "NIST SP 800-207 tenet 3", "NIST SP 800-63B-4 3.2.7"]
@@ -28,6 +29,7 @@ deny contains finding.general(rego.metadata.rule(), "Who asks for a reset in pro
 #   by the claims of its token, is set here: all of them in one token.
 # custom:
 #   id: production_claims
+#   off_unless: production_claims
 #   severity: critical
 #   remedy: Apply it in the job that production_claims describes, or at a terminal.
 #   controls: ["NIST CSF 2.0 PR.AA-04", "NIST SP 800-207 tenet 4", "OWASP NHI6:2025"]
