@@ -2,7 +2,6 @@ package policies
 
 import (
 	"context"
-	"encoding/json"
 	"io/fs"
 	"os"
 	"regexp"
@@ -171,65 +170,5 @@ func TestParametersAreUsed(t *testing.T) {
 		if p.Description == "" || p.Default == nil {
 			t.Errorf("%s has no description or no default", p.Name)
 		}
-	}
-}
-
-// catalogue is a published list of controls.
-type catalogue struct {
-	Framework string `json:"framework"`
-	Title     string `json:"title"`
-	Source    string `json:"source"`
-	Controls  []struct {
-		ID, Title string
-		Also      []string
-	} `json:"controls"`
-}
-
-// Every control that a rule names is in a catalogue that says where it comes from.
-func TestControlsExist(t *testing.T) {
-	files, err := fs.Glob(FS, "catalogues/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	known := map[string]bool{}
-	for _, name := range files {
-		raw, err := fs.ReadFile(FS, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var c catalogue
-		if err := json.Unmarshal(raw, &c); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if c.Framework == "" || c.Title == "" || !strings.HasPrefix(c.Source, "https://") || len(c.Controls) == 0 {
-			t.Errorf("%s lacks its framework, title, source or controls", name)
-		}
-		for _, control := range c.Controls {
-			known[c.Framework+" "+control.ID] = control.Title != ""
-		}
-	}
-	controls := regexp.MustCompile(`(?m)^#   controls: \[(.*)\]$`)
-	found := 0
-	_ = fs.WalkDir(FS, ".", func(name string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(name, ".rego") {
-			return err
-		}
-		raw, _ := fs.ReadFile(FS, name)
-		for _, m := range controls.FindAllStringSubmatch(string(raw), -1) {
-			var list []string
-			if err := json.Unmarshal([]byte("["+m[1]+"]"), &list); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			for _, one := range list {
-				found++
-				if !known[one] {
-					t.Errorf("%s names %q, which no catalogue has", name, one)
-				}
-			}
-		}
-		return nil
-	})
-	if found == 0 {
-		t.Error("no rule names a control")
 	}
 }
