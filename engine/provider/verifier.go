@@ -26,6 +26,9 @@ type VerifierDefinition struct {
 	// NewCode makes a code for somebody to keep, and the line of the workspace that
 	// declares it. Nil where people bring codes of their own.
 	NewCode func(identity string) (code secret.Value, line string, err error)
+	// Page is what a browser shows (see Browsed), to be hosted, or served by remint
+	// itself. Nil where no browser is needed.
+	Page func(served bool) []byte
 }
 
 // Takes names what a person brings to a verifier.
@@ -65,6 +68,20 @@ type Challenger interface {
 	Challenge(asked Asked) map[string]any
 }
 
+// Browsed is a verifier whose answers are got with a browser. What a page is to do
+// stands in the fragment of its address, which no server sees.
+type Browsed interface {
+	// PageURL is where the page is. One at localhost is there while remint serves it.
+	PageURL() string
+	// Question is the fragment with which the page gets an answer to asked.
+	Question(asked Asked) string
+	// Registration is the fragment with which it makes what the block of this name is
+	// to declare for somebody.
+	Registration(name, identity string) (string, error)
+	// Registered checks what the page made for her, and gives it as it is declared.
+	Registered(identity string, document []byte) (string, error)
+}
+
 // Asked is what a verification is about: who asks for this plan, or whether the
 // subject of one credential wants it reset.
 type Asked struct {
@@ -76,6 +93,8 @@ type Asked struct {
 	Ticket   string
 	// Addresses are the plan's.
 	Addresses []string
+	// Strength is how surely the plan wants her verified; "" where it does not say.
+	Strength lifecycle.Strength
 	Now       time.Time
 	Memory    Memory
 	// Getenv reads the environment for what a CI puts there. Nil: there is none.

@@ -150,12 +150,7 @@ func (c *Checker) ask(ctx context.Context, b *config.Block, file *plan.File, p P
 	if err != nil {
 		return Accepted{}, err
 	}
-	for _, x := range def.Schema.Attributes {
-		if x.Required && !b.Attrs.Has(x.Name) {
-			return Accepted{}, fmt.Errorf("its %s depends on a variable that has no value: give it with -var, -var-file or REMINT_VAR_NAME", x.Name)
-		}
-	}
-	v, err := def.Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs})
+	v, err := c.open(ctx, b)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -175,6 +170,17 @@ func (c *Checker) ask(ctx context.Context, b *config.Block, file *plan.File, p P
 		err = c.keep(ctx, file, a)
 	}
 	return a, err
+}
+
+// open makes the verifier of a block.
+func (c *Checker) open(ctx context.Context, b *config.Block) (provider.Verifier, error) {
+	def := c.Registry.Verifier(b.Type)
+	for _, x := range def.Schema.Attributes {
+		if x.Required && !b.Attrs.Has(x.Name) {
+			return nil, fmt.Errorf("its %s depends on a variable that has no value: give it with -var, -var-file or REMINT_VAR_NAME", x.Name)
+		}
+	}
+	return def.Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs})
 }
 
 // capped lowers what does not deserve its strength: what was not said about this
@@ -205,7 +211,7 @@ const maxIdentity = 320
 // asked is the question about a plan, or about one credential in it.
 func (c *Checker) asked(file *plan.File, p Presented) (provider.Asked, error) {
 	out := provider.Asked{
-		PlanID: file.ID, PlanDigest: file.Digest, Address: p.Address, Identity: p.Identity, Ticket: file.Plan.Ticket,
+		PlanID: file.ID, PlanDigest: file.Digest, Address: p.Address, Identity: p.Identity, Ticket: file.Plan.Ticket, Strength: file.Plan.Requirements.Strength,
 		Now: c.Now(), Memory: c.Memory, Getenv: c.Getenv,
 	}
 	subject := ""
@@ -263,7 +269,7 @@ func bring(t provider.Takes) string {
 	case provider.TakesCode:
 		return "give it a code with -code=FILE (- is standard input), or type it when asked"
 	case provider.TakesAssertion:
-		return "give it an assertion with -webauthn=FILE"
+		return "get an assertion with `remint verify -browser PLAN`, and give it with -webauthn=FILE"
 	case provider.TakesStatement:
 		return "sign with -key=FILE"
 	}

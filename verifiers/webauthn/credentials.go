@@ -33,7 +33,7 @@ func parseCredentials(text string) ([]credential, error) {
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.DisallowUnknownFields()
 	var list []credential
-	if dec.Decode(&list) != nil || len(list) == 0 {
+	if dec.Decode(&list) != nil || list == nil || dec.More() {
 		return nil, errors.New(`must be a JSON list of {"identity", "id", "public_key", "hardware"}`)
 	}
 	seen := map[string]bool{}
@@ -80,6 +80,14 @@ func checkHost(v any) error {
 	s, _ := v.(string)
 	if u, err := url.Parse("https://" + s); err != nil || s == "" || u.Host != s || u.Port() != "" {
 		return errors.New("must be a domain, as login.example.com")
+	}
+	return nil
+}
+
+func checkPage(v any) error {
+	s, _ := v.(string)
+	if u, err := url.Parse(s); err != nil || u.Host == "" || u.Fragment != "" || strings.HasSuffix(s, "#") || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("must be the address of a page, as https://login.example.com/remint.html")
 	}
 	return nil
 }

@@ -29,14 +29,16 @@ func Verifier() provider.VerifierDefinition {
 	return provider.VerifierDefinition{
 		Name:  "webauthn",
 		Takes: provider.TakesAssertion,
-		Description: "An assertion of a security key or passkey over this plan: `remint verify -challenge PLAN` prints the options for `navigator.credentials.get`, a page at the origin " +
-			"gets it, `remint verify -webauthn=FILE PLAN` takes what the page's `toJSON()` gave. With a PIN or finger (user verification) it is worth aal2, without aal1; " +
-			"aal3 where the key is declared as hardware and cannot be copied. A counter that goes back is refused.",
+		Page:  Page,
+		Description: "An assertion of a security key or passkey over this plan: `remint verify -browser PLAN` links to a page at the origin (`-page=FILE` writes it) that gets it; " +
+			"`remint verify -webauthn=FILE PLAN` takes it. With a PIN or finger (user verification) it is worth aal2, without aal1; " +
+			"aal3 where the key is declared as hardware and cannot be copied. A counter that goes back is refused. A page of your own takes the options that `-challenge` prints.",
 		Schema: provider.Schema{Attributes: []provider.Attribute{
-			{Name: "rp_id", Type: provider.String, Required: true, Check: checkHost, Description: "The relying party: a domain, as `login.example.com`."},
+			{Name: "rp_id", Type: provider.String, Required: true, Check: checkHost, Description: "The relying party: a domain, as `login.example.com`. With `localhost`, remint serves the page itself."},
 			{Name: "origins", Type: provider.StringList, Required: true, Check: checkOrigins, Description: "Where assertions may be made, as `https://login.example.com`."},
 			{Name: "credentials", Type: provider.String, Required: true, Check: checkCredentials,
-				Description: "JSON, as in `file(\"webauthn.json\")`: a list of `{\"identity\": WHO, \"id\": …, \"public_key\": …, \"hardware\": false}`, where id and public_key are what a registration's `toJSON()` gives as `id` and `response.publicKey` (base64url)."},
+				Description: "JSON, as in `file(\"webauthn.json\")`: a list of `{\"identity\": WHO, \"id\": …, \"public_key\": …, \"hardware\": false}`, as `remint verify -new-key=WHO` gives it (id and public_key in base64url). `[]` while there is none."},
+			{Name: "page", Type: provider.String, Check: checkPage, Description: "Where the page is, at one of the origins; `/remint.html` at the first unless told. Not for `localhost`."},
 			{Name: "valid_for", Type: provider.Duration, Default: time.Hour, Min: int64(time.Second), Max: int64(30 * 24 * time.Hour), Description: "How long an assertion counts after its challenge was printed."},
 		}},
 		Open: func(_ context.Context, b provider.Block) (provider.Verifier, error) {
@@ -44,15 +46,22 @@ func Verifier() provider.VerifierDefinition {
 			if err != nil {
 				return nil, errors.New("credentials " + err.Error())
 			}
-			return &verifier{
-				rp: b.Attrs.String("rp_id"), origins: b.Attrs.Strings("origins"), credentials: list, validFor: b.Attrs.Duration("valid_for"),
-			}, nil
+			v := &verifier{
+				rp: b.Attrs.String("rp_id"), origins: b.Attrs.Strings("origins"), page: b.Attrs.String("page"), credentials: list, validFor: b.Attrs.Duration("valid_for"),
+			}
+			if v.page == "" {
+				v.page = v.origins[0] + "/remint.html"
+			}
+			if !slices.ContainsFunc(v.origins, func(o string) bool { return strings.HasPrefix(v.page, o+"/") }) {
+				return nil, errors.New("page must be at one of the origins, or what is made there is refused")
+			}
+			return v, nil
 		},
 	}
 }
 
 type verifier struct {
-	rp          string
+	rp, page    string
 	origins     []string
 	credentials []credential
 	validFor    time.Duration
@@ -84,7 +93,7 @@ func (v *verifier) Challenge(asked provider.Asked) map[string]any {
 		allow = append(allow, map[string]any{"type": "public-key", "id": c.ID})
 	}
 	return map[string]any{
-		"challenge": challenge(asked, asked.Now), "rpId": v.rp, "allowCredentials": allow, "userVerification": "preferred", "timeout": 300000,
+		"challenge": challenge(asked, asked.Now), "rpId": v.rp, "allowCredentials": allow, "userVerification": userVerification(asked), "timeout": 300000,
 	}
 }
 
@@ -130,6 +139,9 @@ func (v *verifier) about(a *protocol.ParsedCredentialAssertionData, asked provid
 	said := a.Response.CollectedClientData
 	fail := func(text string) (*credential, time.Time, error) { return nil, time.Time{}, errors.New(text) }
 	i := slices.IndexFunc(v.credentials, func(c credential) bool { return bytes.Equal(c.id, a.RawID) })
+	if len(v.credentials) == 0 {
+		return fail("no key is declared yet: `remint verify -new-key=WHO` registers one")
+	}
 	if i < 0 {
 		return fail("the assertion is of a key that is not declared: use a declared one, or have this one added to credentials")
 	}

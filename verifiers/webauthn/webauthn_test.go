@@ -203,7 +203,7 @@ func TestACopiedKeyIsNoticed(t *testing.T) {
 }
 
 func TestDeclarations(t *testing.T) {
-	for _, bad := range []string{"", "{}", "[]", `[{"identity":"a","id":"","public_key":"x"}]`, `[{"identity":"a","id":"AA","public_key":"AA"}]`, `[{"id":"AA"}]`, `[{"identity":"a","key":1}]`} {
+	for _, bad := range []string{"", "{}", "null", "[] []", `[{"identity":"a","id":"","public_key":"x"}]`, `[{"identity":"a","id":"AA","public_key":"AA"}]`, `[{"id":"AA"}]`, `[{"identity":"a","key":1}]`} {
 		if checkCredentials(bad) == nil {
 			t.Errorf("%s was taken", bad)
 		}

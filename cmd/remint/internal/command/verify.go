@@ -6,6 +6,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/remint-dev/remint/engine"
@@ -33,6 +34,12 @@ What you bring depends on the verifier: an ID token (-identity-token), a code
 signs (-key). -challenge prints what a token or an assertion must be bound to. An
 ID token that is not bound to the plan cannot be kept; give it to apply.
 
+-browser PLAN shows a security key: it prints the link of a page that asks for the
+key, which gives a file for -webauthn. -page=FILE writes that page, to be hosted at
+an origin of the verifier. Where the verifier is of localhost, no page is hosted:
+remint serves it itself, on this machine only, until the key has answered.
+-new-key=WHO registers a security key in the same way, and takes no plan.
+
 -new-codes=WHO makes recovery codes, for a verifier "recovery", and takes no plan.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var f proofFlags
@@ -41,8 +48,20 @@ ID token that is not bound to the plan cannot be kept; give it to apply.
 			challenge := fs.Bool("challenge", false, "print, as JSON, what to bind a token or an assertion to; nothing else")
 			who := fs.String("new-codes", "", "make ten recovery codes for `WHO`, instead: -out takes them, standard output the lines that declare them")
 			out := fs.String("out", "", "the new `FILE` for -new-codes, which nobody else may read")
+			browser := fs.Bool("browser", false, "show a security key, with a browser")
+			newKey := fs.String("new-key", "", "register a security key of `WHO` with a browser, instead: standard output gets what declares it, or the link")
+			page := fs.String("page", "", "write the page for -browser and -new-key to `FILE`, instead")
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
+				switch n := len(slices.DeleteFunc([]bool{*challenge, *browser, *newKey != "", *page != "", *who != "" || *out != "", *key != ""}, func(on bool) bool { return !on })); {
+				case n > 1:
+					a.fault("Two things are asked at once", "-challenge, -browser, -new-key, -page, -new-codes and -key each do another thing. Give one.")
+					return diag.ExitError
+				case *page != "":
+					return a.writePage(*page, args)
+				case *newKey != "":
+					return a.newKey(ctx, f.verifier, *newKey, args)
+				}
 				if *who != "" || *out != "" {
 					return a.newCodes(*who, *out, args)
 				}
@@ -56,6 +75,9 @@ ID token that is not bound to the plan cannot be kept; give it to apply.
 				}
 				if *challenge {
 					return a.challenge(ctx, file, f.subject)
+				}
+				if *browser {
+					return a.browse(ctx, f, path, file)
 				}
 				return a.verify(ctx, f, *key, path, file)
 			}
@@ -139,25 +161,41 @@ func (a *app) verify(ctx context.Context, f proofFlags, key, path string, file *
 			}
 		}
 	}
+	req.Presented = p
+	got, diags := a.judged(ctx, e, req, path)
+	if got == nil {
+		return a.done(diags)
+	}
+	a.view.Verified(got, kept(got, path))
+	return a.done(diags)
+}
+
+// kept is the document in which what was shown lies, "" if it could not be kept.
+func kept(got *engine.Verification, path string) string {
+	if got.Lost {
+		return ""
+	}
+	return path + verificationSuffix
+}
+
+// judged has what is brought judged, and writes what can be judged again beside the plan.
+func (a *app) judged(ctx context.Context, e *engine.Engine, req engine.VerifyRequest, path string) (*engine.Verification, diag.Diagnostics) {
 	out := path + verificationSuffix
 	if exists(out) {
 		b, err := readLimited(out, verify.MaxDocument)
 		if err != nil {
-			return a.done(diag.Errored(0, "The verification beside the plan cannot be read", "%s: %s.", out, err))
+			return nil, diag.Errored(0, "The verification beside the plan cannot be read", "%s: %s.", out, err)
 		}
 		req.Document = b
 	}
-	req.Presented = p
 	got, diags := e.Verify(ctx, req)
 	a.tellTrust(e)
 	if diags.HasErrors() {
-		return a.done(diags)
+		return nil, diags
 	}
 	if got.Lost {
-		a.view.Verified(got, "")
-		diags = append(diags, diag.Errored(diag.ExitMissing, "Not kept", "The token holds, but is not bound to this plan, and would be worth something to whoever reads it beside the plan. "+
+		return got, append(diags, diag.Errored(diag.ExitMissing, "Not kept", "The token holds, but is not bound to this plan, and would be worth something to whoever reads it beside the plan. "+
 			"Give it to apply with -identity-token=FILE, or log in with the nonce that `remint verify -challenge %s` prints.", path)...)
-		return a.done(diags)
 	}
 	// Personal data stands in it, and an ID token whose audience may be careless about nonces.
 	err := atomicfile.Replace(context.Background(), out, atomicfile.Options{Mode: os.FileMode(0o600)}, func(w io.Writer) error {
@@ -165,8 +203,7 @@ func (a *app) verify(ctx context.Context, f proofFlags, key, path string, file *
 		return err
 	})
 	if err != nil {
-		return a.done(diag.Errored(0, "The verification cannot be saved", "%s: %s.", out, err))
+		return nil, diag.Errored(0, "The verification cannot be saved", "%s: %s.", out, err)
 	}
-	a.view.Verified(got, out)
-	return a.done(diags)
+	return got, diags
 }

@@ -46,3 +46,13 @@ func (v *View) Requester(a *engine.Application) {
 func (v *View) Challenges(list map[string]map[string]any) {
 	v.document(map[string]any{"format_version": "1.0", "verifiers": list})
 }
+
+// Link prints where to go with a browser.
+func (v *View) Link(b *engine.Browsing) {
+	link := b.URL + "#" + b.Fragment
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "verifier": b.Verifier, "url": link})
+		return
+	}
+	v.Text(safe(link) + "\n")
+}
