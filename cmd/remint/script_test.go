@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 		Cmds: withCmds(map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitcode, "pg": pg, "login": login, "session": session, "dotenv": dotenv, "edit": edit,
 			"schema": schema, "canary": canary, "clean": clean, "same": same, "serverlog": serverlog,
-		}, verifyCmds()),
+		}, verifyCmds(), browserCmds()),
 	})
 }
 
