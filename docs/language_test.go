@@ -75,7 +75,7 @@ func TestTheVerificationPageLoads(t *testing.T) {
 	if diags.HasErrors() {
 		t.Fatal(diags.Err())
 	}
-	if len(w.Verifiers) != 7 {
+	if len(w.Verifiers) != 8 {
 		t.Errorf("the page makes %d verifiers", len(w.Verifiers))
 	}
 	for _, b := range w.Verifiers {
