@@ -25,15 +25,17 @@ type Browsing struct {
 
 // Browse says where somebody gets an answer about a plan with a browser.
 func (e *Engine) Browse(ctx context.Context, file *plan.File, p verify.Presented) (*Browsing, diag.Diagnostics) {
-	if faults := ofResets(file); faults.HasErrors() {
+	if faults := append(ofResets(file), verifiable(file)...); faults.HasErrors() {
 		return nil, faults
 	}
 	return e.browsing(ctx, p.Verifier, func(c *verify.Checker, _ string, v provider.Browsed, out *Browsing) diag.Diagnostics {
 		asked, err := c.Question(file, p)
-		if err != nil {
-			return unverified(verify.Refusal{Why: err.Error()})
+		if err == nil {
+			out.Fragment, err = v.Question(asked)
 		}
-		out.Fragment = v.Question(asked)
+		if err != nil {
+			return unverified(verify.Refusal{Verifier: out.Verifier, Why: err.Error()})
+		}
 		return nil
 	})
 }

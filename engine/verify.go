@@ -66,8 +66,8 @@ func (e *Engine) Verify(ctx context.Context, r VerifyRequest) (*Verification, di
 	if w == nil || diags.HasErrors() {
 		return nil, diags
 	}
-	if !r.File.Plan.Applyable && !r.File.Plan.Liftable() {
-		return nil, diags.Errorf("The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to verify for.")
+	if faults := verifiable(r.File); faults.HasErrors() {
+		return nil, append(diags, faults...)
 	}
 	checker := e.checker(w, verify.Forgetful{}, r.Getenv)
 	if e.once(w, r.Presented) {
@@ -108,6 +108,14 @@ func (e *Engine) Verify(ctx context.Context, r VerifyRequest) (*Verification, di
 		out.Document = entry.Encode()
 	}
 	return out, diags
+}
+
+// verifiable refuses a plan for which nobody needs to be verified.
+func verifiable(file *plan.File) diag.Diagnostics {
+	if file.Plan.Applyable || file.Plan.Liftable() {
+		return nil
+	}
+	return diag.Errored(0, "The plan is not applyable", "It was made with -offline, or a policy denies it; there is nothing to verify for.")
 }
 
 // Takes says what the verifier of that name takes; of the only one, without a name.

@@ -122,11 +122,11 @@ func click(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(tab(ts).Eval(`document.getElementById("`+args[0]+`").click()`, nil))
 }
 
-// sees TEXT: a text comes to stand in the page, or with ! does not stand there now.
+// sees TEXT: a text comes to stand in the page, or in one inside it, or with ! does not stand there now.
 func sees(ts *testscript.TestScript, neg bool, args []string) {
 	text, err := json.Marshal(args[0])
 	ts.Check(err)
-	stands := `document.body.innerText.includes(` + string(text) + `)`
+	stands := `[document, ...[...document.querySelectorAll("iframe")].map((f) => f.contentDocument)].some((d) => d?.body?.innerText.includes(` + string(text) + `))`
 	if !neg {
 		ts.Check(tab(ts).Wait(stands))
 		return

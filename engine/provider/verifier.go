@@ -74,7 +74,7 @@ type Browsed interface {
 	// PageURL is where the page is. One at localhost is there while remint serves it.
 	PageURL() string
 	// Question is the fragment with which the page gets an answer to asked.
-	Question(asked Asked) string
+	Question(asked Asked) (string, error)
 	// Registration is the fragment with which it makes what the block of this name is
 	// to declare for somebody.
 	Registration(name, identity string) (string, error)
@@ -95,8 +95,8 @@ type Asked struct {
 	Addresses []string
 	// Strength is how surely the plan wants her verified; "" where it does not say.
 	Strength lifecycle.Strength
-	Now       time.Time
-	Memory    Memory
+	Now      time.Time
+	Memory   Memory
 	// Getenv reads the environment for what a CI puts there. Nil: there is none.
 	Getenv func(name string) string
 }

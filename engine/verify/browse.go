@@ -32,4 +32,6 @@ func (c *Checker) Browsed(ctx context.Context, name string) (*config.Block, prov
 }
 
 // Question is what a verifier is asked about a plan.
-func (c *Checker) Question(file *plan.File, p Presented) (provider.Asked, error) { return c.asked(file, p) }
+func (c *Checker) Question(file *plan.File, p Presented) (provider.Asked, error) {
+	return c.asked(file, p)
+}

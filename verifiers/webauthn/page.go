@@ -63,10 +63,15 @@ func members(list ...string) string {
 
 // Question has the page get an assertion. The challenge is not in it: the page
 // makes it from what it shows.
-func (v *verifier) Question(asked provider.Asked) string {
+func (v *verifier) Question(asked provider.Asked) (string, error) {
+	if len(v.credentials) == 0 {
+		return "", errNoKey
+	}
 	return members("remint1", "confirm", "rp", v.rp, "plan", asked.PlanID, "digest", asked.PlanDigest, "subject", asked.Address,
-		"user", userVerification(asked), "keys", v.keysOf(asked.Identity))
+		"user", userVerification(asked), "keys", v.keysOf(asked.Identity)), nil
 }
+
+var errNoKey = errors.New("no key is declared yet: `remint verify -new-key=WHO` registers one")
 
 // userVerification says whether a PIN or finger is needed: where less would not do.
 func userVerification(asked provider.Asked) string {

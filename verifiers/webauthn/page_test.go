@@ -65,8 +65,9 @@ func TestWhatThePageIsAsked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := q
 			tc.change(&q)
-			if d := cmp.Diff(tc.want, v.Question(q)); d != "" {
-				t.Error(d)
+			got, err := v.Question(q)
+			if d := cmp.Diff(tc.want, got); d != "" || err != nil {
+				t.Error(d, err)
 			}
 			if got := v.Challenge(q)["userVerification"]; got != regexp.MustCompile(`user=(\w+)`).FindStringSubmatch(tc.want)[1] {
 				t.Errorf("options of one's own say %v", got)
@@ -84,11 +85,11 @@ func TestWhatThePageIsAsked(t *testing.T) {
 	}
 	v.credentials = append(v.credentials, declared(t, d)...)
 	q.Identity = "alice@example.com"
-	if got := v.Question(q); !strings.HasSuffix(got, "&keys="+id) {
+	if got, err := v.Question(q); err != nil || !strings.HasSuffix(got, "&keys="+id) {
 		t.Errorf("alice is asked for %s", got)
 	}
 	q.Identity = "zoe"
-	if got := v.Question(q); !strings.HasSuffix(got, "&keys="+id+"."+v.credentials[1].ID) {
+	if got, err := v.Question(q); err != nil || !strings.HasSuffix(got, "&keys="+id+"."+v.credentials[1].ID) {
 		t.Errorf("somebody unknown is asked for %s", got)
 	}
 }
@@ -197,5 +198,8 @@ func TestNoKeyYet(t *testing.T) {
 	_, err := v.Verify(t.Context(), q, answer(t, k, v.Challenge(q)["challenge"].(string)))
 	if err == nil || !strings.Contains(err.Error(), "-new-key=WHO") {
 		t.Errorf("%v", err)
+	}
+	if got, err := v.Question(q); err == nil {
+		t.Errorf("there is a link all the same: %s", got)
 	}
 }

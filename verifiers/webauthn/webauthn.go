@@ -39,7 +39,7 @@ func Verifier() provider.VerifierDefinition {
 			{Name: "credentials", Type: provider.String, Required: true, Check: checkCredentials,
 				Description: "JSON, as in `file(\"webauthn.json\")`: a list of `{\"identity\": WHO, \"id\": …, \"public_key\": …, \"hardware\": false}`, as `remint verify -new-key=WHO` gives it (id and public_key in base64url). `[]` while there is none."},
 			{Name: "page", Type: provider.String, Check: checkPage, Description: "Where the page is, at one of the origins; `/remint.html` at the first unless told. Not for `localhost`."},
-			{Name: "valid_for", Type: provider.Duration, Default: time.Hour, Min: int64(time.Second), Max: int64(30 * 24 * time.Hour), Description: "How long an assertion counts after its challenge was printed."},
+			{Name: "valid_for", Type: provider.Duration, Default: time.Hour, Min: int64(time.Second), Max: int64(30 * 24 * time.Hour), Description: "How long an assertion counts after its challenge was made."},
 		}},
 		Open: func(_ context.Context, b provider.Block) (provider.Verifier, error) {
 			list, err := parseCredentials(b.Attrs.String("credentials"))
@@ -140,7 +140,7 @@ func (v *verifier) about(a *protocol.ParsedCredentialAssertionData, asked provid
 	fail := func(text string) (*credential, time.Time, error) { return nil, time.Time{}, errors.New(text) }
 	i := slices.IndexFunc(v.credentials, func(c credential) bool { return bytes.Equal(c.id, a.RawID) })
 	if len(v.credentials) == 0 {
-		return fail("no key is declared yet: `remint verify -new-key=WHO` registers one")
+		return nil, time.Time{}, errNoKey
 	}
 	if i < 0 {
 		return fail("the assertion is of a key that is not declared: use a declared one, or have this one added to credentials")

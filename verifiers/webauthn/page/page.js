@@ -45,6 +45,7 @@
     }
     const names = Object.hasOwn(questions, got.get("remint1")) ? questions[got.get("remint1")] : null;
     if (!names || got.size !== names.length + 1 || !names.every((n) => got.has(n) && forms[n](got.get(n)))) return null;
+    if (names === questions.confirm && got.get("keys") === "") return null; // or any key would do
     return Object.fromEntries(got);
   };
 

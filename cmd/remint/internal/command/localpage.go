@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -126,8 +127,8 @@ func (s *localPage) serve(ctx context.Context, take func([]byte) (string, bool))
 		err = errors.New("interrupted")
 	case <-late.C:
 		err = errors.New("nobody used it for ten minutes; run it again")
-	case <-ended:
-		err = errors.New("it could not be served any longer; run it again")
+	case cause := <-ended:
+		err = fmt.Errorf("it could not be served any longer (%w); run it again", cause)
 	}
 	// The page is still to read what take said.
 	soon, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -135,5 +136,11 @@ func (s *localPage) serve(ctx context.Context, take func([]byte) (string, bool))
 	if server.Shutdown(soon) != nil {
 		_ = server.Close()
 	}
+	one.Lock() // what is being taken is taken
+	defer one.Unlock()
+	if finished {
+		return nil
+	}
+	finished = true
 	return err
 }
