@@ -93,7 +93,7 @@ func (e *Engine) Approvals(ctx context.Context, r ApprovalsRequest) (*ApprovalsR
 	diags = append(diags, s.besides(ctx, r.File, run, r.BreakGlass)...)
 	out := &ApprovalsReport{Answer: v.answer, Verified: v.verified, Rest: rest(r.File, v.answer)}
 	if run != nil {
-		out.Run = run.ID
+		out.Run, out.Rest = run.ID, "" // a resume goes on with what nothing holds up
 	}
 	out.Exit = append(slices.Clone(diags), s.said(v.answer)...).Exit()
 	out.Passed = out.Exit == diag.ExitOK

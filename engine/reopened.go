@@ -35,10 +35,9 @@ func (s *session) reopened(ctx context.Context, run journal.Run, file *plan.File
 	if out.glass, err = s.keptGlass(ctx, run.ID, m, req.Glass); err != nil {
 		return nil, err
 	}
-	before, err := executor.Operators(ctx, s.journal, run)
-	if err != nil {
+	if out.operators, err = executor.Operators(ctx, s.journal, run); err != nil {
 		return nil, err
 	}
-	out.operators = append(before, req.Operator) // the last is who runs it now
+	out.operators = append(out.operators, req.Operator) // the last is who runs it now
 	return out, nil
 }
