@@ -59,6 +59,8 @@ type need struct {
 	// look only: nothing is decided, so no decision is logged, and a state that cannot
 	// be opened is told in session.unopened.
 	look bool
+	// unlogged asks the policies what counts for nothing: no decision is logged.
+	unlogged bool
 }
 
 // open loads the workspace and opens what is needed.

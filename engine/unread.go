@@ -42,7 +42,7 @@ func (s *session) readPolicies(ctx context.Context, n need) diag.Diagnostics {
 	}
 	s.sources = sources
 	options := s.engine.policyOptions(s.workspace)
-	if n.offline || n.look { // nothing is decided; offline, a stranger's workspace says where the log is
+	if n.offline || n.look || n.unlogged { // nothing is decided; offline, a stranger's workspace says where the log is
 		options.Log = nil
 	}
 	set, faults := options.Compile(ctx, sources)

@@ -161,22 +161,9 @@ type Asked struct {
 // and how far its steps got, by address and step.
 func Questions(ctx context.Context, j journal.Journal, run string) (asked map[string]Asked, steps map[string]map[string]journal.Kind, err error) {
 	asked, steps = map[string]Asked{}, map[string]map[string]journal.Kind{}
-	histories := map[string]*history{}
-	for rec, err := range j.Records(ctx, run, "*") {
-		if err != nil {
-			return nil, nil, err
-		}
-		if rec.Address == "" {
-			continue
-		}
-		h := histories[rec.Address]
-		if h == nil {
-			h = newHistory()
-			histories[rec.Address] = h
-		}
-		if err := h.read(rec); err != nil {
-			return nil, nil, err
-		}
+	histories, err := historiesOf(ctx, j, run)
+	if err != nil {
+		return nil, nil, err
 	}
 	for address, h := range histories {
 		if q := h.open(); q != nil {

@@ -51,6 +51,15 @@ func (s *Set) Explain(ctx context.Context, in *Input, also ...*Input) (Explanati
 	return out, diags
 }
 
+// Also adds what the same policies said of another reset, where resets are judged one
+// by one. Requirements and judgement stay x's.
+func (x *Explanation) Also(other *Explanation) {
+	x.Verdict.Decisions = inOrder(slices.Concat(x.Verdict.Decisions, other.Verdict.Decisions))
+	for i := range min(len(x.Rules), len(other.Rules)) {
+		x.Rules[i].also(&other.Rules[i])
+	}
+}
+
 // rulesOf are the rules of a set, in the order of files.
 func (c *compiled) rulesOf(stage Stage, set string) []*ast.Rule {
 	rules := slices.Clone(c.compiler.GetRulesExact(ast.MustParseRef("data." + string(stage) + "." + set)))

@@ -67,16 +67,21 @@ func (u *union) require(f *finding) {
 	u.counts[f.Group][f.Address] = max(u.counts[f.Group][f.Address], f.Approvals)
 }
 
-func (u *union) result() Verdict {
-	slices.SortFunc(u.decisions, func(a, b plan.Decision) int {
+// inOrder sorts decisions, and leaves each once.
+func inOrder(list []plan.Decision) []plan.Decision {
+	slices.SortFunc(list, func(a, b plan.Decision) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Rule, b.Rule),
 			cmp.Compare(a.Address, b.Address), cmp.Compare(a.Message, b.Message), slices.Compare(a.Controls, b.Controls))
 	})
-	u.decisions = slices.CompactFunc(u.decisions, func(a, b plan.Decision) bool { return reflect.DeepEqual(a, b) })
-	if u.decisions == nil {
-		u.decisions = []plan.Decision{}
+	list = slices.CompactFunc(list, func(a, b plan.Decision) bool { return reflect.DeepEqual(a, b) })
+	if list == nil {
+		return []plan.Decision{}
 	}
-	return Verdict{Decisions: u.decisions, Requirements: plan.Requirements{Approvals: u.approvals(), Strength: u.strength}}
+	return list
+}
+
+func (u *union) result() Verdict {
+	return Verdict{Decisions: inOrder(u.decisions), Requirements: plan.Requirements{Approvals: u.approvals(), Strength: u.strength}}
 }
 
 // approvals is the shortest list that asks for the same: for each group, what

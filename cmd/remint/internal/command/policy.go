@@ -3,8 +3,6 @@ package command
 import (
 	"context"
 	"flag"
-	"slices"
-	"strings"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/view"
 	"github.com/remint-dev/remint/engine"
@@ -19,7 +17,11 @@ func policyVerb() *verb {
 eval PLAN     asks the workspace's policies and the built-in library about a saved
               plan, and shows which rule decided what, and where it stands; with
               -explain also their Rego and what they read; with -rule=ID what kept
-              that rule from saying anything, or made it
+              that rule from saying anything, or made it. With -stage=approval it asks
+              as apply would, with the approvals and the verification beside the plan,
+              at the time of -now; with -stage=result about what the plan's run has
+              observed. -out keeps the input, and -input asks about such a document,
+              changed or not, without a plan. Nothing is decided by it, and logged
 test          runs the tests in the workspace's policy folders, with coverage by rule
 new FOLDER    makes a folder with two rules and their tests to begin with
 bundle FOLDER builds a signed bundle of it, in OPA's format, for a policy block that
@@ -34,20 +36,25 @@ capabilities  prints what Rego may call, in OPA's own format, for editors and
 			var r engine.BundleRequest
 			fs.StringVar(&r.Key, "key", "", "sign with the private key in `FILE`, PKCS#8 PEM (bundle)")
 			fs.StringVar(&r.Revision, "revision", "", "`N`, a number or a time that only grows (bundle)")
-			out := fs.String("out", "", "write the bundle to `FILE` (bundle)")
+			out := fs.String("out", "", "write the bundle, or the input that was asked about, to `FILE` (bundle, eval)")
+			var q evalFlags
+			q.flags(fs)
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
 				if len(args) == 2 && args[0] == "bundle" {
 					r.Dir = args[1]
 					return a.policyBundle(ctx, r, *out)
 				}
-				return a.policy(ctx, args, *threshold, how)
+				if len(args) > 0 && args[0] == "eval" {
+					return a.policyEval(ctx, args[1:], q, *out, how)
+				}
+				return a.policy(ctx, args, *threshold)
 			}
 		},
 	}
 }
 
-func (a *app) policy(ctx context.Context, args []string, threshold float64, how view.Explained) diag.Exit {
+func (a *app) policy(ctx context.Context, args []string, threshold float64) diag.Exit {
 	switch {
 	case len(args) == 2 && args[0] == "new":
 		return a.policyNew(args[1])
@@ -59,24 +66,7 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64, how 
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
-	switch {
-	case len(args) == 2 && args[0] == "eval":
-		file, diags := engine.ReadPlan(args[1])
-		if diags.HasErrors() {
-			return a.done(diags)
-		}
-		judged, diags := e.PolicyEval(ctx, file)
-		a.tellTrust(e)
-		if judged == nil {
-			return a.done(diags)
-		}
-		if how.Rule != "" && !slices.ContainsFunc(judged.Rules, how.Of) {
-			a.fault("There is no such rule", "No rule that is asked about a plan has the id %q. There are %s.", how.Rule, strings.Join(ruleIDs(judged), ", "))
-			return diag.ExitError
-		}
-		a.view.PolicyEval(judged, how)
-		return a.done(diags)
-	case len(args) == 1 && args[0] == "test":
+	if len(args) == 1 && args[0] == "test" {
 		report, diags := e.PolicyTest(ctx)
 		if report == nil {
 			return a.done(diags)
@@ -93,16 +83,4 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64, how 
 	}
 	a.fault("What about the policies?", "Say `remint policy eval PLAN`, `policy test`, `policy new FOLDER`, `policy bundle FOLDER` or `policy capabilities`.")
 	return diag.ExitError
-}
-
-// ruleIDs are those that can be explained one by one.
-func ruleIDs(x *policy.Explanation) []string {
-	var ids []string
-	for _, r := range x.Rules {
-		if r.ID != "" {
-			ids = append(ids, r.ID)
-		}
-	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/policy"
 )
 
@@ -22,7 +24,7 @@ func (e Explained) Of(r policy.AskedRule) bool {
 }
 
 // PolicyEval shows a decision and the rules behind it.
-func (v *View) PolicyEval(x *policy.Explanation, how Explained) {
+func (v *View) PolicyEval(x *engine.Evaluation, how Explained) {
 	rules := []policy.AskedRule{}
 	for _, r := range x.Rules {
 		if how.Rule != "" && !how.Of(r) {
@@ -34,7 +36,7 @@ func (v *View) PolicyEval(x *policy.Explanation, how Explained) {
 		rules = append(rules, r)
 	}
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "denied": x.Verdict.Denied(), "decisions": x.Verdict.Decisions,
+		v.document(map[string]any{"format_version": "1.0", "stage": x.Inputs[0].Stage, "denied": x.Verdict.Denied(), "decisions": x.Verdict.Decisions,
 			"requirements": x.Verdict.Requirements, "rules": rules})
 		return
 	}
@@ -46,6 +48,9 @@ func (v *View) PolicyEval(x *policy.Explanation, how Explained) {
 	}
 	for _, a := range x.Verdict.Requirements.Approvals {
 		v.Text(fmt.Sprintf("require %s of group %q\n", plural(a.Count, "approval"), safe(a.Group)))
+	}
+	if s := x.Verdict.Requirements.Strength; s.AtLeast(lifecycle.AAL1) {
+		v.Text(fmt.Sprintf("require that the requester is verified at %s\n", s))
 	}
 }
 
