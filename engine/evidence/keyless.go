@@ -19,7 +19,7 @@ type Identity struct {
 	Issuer string `json:"issuer"`
 }
 
-// ErrNoAuthority: a certificate stands for a key, and nothing is at hand to verify it by.
+// ErrNoAuthority says that a certificate stands for a key, and nothing is at hand to verify it by.
 var ErrNoAuthority = errors.New("it is signed with a certificate, and no trusted root is declared that certificates count by")
 
 // Authority verifies what people signed with certificates instead of keys: by a

@@ -51,7 +51,7 @@ func (v *verification) names(by Signatory) []string {
 // somebody else's, and ErrNoAuthority where no trusted root is at hand.
 func (v *verification) signedBy(run string, k kind, content []byte, by Signatory) error {
 	if by.KeyID != "" {
-		err := error(ErrKey)
+		err := ErrKey
 		for _, p := range v.People {
 			if p.Key == nil {
 				continue
