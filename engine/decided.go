@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -69,7 +68,7 @@ func decisionsFault(src *config.DecisionSource, err error) diag.Diagnostics {
 }
 
 func readDecisions(ctx context.Context, src *config.DecisionSource, j journal.Journal, plan string) ([]gate.Document, error) {
-	if !planID.MatchString(plan) {
+	if !isPlanID(plan) {
 		return nil, errors.New("the plan's id is none of remint's")
 	}
 	if src.Directory.Absolute != "" {
@@ -86,8 +85,11 @@ func readDecisions(ctx context.Context, src *config.DecisionSource, j journal.Jo
 	return out, err
 }
 
-// planID is what plans are called: it becomes part of a file's name.
-var planID = regexp.MustCompile(`^[0-9a-f]{8,64}$`)
+// isPlanID reports whether s is what plans are called, 8 to 64 hexadecimal digits: it
+// becomes part of a file's name.
+func isPlanID(s string) bool {
+	return len(s) >= 8 && len(s) <= 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
 
 // filesFor reads the files of a directory that are about a plan.
 func filesFor(src *config.DecisionSource, plan string) ([]gate.Document, error) {
@@ -200,7 +202,7 @@ func (e *Engine) keepDecision(ctx context.Context, w *config.Workspace, file *pl
 		return "", diag.Diagnostics{{Severity: diag.Error, Summary: "The decision cannot be kept", Range: &rng,
 			Detail: fmt.Sprintf("Nothing was decided: %s cannot be written: %s. Mend that, and decide again.", src, reason(err))}}
 	}
-	if !planID.MatchString(file.ID) {
+	if !isPlanID(file.ID) {
 		return fail(errors.New("the plan's id is none of remint's"))
 	}
 	if dir := src.Directory.Absolute; dir != "" {
