@@ -74,6 +74,11 @@ test_no_store_is_fine_when_retired if {
 	plan.warn == set() with input as object.union(about({"stores": []}), {"mode": "retire"})
 }
 
+test_no_change_needs_no_approval if {
+	plan.require == set() with input as about({"change": {"fields": []}})
+	plan.warn == set() with input as about({"change": {"fields": []}})
+}
+
 test_change_needs_approval if {
 	change := {"fields": ["owner", "stores"]}
 	plan.require == {{"approvals": 1, "group": "", "address": good.address}} with input as about({"change": change})
