@@ -42,6 +42,10 @@ type RuleCoverage struct {
 	Name    string `json:"name"`
 	Title   string `json:"title"`
 	Covered bool   `json:"covered"`
+	// Spared is, of rules that count, whether some test asked it about what it is
+	// about, and it did not hold; a rule that always holds was never told from one
+	// that is right. True of helpers.
+	Spared bool `json:"spared"`
 	// Missed are the lines in it that no test evaluated.
 	Missed []int       `json:"missed,omitempty"`
 	Range  *diag.Range `json:"range,omitempty"`
@@ -99,8 +103,9 @@ func (f *folder) test(limit time.Duration, report *TestReport, at func(string)) 
 	all := maps.Clone(modules)
 	maps.Copy(all, tests)
 	tracer := cover.New()
+	compiler := newCompiler(caps).WithEnablePrintStatements(true)
 	ch, err := tester.NewRunner().
-		SetCompiler(newCompiler(caps).WithEnablePrintStatements(true)).
+		SetCompiler(compiler).
 		SetCoverageQueryTracer(tracer).SetCoverageRuns(nil).
 		CapturePrintOutput(true).RaiseBuiltinErrors(true).
 		SetTimeout(limit).SetModules(all).
@@ -108,14 +113,23 @@ func (f *folder) test(limit time.Duration, report *TestReport, at func(string)) 
 	if err != nil {
 		return cover.Report{}, f.texts.fromOPA(f.source.Name, notTested, err)
 	}
+	var passed []ast.Ref
 	for r := range ch {
-		report.Tests = append(report.Tests, f.outcome(r))
+		one := f.outcome(r)
+		report.Tests = append(report.Tests, one)
+		if ref, err := ast.ParseRef(r.Package); err == nil && one.Outcome == "pass" {
+			passed = append(passed, ref.Append(ast.StringTerm(r.Name)))
+		}
+	}
+	spared := newSparing(compiler)
+	for _, ref := range passed {
+		spared.follow(context.Background(), compiler, ref, limit)
 	}
 	slices.SortFunc(report.Tests, func(a, b TestResult) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Name, b.Name))
 	})
 	lines := tracer.Report(modules)
-	f.coverage(modules, lines, report)
+	f.coverage(modules, lines, spared.places(), report)
 	return linesOf(modules, lines), nil
 }
 
@@ -136,14 +150,16 @@ func (f *folder) outcome(r *tester.Result) TestResult {
 	return out
 }
 
-// coverage tells of each rule whether it held in any test.
-func (f *folder) coverage(modules map[string]*ast.Module, lines cover.Report, report *TestReport) {
+// coverage tells of each rule whether it held in any test, and was spared in one.
+func (f *folder) coverage(modules map[string]*ast.Module, lines cover.Report, spared map[string]bool, report *TestReport) {
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		for _, rule := range modules[name].Rules {
 			c := RuleCoverage{
 				Source: f.source.Name, Package: packageName(modules[name]), Name: rule.Head.Ref().String(), Title: title(rule),
 				Covered: lines.IsCovered(name, rule.Head.Location.Row),
 			}
+			known, counts := spared[placeID(rule)]
+			c.Spared = known || !counts
 			c.Range, _ = f.texts.place(rule.Head.Location)
 			last := rule.Location.Row + strings.Count(string(rule.Location.Text), "\n")
 			for row := rule.Location.Row; row <= last; row++ {
