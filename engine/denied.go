@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/plan"
@@ -38,7 +41,29 @@ func (s *session) denied(p *plan.Plan) diag.Diagnostics {
 		}
 		if c := about[d.Address]; c != nil {
 			at.Range, at.Snippet = s.workspace.Block(c.Range)
+			at.Runbook = ofRunbook(c.Runbook, at.Rule, d.Step)
 		}
 	}
 	return diags
+}
+
+// ofRunbook is the step that a rule names; the runbook, where the rule reads anything
+// that comes from it; otherwise only where that stands.
+func ofRunbook(book *config.Runbook, rule *diag.Rule, step string) *diag.Excerpt {
+	if book == nil {
+		return nil
+	}
+	out := &diag.Excerpt{}
+	out.Range, out.Snippet = book.Block(step)
+	if step == "" && !readsRunbook(rule) {
+		out.Snippet = nil
+	}
+	return out
+}
+
+func readsRunbook(rule *diag.Rule) bool {
+	if rule == nil || rule.Snippet == nil {
+		return false
+	}
+	return slices.ContainsFunc([]string{"steps", "phases", "runbook", "entropy_bits"}, func(member string) bool { return strings.Contains(rule.Snippet.Code, "."+member) })
 }

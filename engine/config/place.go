@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/remint-dev/remint/engine/diag"
@@ -16,8 +17,26 @@ const (
 // Block is where a block begins, with its text up to its end, if that is not far. The
 // literals of sensitive attributes are stars in it, as in every diagnostic.
 func (w *Workspace) Block(r diag.Range) (*diag.Range, *diag.Snippet) {
-	place, snippet := w.Place(r)
-	f := w.files[r.Filename]
+	return block(w.files, r)
+}
+
+// Block is where the runbook begins, or that step of it, with its text likewise. An
+// instance of a step is the step; of one that it does not have, it is the runbook.
+func (r *Runbook) Block(step string) (*diag.Range, *diag.Snippet) {
+	at := r.Range
+	name, _, _ := strings.Cut(step, "[")
+	name, _, _ = strings.Cut(name, "#")
+	for _, s := range r.steps {
+		if s.name() == name {
+			at = diag.RangeOf(s.at)
+		}
+	}
+	return block(r.files, at)
+}
+
+func block(files diag.Sources, r diag.Range) (*diag.Range, *diag.Snippet) {
+	place, snippet := files.Place(hclRange(r))
+	f := files[r.Filename]
 	if snippet == nil || f == nil {
 		return place, snippet
 	}

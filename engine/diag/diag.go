@@ -61,6 +61,8 @@ type Diagnostic struct {
 	Snippet *Snippet `json:"snippet,omitempty"`
 	// Rule is the policy's that denies; Range is then what it is about.
 	Rule *Rule `json:"rule,omitempty"`
+	// Runbook is the runbook, or the step of it, that the rule is about.
+	Runbook *Excerpt `json:"runbook,omitempty"`
 	// Exit is the exit code that this fault asks for; 0 means the ordinary 1.
 	Exit Exit `json:"exit,omitempty"`
 }
@@ -70,6 +72,12 @@ type Rule struct {
 	Title string `json:"title,omitempty"`
 	// Remedy is what its METADATA says is to be done.
 	Remedy  string   `json:"remedy,omitempty"`
+	Range   *Range   `json:"range,omitempty"`
+	Snippet *Snippet `json:"snippet,omitempty"`
+}
+
+// Excerpt is another place, as it is written; without a snippet, the place alone.
+type Excerpt struct {
 	Range   *Range   `json:"range,omitempty"`
 	Snippet *Snippet `json:"snippet,omitempty"`
 }

@@ -158,6 +158,8 @@ type Decision struct {
 	Message  string   `json:"message"`
 	Address  string   `json:"address"`
 	Controls []string `json:"controls"`
+	// Step of the address's runbook that it is about, where the rule names one.
+	Step string `json:"step,omitempty"`
 	// Overridable is set for a denial that a signed override lifts.
 	Overridable bool `json:"overridable,omitempty"`
 }

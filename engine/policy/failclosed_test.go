@@ -177,6 +177,8 @@ func TestFailsClosedWhenAsked(t *testing.T) {
 		"number as member":    {deny(`{"id": "a", "msg": "m", 1: "x"}`), "no string"},
 		"foreign address":     {deny(`{"id": "a", "msg": "m", "address": "credential.t.z"}`), "none of the plan's"},
 		"empty address":       {deny(`{"id": "a", "msg": "m", "address": ""}`), "address is"},
+		"step of no reset":    {deny(`{"id": "a", "msg": "m", "step": "revoke.old"}`), "a step goes with the address"},
+		"number as step":      {deny(`{"id": "a", "msg": "m", "address": "credential.t.a", "step": 1}`), "step is"},
 		"controls":            {deny(`{"id": "a", "msg": "m", "controls": "x"}`), "controls is"},
 		"null":                {deny(`null`), "must be an object"},
 		"nothing required":    {require(`{}`), `either "approvals" or "strength"`},

@@ -18,6 +18,7 @@ type finding struct {
 	Rule      string             `json:"rule,omitempty"`
 	Message   string             `json:"message,omitempty"`
 	Address   string             `json:"address,omitempty"`
+	Step      string             `json:"step,omitempty"`
 	Controls  []string           `json:"controls,omitempty"`
 	Approvals int                `json:"approvals,omitempty"`
 	Group     string             `json:"group,omitempty"`
@@ -38,6 +39,9 @@ type answer struct {
 func (f *finding) check(addresses map[string]bool) error {
 	if f.Address != "" && !addresses[f.Address] {
 		return fmt.Errorf("the address %q is none of the plan's", f.Address)
+	}
+	if f.Step != "" && (f.Address == "" || f.Set == "require" || len(f.Step) > maxMessage) {
+		return errors.New("a step goes with the address of a reset, and is as long as those of runbooks at most")
 	}
 	ok := len(f.Group) <= maxMessage && len(f.Controls) <= maxControls
 	switch {
@@ -107,11 +111,12 @@ func findingOf(set string, t *ast.Term) (finding, error) {
 // decision reads a member of deny or warn.
 func decision(set string, m members) (finding, error) {
 	f := finding{Set: set}
-	var errs [4]error
+	var errs [5]error
 	f.Rule, errs[0] = m.text("id", true, maxID)
 	f.Message, errs[1] = m.text("msg", true, maxMessage)
 	f.Address, errs[2] = m.text("address", false, maxMessage)
 	f.Controls, errs[3] = m.texts("controls")
+	f.Step, errs[4] = m.text("step", false, maxMessage)
 	if err := errors.Join(errs[:]...); err != nil {
 		return f, err
 	}

@@ -11,8 +11,12 @@ func TestSpared(t *testing.T) {
 	const rule = "package remint.plan\n\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if {\n\tsome r in input.resets\n\tr.production\n\tr.owner == \"\"\n}\n"
 	const single = "package remint.plan\n\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if input.ticket == \"\"\n"
 	const helped = "package remint.plan\n\nbad(r) if r.owner == \"\"\n\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if {\n\tsome r in input.resets\n\tr.production\n\tbad(r)\n}\n"
-	reset := func(production, owner string) string { return `{"production": ` + production + `, "owner": "` + owner + `"}` }
-	asked := func(resets string) string { return "count(plan.deny) >= 0 with input as {\"resets\": [" + resets + "]}" }
+	reset := func(production, owner string) string {
+		return `{"production": ` + production + `, "owner": "` + owner + `"}`
+	}
+	asked := func(resets string) string {
+		return "count(plan.deny) >= 0 with input as {\"resets\": [" + resets + "]}"
+	}
 	for name, tc := range map[string]struct {
 		rule, test string
 		want       bool

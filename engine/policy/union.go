@@ -38,7 +38,7 @@ func (u *union) add(from *judged, findings []finding) error {
 			u.require(f)
 			continue
 		}
-		d := plan.Decision{Source: from.name, Level: plan.Warn, Rule: f.Rule, Message: f.Message, Address: f.Address, Controls: f.Controls}
+		d := plan.Decision{Source: from.name, Level: plan.Warn, Rule: f.Rule, Message: f.Message, Address: f.Address, Step: f.Step, Controls: f.Controls}
 		if d.Controls == nil {
 			d.Controls = []string{}
 		}
@@ -71,7 +71,7 @@ func (u *union) require(f *finding) {
 func inOrder(list []plan.Decision) []plan.Decision {
 	slices.SortFunc(list, func(a, b plan.Decision) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Rule, b.Rule),
-			cmp.Compare(a.Address, b.Address), cmp.Compare(a.Message, b.Message), slices.Compare(a.Controls, b.Controls))
+			cmp.Compare(a.Address, b.Address), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Step, b.Step), slices.Compare(a.Controls, b.Controls))
 	})
 	list = slices.CompactFunc(list, func(a, b plan.Decision) bool { return reflect.DeepEqual(a, b) })
 	if list == nil {

@@ -14,6 +14,13 @@ const narrowest = 110
 // and otherwise one under the other.
 func sides(line func(string), st style, d diag.Diagnostic) {
 	rule, block := excerpt(d.Rule.Range, d.Rule.Snippet), excerpt(d.Range, d.Snippet)
+	if d.Runbook != nil {
+		book := excerpt(d.Runbook.Range, d.Runbook.Snippet)
+		if d.Runbook.Snippet == nil && len(book) > 0 {
+			book[0] = "its runbook: " + book[0]
+		}
+		block = append(append(block, ""), book...)
+	}
 	if d.Address != "" && !strings.Contains(d.Detail, d.Address) {
 		line("")
 		line("  about " + safe(d.Address) + ":")

@@ -63,3 +63,31 @@ func TestSides(t *testing.T) {
 		}
 	}
 }
+
+// The runbook stands below what the rule is about: its text, or where it is.
+func TestSidesOfRunbook(t *testing.T) {
+	d := diag.Diagnostic{
+		Severity: diag.Error, Summary: "Denied by policy house/no", Address: "credential.t.a",
+		Range:   &diag.Range{Filename: "main.remint.hcl", Start: diag.Pos{Line: 3}},
+		Snippet: &diag.Snippet{Code: "credential {\n}", StartLine: 3},
+		Rule:    &diag.Rule{Range: &diag.Range{Filename: "house.rego", Start: diag.Pos{Line: 7}}, Snippet: &diag.Snippet{Code: "deny", StartLine: 7}},
+		Runbook: &diag.Excerpt{Range: &diag.Range{Filename: "book\x1b.remint.hcl", Start: diag.Pos{Line: 9}}},
+	}
+	show := func(width int) string {
+		var out bytes.Buffer
+		writeDiagnostic(&out, style{width: width}, d)
+		return out.String()
+	}
+	for _, width := range []int{80, 120} {
+		if got := show(width); !strings.Contains(got, `its runbook: book\u001b.remint.hcl line 9`) {
+			t.Errorf("at %d columns:\n%s", width, got)
+		}
+	}
+	d.Runbook.Snippet = &diag.Snippet{Context: `notify "owner"`, Code: "notify \"owner\" {\n}", StartLine: 9}
+	for _, width := range []int{80, 120} {
+		got := show(width)
+		if !strings.Contains(got, `line 9, in notify "owner":`) || !strings.Contains(got, `    9: notify "owner" {`) || strings.Contains(got, "its runbook") {
+			t.Errorf("at %d columns:\n%s", width, got)
+		}
+	}
+}
