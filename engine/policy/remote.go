@@ -254,12 +254,12 @@ func (r *remote) tell(ctx context.Context, in *Input, b bound) (reply, error) {
 	return answered, err
 }
 
-// test runs the tests of f.
+// test runs the tests of f, each of which is followed once more when it has passed.
 func (r *remote) test(ctx context.Context, f *folder) (reply, page, error) {
 	if err := r.lock(ctx); err != nil {
 		return reply{}, page{}, err
 	}
 	defer r.unlock()
-	b := bound{time: r.limits.Compile + r.limits.Time + time.Duration(len(f.tests))*r.limits.Time, memory: r.limits.Memory}
+	b := bound{time: r.limits.Compile + r.limits.Time + time.Duration(2*len(f.tests))*r.limits.Time, memory: r.limits.Memory}
 	return r.call(ctx, request{Op: opTest, Source: f.source.Name, Time: r.limits.Time, Parts: len(f.modules) + len(f.tests)}, b, maxReply, f.send)
 }
