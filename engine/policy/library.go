@@ -88,7 +88,7 @@ var declared = regexp.MustCompile(`(?m)^package ([a-z_]+(?:\.[a-z_]+)*)$`)
 // and the parameters. No other source has any business in them.
 func (l *Library) Packages() ([]string, error) {
 	out := []string{"parameters"}
-	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(l.fsys, ".", func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(name, ".rego") || strings.HasSuffix(name, "_test.rego") {
 			return err
 		}
