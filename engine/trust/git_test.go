@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,5 +158,27 @@ func TestReadTreeRefuses(t *testing.T) {
 	tree, err := read(t, filepath.Join(dir, "ops"), "git:refs/heads/main")
 	if err != nil || contents(t, tree.Dir)["a.remint.hcl"] != "committed\n" {
 		t.Errorf("a replaced commit counts: %v", err)
+	}
+}
+
+// Who deletes what a base has is an author of the change, whatever the base is: a
+// checkout, a plain folder, or one that was unpacked within a repository's work tree.
+func TestAuthorsBeyondDeletes(t *testing.T) {
+	dir, git := repository(t)
+	git("checkout", "-q", "-f", ".")
+	checkout := filepath.Join(t.TempDir(), "checkout")
+	git("clone", "-q", ".", checkout)
+	plain := t.TempDir()
+	within := filepath.Join(dir, "unpacked")
+	for _, base := range []string{plain, within} {
+		write(t, filepath.Join(base, "ops"), map[string]string{"a.remint.hcl": "committed\n", "keys/alice.pub": "key\n", "empty": ""})
+	}
+	git("rm", "-q", "ops/empty")
+	git("-c", "user.email=mallory@example.com", "commit", "-q", "--author", "m <mallory@example.com>", "-m", "gone")
+	for name, base := range map[string]string{"a checkout": checkout, "a plain folder": plain, "a folder within the repository": within} {
+		got := trust.AuthorsBeyond(context.Background(), filepath.Join(dir, "ops"), filepath.Join(base, "ops"))
+		if got.Unknown != "" || !slices.Contains(got.By, "mallory@example.com") {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

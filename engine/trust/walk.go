@@ -85,7 +85,7 @@ func (g git) committed(ctx context.Context, prefix string) (map[string]string, e
 
 // contents are the ids that the base's files would have in the repository: of those that
 // it shares with the workspace, and of what it has besides and git tracks there, or of
-// all where it is no checkout.
+// all where it is no checkout: an unpacked tree within some repository's folder is none.
 func (g git) contents(ctx context.Context, base string, have map[string]string) (map[string]string, error) {
 	base, err := filepath.Abs(base)
 	if err != nil {
@@ -95,7 +95,7 @@ func (g git) contents(ctx context.Context, base string, have map[string]string) 
 	for name := range have {
 		names[name] = true
 	}
-	if tracked, err := (git{dir: base}).output(ctx, "ls-files", "-z"); err == nil {
+	if tracked, err := (git{dir: base}).output(ctx, "ls-files", "-z"); err == nil && len(tracked) > 0 {
 		for _, name := range strings.Split(strings.TrimSuffix(string(tracked), "\x00"), "\x00") {
 			names[name] = true
 		}
