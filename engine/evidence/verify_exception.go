@@ -21,8 +21,13 @@ func (v *verification) approvalRecord(f *recordFile, r *Run) {
 		v.bad(f, f.lines, CodeAssertion, "%v", err)
 		return
 	}
-	if said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest {
+	switch {
+	case said.Decision != Approve:
+		v.bad(f, f.lines, CodeAssertion, "what stands as %s's approval says: %s", said.Approver, said.Decision)
+	case said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest:
 		v.bad(f, f.lines, CodeAssertion, "%s's approval is about another plan", said.Approver)
+	case !r.under(said.PolicyDigest, said.TrustDigest):
+		v.bad(f, f.lines, CodeAssertion, "%s's approval was given under other policies or another trust base than the run's", said.Approver)
 	}
 	switch err := v.signedBy(f.run, anApproval(), r.Approval, by); {
 	case errors.Is(err, ErrKey), errors.Is(err, ErrNoAuthority):
@@ -32,6 +37,12 @@ func (v *verification) approvalRecord(f *recordFile, r *Run) {
 	case err != nil:
 		v.bad(f, f.lines, CodeAssertion, "an approval by %s: %v", said.Approver, err)
 	}
+}
+
+// under reports whether these are the policies and the trust base of the record's plan:
+// what a person signs counts under those only.
+func (c *Common) under(policies, trust string) bool {
+	return policies == c.PolicyDigest && trust == c.TrustDigest
 }
 
 // overrideRecord checks an override that a run was opened under: an approver signed
@@ -48,8 +59,12 @@ func (v *verification) overrideRecord(f *recordFile, r *Run) {
 		v.bad(f, f.lines, CodeAssertion, "%v", err)
 		return
 	}
-	if v.signedByApprover(f, anOverride(), r.Override, said.Approver, by) && (said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest) {
+	switch {
+	case !v.signedByApprover(f, anOverride(), r.Override, said.Approver, by):
+	case said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest:
 		v.bad(f, f.lines, CodeAssertion, "%s's override is about another plan", said.Approver)
+	case !r.under(said.PolicyDigest, said.TrustDigest):
+		v.bad(f, f.lines, CodeAssertion, "%s's override was signed under other policies or another trust base than the run's", said.Approver)
 	}
 }
 
@@ -82,8 +97,11 @@ func (v *verification) glassRecord(f *recordFile, r *Run) {
 			v.bad(f, f.lines, CodeAssertion, "%v", err)
 		case r.ReviewDue.IsZero() || !strings.HasSuffix(f.run, Glass):
 			v.bad(f, f.lines, CodeAssertion, "the glass was broken, and the run does not say when a review is owed, or not in its name")
-		case v.signedByApprover(f, aBreakGlass(), r.BreakGlass, said.Member, by) && (said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest):
+		case !v.signedByApprover(f, aBreakGlass(), r.BreakGlass, said.Member, by):
+		case said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest:
 			v.bad(f, f.lines, CodeAssertion, "%s broke the glass for another plan", said.Member)
+		case !r.under(said.PolicyDigest, said.TrustDigest):
+			v.bad(f, f.lines, CodeAssertion, "%s broke the glass under other policies or another trust base than the run's", said.Member)
 		}
 	case "review":
 		said, by, err := parseStatementOf[Review](aReview(), r.Review)
