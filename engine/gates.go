@@ -4,8 +4,10 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/plan"
@@ -74,10 +76,7 @@ func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) 
 	if v.unread = unread.HasErrors() || unusable.HasErrors(); v.unread {
 		return v
 	}
-	q := gate.Question{
-		File: asked.file, Requirements: doc.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
-		Operators: asked.operators, Authors: s.base.writers(), Verified: v.verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
-	}
+	q := s.asking(asked, decided, v.verified, by, now)
 	var glass *gate.Glass
 	if asked.glass != nil {
 		g := q.Break(s.workspace.BreakGlass, asked.glass.documents)
@@ -89,9 +88,8 @@ func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) 
 	v.answer = gate.Ask(q)
 	v.answer.Glass, v.uses = glass, slices.Concat(v.answer.Uses, v.uses)
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
-	in.Requirements, in.Operator, in.Approvals = &doc.Requirements, asked.operators[len(asked.operators)-1], v.answer.Input()
-	in.Verification = v.verified.Policy(doc.Requester)
-	in.Unattended, in.Now, in.Authors = asked.unattended, &now, s.base.authorship()
+	in.Requirements = &doc.Requirements
+	s.consented(in, asked, q, v.answer)
 	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
 	*asked.judged = append(*asked.judged, judged.Judgement)
 	v.faults = append(v.faults, faults...)
@@ -106,6 +104,21 @@ func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) 
 	}
 	v.answer = v.answer.And(gate.Ask(q))
 	return v
+}
+
+// asking is what the gate is asked of a plan: the same by whoever asks, so that who only
+// looks is answered as apply is.
+func (s *session) asking(asked question, decided []gate.Document, verified verify.Outcome, by *evidence.Authority, now time.Time) gate.Question {
+	return gate.Question{
+		File: asked.file, Requirements: asked.file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
+		Operators: asked.operators, Authors: s.base.writers(), Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
+	}
+}
+
+// consented adds to in what the approval policies see besides the plan.
+func (s *session) consented(in *policy.Input, asked question, q gate.Question, answer gate.Answer) {
+	in.Operator, in.Approvals, in.Unattended, in.Now = asked.operators[len(asked.operators)-1], answer.Input(), asked.unattended, &q.Now
+	in.Verification, in.Authors = q.Verified.Policy(asked.file.Plan.Requester), s.base.authorship()
 }
 
 // said turns an answer into diagnostics: faults for all that it lacks.

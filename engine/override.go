@@ -13,9 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/plan"
-	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
-	"github.com/remint-dev/remint/engine/verify"
 )
 
 // OverrideRequest says which denials to lift, and why.
@@ -110,24 +108,23 @@ func (e *Engine) denied(ctx context.Context, file *plan.File, r OverrideRequest)
 	if faults.HasErrors() {
 		return out, diags.Warnf("Approval policies were not asked", "What they would say now is not known here, so that apply may find a denial that this override does not name: %s", faultsOf(faults))
 	}
-	verified, _ := e.checker(s.workspace, verify.Forgetful{}, nil).Check(ctx, file, nil, nil)
-	now := e.opts.Now().UTC()
-	by, faults := authority(s.workspace.Settings.Approvals.TrustedRoot)
+	run, faults := s.runOf(ctx, file)
 	if faults.HasErrors() {
 		return nil, faults
 	}
-	q := gate.Question{
-		File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: r.Approvals,
-		Operators: []string{r.Operator}, Authors: s.base.writers(), Authority: by, Now: now,
+	asked, err := s.lookedAt(ctx, ApprovalsRequest{File: file, Approvals: r.Approvals, Operator: r.Operator}, run)
+	if err != nil {
+		return nil, diags.Errorf("The run of this plan cannot be read", "%s.", err)
 	}
-	in := planner.Input(policy.StageApproval, &file.Plan, resets)
-	in.Requirements, in.Operator, in.Approvals, in.Now = &file.Plan.Requirements, r.Operator, gate.Ask(q).Input(), &now
-	in.Verification, in.Authors = verified.Policy(file.Plan.Requester), s.base.authorship()
-	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, resets)...)
-	if faults.HasErrors() {
-		return nil, faults
+	asked.resets, asked.overrides, asked.glass = resets, nil, nil // what is denied while nothing lifts it
+	v := s.weigh(ctx, s.looking(), asked)
+	switch {
+	case v.unread:
+		return out, diags.Warnf("Approval policies were not asked", "What they would say now is not known here, so that apply may find a denial that this override does not name: %s", faultsOf(v.faults))
+	case v.faults.HasErrors():
+		return nil, v.faults
 	}
-	return append(out, gate.Denials(string(policy.StageApproval), judged.Decisions)...), diags
+	return v.answer.Lifting.Left, diags
 }
 
 // choose finds the denials that r names, and those that it leaves.

@@ -96,15 +96,14 @@ func (s *session) consenting(ctx context.Context, in *policy.Input, requirements
 	if diags = append(diags, append(faults, unusable...)...); diags.HasErrors() {
 		return diags
 	}
-	answer := gate.Ask(gate.Question{
-		File: r.File, Requirements: *requirements, Approvers: s.workspace.Approvers, Documents: besides(r.Approvals, decided), Operators: []string{r.Operator},
-		Authors: s.base.writers(), Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
-	})
+	asked := question{file: r.File, documents: r.Approvals, operators: []string{r.Operator}, unattended: r.Unattended}
+	q := s.asking(asked, decided, verified, by, now)
+	answer := gate.Ask(q)
 	for _, why := range answer.Ignored {
 		diags = diags.Warnf("An approval does not count", "%s", why)
 	}
-	in.Requirements, in.Operator, in.Approvals, in.Unattended, in.Now = requirements, r.Operator, answer.Input(), r.Unattended, &now
-	in.Verification = verified.Policy(r.File.Plan.Requester)
+	in.Requirements = requirements
+	s.consented(in, asked, q, answer)
 	return diags
 }
 

@@ -59,6 +59,12 @@ func (v *verification) overrideRecord(f *recordFile, r *Run) {
 		v.bad(f, f.lines, CodeAssertion, "%v", err)
 		return
 	}
+	for _, d := range said.Denials {
+		if f.named == nil {
+			f.named = map[Denial]bool{}
+		}
+		f.named[d] = true
+	}
 	switch {
 	case !v.signedByApprover(f, anOverride(), r.Override, said.Approver, by):
 	case said.PlanID != r.PlanID || said.PlanDigest != r.PlanDigest:

@@ -39,6 +39,11 @@ type recordFile struct {
 	// or broke the glass.
 	undecided  []undecided
 	overridden bool
+	// denials are those that the run was begun in spite of, named what overrides name,
+	// and broken is whether it broke the glass.
+	denials []stands
+	named   map[Denial]bool
+	broken  bool
 }
 
 func (f *recordFile) path() string { return f.run + "/" + f.name }

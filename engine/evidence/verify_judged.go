@@ -58,6 +58,44 @@ func (f *recordFile) allows(list []plan.Judgement, stage, what string, cutover b
 	}
 }
 
+// stands is a denial that the run was begun in spite of.
+type stands struct {
+	Denial
+	line        int
+	overridable bool
+}
+
+// deny notes what the policies denied of the plan, and of its approvals when they were
+// asked last.
+func (f *recordFile) deny(r *Run) {
+	said := map[string][]plan.Decision{stagePlan: r.Decisions}
+	for _, j := range r.Judged {
+		if j.Stage == stageApproval {
+			said[stageApproval] = j.Decisions
+		}
+	}
+	for _, stage := range []string{stagePlan, stageApproval} {
+		for _, d := range said[stage] {
+			if d.Level == plan.Deny {
+				f.denials = append(f.denials, stands{Denial{Stage: stage, Source: d.Source, Rule: d.Rule, Address: d.Address}, f.lines, d.Overridable})
+			}
+		}
+	}
+}
+
+// unlifted finds the denials that a run was begun in spite of and that nothing in it
+// lifts: overrides lift what they name, broken glass whatever is overridable.
+func (v *verification) unlifted(own *recordFile) {
+	for _, d := range own.denials {
+		switch {
+		case !d.overridable:
+			v.find(CodeDecision, own.path(), d.line, "%s denied the run, and its policy is mandatory: nothing lifts that", d.Denial)
+		case !own.broken && !own.named[d.Denial]:
+			v.find(CodeDecision, own.path(), d.line, "%s denied the run, and no override in it names that", d.Denial)
+		}
+	}
+}
+
 // undecided finds what was done without a decision, from all files of a run.
 func (v *verification) undecided(own *recordFile, byAddress map[string]*recordFile) {
 	find := func(f *recordFile) {
@@ -71,6 +109,9 @@ func (v *verification) undecided(own *recordFile, byAddress map[string]*recordFi
 		}
 	}
 	find(own)
+	if own.overridden || len(own.undecided) == 0 { // else it is said already
+		v.unlifted(own)
+	}
 	for _, f := range byAddress {
 		find(f)
 	}
@@ -80,8 +121,10 @@ func (v *verification) undecided(own *recordFile, byAddress map[string]*recordFi
 func (v *verification) judgedRun(f *recordFile, r *Run) {
 	v.judged(f, &r.Common, r.Judged, r.Event == "resumed", stagePlan, stageApproval)
 	f.overridden = f.overridden || r.Event == "override" || r.Event == "break_glass"
+	f.broken = f.broken || r.Event == "break_glass"
 	switch r.Event {
 	case "decisions":
+		f.deny(r)
 		f.allows(r.Judged, stagePlan, "the run was begun after it was planned", false)
 		f.allows(r.Judged, stageApproval, "the run was begun after it was approved", false)
 	case "denied":

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 // A person's word in a run's own records is about that plan, under its judges, and says
@@ -80,6 +82,65 @@ func TestVerifyWords(t *testing.T) {
 				return
 			}
 			if len(r.Findings) != 1 || r.Findings[0].Code != CodeAssertion || !strings.Contains(r.Findings[0].Message, tc.says) {
+				t.Errorf("findings %v", r.Findings)
+			}
+		})
+	}
+}
+
+// An override lifts the denials that it names, and no others; broken glass those of
+// overridable policies. No run is begun in spite of any other.
+func TestVerifyLifted(t *testing.T) {
+	alice := testSigner(t, Ed25519)
+	c := testCommon("r1", 1)
+	bound := Binding{PlanID: c.PlanID, PlanDigest: c.PlanDigest, PolicyDigest: c.PolicyDigest, TrustDigest: c.TrustDigest, Targets: []string{},
+		CreatedAt: testTime, ExpiresAt: testTime.Add(time.Hour)}
+	deny := func(rule, address string, overridable bool) plan.Decision {
+		return plan.Decision{Source: "house", Rule: rule, Level: plan.Deny, Message: "m", Address: address, Controls: []string{}, Overridable: overridable}
+	}
+	override := func(r *Run) {
+		doc, err := SignOverride(alice, Override{Binding: bound, Approver: "alice", Reason: "r", Ticket: "t",
+			Denials: []Denial{{Stage: stageApproval, Source: "house", Rule: "late"}, {Stage: stagePlan, Source: "house", Rule: "no", Address: "a"}}})
+		must(t, err)
+		r.Event, r.Override = "override", bytes.TrimSpace(doc)
+	}
+	glass := func(r *Run) {
+		doc, err := SignBreakGlass(alice, BreakGlass{Binding: bound, Member: "alice", Reason: "r"})
+		must(t, err)
+		r.Event, r.BreakGlass, r.ReviewDue = "break_glass", bytes.TrimSpace(doc), testTime
+	}
+	late := testGates(plan.Denied, plan.Denied)
+	late[1].Decisions = []plan.Decision{deny("late", "", true)}
+	for name, tc := range map[string]struct {
+		word      func(*Run)
+		decisions []plan.Decision
+		judged    []plan.Judgement
+		says      string
+	}{
+		"what it names":             {override, []plan.Decision{deny("no", "a", true)}, testGates(plan.Denied, plan.Allowed), ""},
+		"at both stages":            {override, []plan.Decision{deny("no", "a", true)}, late, ""},
+		"another rule":              {override, []plan.Decision{deny("never", "a", true)}, testGates(plan.Denied, plan.Allowed), "house/never (a) denied the run, and no override in it names that"},
+		"another credential":        {override, []plan.Decision{deny("no", "a", true), deny("no", "b", true)}, testGates(plan.Denied, plan.Allowed), "house/no (b) denied the run"},
+		"another stage":             {override, []plan.Decision{deny("late", "", true)}, testGates(plan.Denied, plan.Allowed), "house/late (the whole plan) denied the run"},
+		"a mandatory one":           {override, []plan.Decision{deny("no", "a", false)}, testGates(plan.Denied, plan.Allowed), "its policy is mandatory"},
+		"broken glass":              {glass, []plan.Decision{deny("never", "a", true)}, late, ""},
+		"a mandatory one, by glass": {glass, []plan.Decision{deny("never", "a", false)}, late, "its policy is mandatory"},
+		"said to be allowed":        {func(r *Run) { r.Event = "told" }, []plan.Decision{deny("no", "a", true)}, testGates(plan.Allowed, plan.Allowed), "house/no (a) denied the run"},
+		"once, and then no more":    {func(r *Run) { r.Event = "told" }, nil, append(slices.Clone(late), testGates(plan.Allowed, plan.Allowed)...), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := words(t, tc.word, &Run{Event: "decisions", Decisions: tc.decisions, Judged: tc.judged})
+			o := w.options()
+			o.People, o.Now = []Person{{Names: []string{"alice"}, Key: alice.Public()}}, testTime
+			r, err := Verify(context.Background(), o)
+			must(t, err)
+			if tc.says == "" {
+				if !r.Sound() {
+					t.Errorf("%v", r.Findings)
+				}
+				return
+			}
+			if len(r.Findings) != 1 || r.Findings[0].Code != CodeDecision || !strings.Contains(r.Findings[0].Message, tc.says) {
 				t.Errorf("findings %v", r.Findings)
 			}
 		})
