@@ -24,7 +24,7 @@ func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport, diags diag.
 	if who == "" {
 		who = "nobody named"
 	}
-	line("plan %s, requested by %s (verified: %s)", safe(file.ID), safe(who), r.Verified.Level())
+	line("plan %s, requested by %s (verified: %s), trust: %s", safe(file.ID), safe(who), r.Verified.Level(), safe(file.Plan.Trust))
 	if r.Run != "" {
 		line("  %s run %s is open: this is what its resume is asked", st.yellow("open"), safe(r.Run))
 	}
@@ -132,7 +132,7 @@ func approvalsDocument(file *plan.File, r *engine.ApprovalsReport, diags diag.Di
 		diags = diag.Diagnostics{}
 	}
 	out := map[string]any{
-		"format_version": "1.0", "plan_id": file.ID, "passed": r.Passed, "exit": r.Exit, "overrides": liftingDocument(r.Answer.Lifting), "approvals": approved, "ignored": list(r.Answer.Ignored),
+		"format_version": "1.0", "plan_id": file.ID, "trust": file.Plan.Trust, "passed": r.Passed, "exit": r.Exit, "overrides": liftingDocument(r.Answer.Lifting), "approvals": approved, "ignored": list(r.Answer.Ignored),
 		"rejections": list(r.Answer.Rejections), "needs": needs, "missing": list(r.Answer.Missing), "rest": r.Rest, "run": r.Run, "diagnostics": diags,
 		"verification": map[string]any{"identity": r.Verified.Identity, "strength": r.Verified.Level(), "bound": r.Verified.Bound},
 	}
