@@ -51,6 +51,11 @@ func (f *folder) compile(at func(file string)) (c *compiled, diags diag.Diagnost
 	if diags := f.checkReached(compiler); diags.HasErrors() {
 		return nil, diags
 	}
+	if !f.source.Known { // a test looks into what came with the program
+		if diags := f.checkUntyped(compiler); diags.HasErrors() {
+			return nil, diags
+		}
+	}
 	c = &compiled{name: f.source.Name, texts: f.texts, compiler: compiler, queries: map[Stage]*query{}}
 	for _, stage := range stages {
 		q, err := newQuery(compiler, stage)
