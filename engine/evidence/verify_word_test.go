@@ -163,7 +163,7 @@ func words(t *testing.T, word func(*Run), more ...*Run) *world {
 	var bundles []journal.Bundle
 	for i, r := range records {
 		r.Common = testCommon("r1", i+1)
-		r.Common.Run = id
+		r.Run = id
 		line, err := w.signer.Sign(r)
 		must(t, err)
 		bundles = append(bundles, journal.Bundle{ID: ID(r), Run: id, File: id + "/" + RunFile, Line: line})
