@@ -76,6 +76,7 @@ func (v *verification) answer(f *recordFile, content json.RawMessage, c Common, 
 		v.bad(f, f.lines, CodeAssertion, "%v", err)
 		return nil
 	}
+	v.party(f.run, nil, &Word{Name: said.Approver, By: by})
 	switch {
 	case !v.signedByApprover(f, aResolution(), content, said.Approver, by):
 		return nil

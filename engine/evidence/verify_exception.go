@@ -91,7 +91,11 @@ type reviewed struct {
 // glassRecord checks what a run's record says of break-glass and reviews, and keeps
 // who took part.
 func (v *verification) glassRecord(f *recordFile, r *Run) {
-	v.party(f.run, r)
+	word := r.word()
+	if len(r.Review) > 0 {
+		word = nil // of another run
+	}
+	v.party(f.run, r.participants(), word)
 	if r.Event != "break_glass" && (len(r.BreakGlass) > 0 || !r.ReviewDue.IsZero()) || r.Event != "review" && len(r.Review) > 0 {
 		v.bad(f, f.lines, CodeAssertion, "the record of %s carries a statement of another kind", r.Event)
 	}
@@ -126,7 +130,7 @@ func (v *verification) glassRecord(f *recordFile, r *Run) {
 }
 
 // party keeps who took part in a run that broke the glass.
-func (v *verification) party(run string, r *Run) {
+func (v *verification) party(run string, names []string, w *Word) {
 	if !strings.HasSuffix(run, Glass) {
 		return
 	}
@@ -137,9 +141,9 @@ func (v *verification) party(run string, r *Run) {
 		g = &glassRun{}
 		v.glass[run] = g
 	}
-	g.names = append(g.names, r.participants()...)
-	if w := r.word(); w != nil && len(r.Review) == 0 {
-		g.by = append(g.by, w.By)
+	g.names = append(g.names, names...)
+	if w != nil {
+		g.names, g.by = append(g.names, w.Name), append(g.by, w.By)
 	}
 }
 

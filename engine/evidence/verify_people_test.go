@@ -40,3 +40,19 @@ func TestTookPart(t *testing.T) {
 		}
 	}
 }
+
+// Whoever answered a question of a run that broke the glass took part in it.
+func TestAnsweringIsTakingPart(t *testing.T) {
+	alice := testSigner(t, Ed25519)
+	c := testCommon("r1"+Glass, 1)
+	res := testResolution()
+	res.Run, res.PlanID, res.PlanDigest, res.Approver = c.Run, c.PlanID, c.PlanDigest, "alice"
+	doc, err := SignResolution(alice, res)
+	must(t, err)
+	v := &verification{VerifyOptions: VerifyOptions{People: []Person{{Names: []string{"alice"}, Key: alice.Public()}}}, glass: map[string]*glassRun{}, report: &Report{}}
+	v.answer(&recordFile{run: c.Run}, doc, c, res.Address, asked{})
+	g := v.glass[c.Run]
+	if g == nil || !v.tookPart(g, reviewed{said: &Review{Reviewer: "x"}, by: Signatory{KeyID: alice.KeyID()}}) {
+		t.Errorf("she may review it: %+v", g)
+	}
+}
