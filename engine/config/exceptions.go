@@ -64,6 +64,22 @@ func (l *loader) loadExceptions() {
 		}
 	}
 	l.bindExceptions()
+	if o := l.ws.Override; o != nil && l.opts.Base == nil { // of a base its own loading says so
+		for _, g := range o.Groups {
+			l.peopled(o.Range, "The override block", g)
+		}
+	}
+	if g := l.ws.BreakGlass; g != nil && l.opts.Base == nil {
+		l.peopled(g.Range, "The break_glass block", g.Group)
+	}
+}
+
+// peopled warns of a group that nobody is in: that an exception can be made by nobody
+// would be noticed when it is needed.
+func (l *loader) peopled(at diag.Range, what, group string) {
+	if group != "" && !slices.ContainsFunc(l.ws.Approvers, func(a Approver) bool { return slices.Contains(a.Groups, group) }) {
+		l.ignored(at, "Nobody is in the group", "%s names the group %s, which no approver is in: nobody can use it. Put the group into groups of an approver block, or name one that people are in.", what, quoted(group))
+	}
 }
 
 func (l *loader) override(b *hclsyntax.Block) *Override {
