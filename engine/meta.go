@@ -110,9 +110,19 @@ func (m meta) sources() []policy.Source {
 }
 
 // judges compiles the policies that a run was planned under: those of today may
-// not be, and it is by its own that its result is judged.
-func (m meta) judges(ctx context.Context, digest string, o policy.Options) (*policy.Set, diag.Diagnostics) {
-	set, diags := o.Compile(ctx, m.sources())
+// not be, and it is by its own that its result is judged. What is the same as known,
+// to the byte, is known as well, and needs no process to be judged in.
+func (m meta) judges(ctx context.Context, digest string, o policy.Options, known []policy.Source) (*policy.Set, diag.Diagnostics) {
+	sources := m.sources()
+	for i, kept := range sources {
+		for _, src := range known {
+			if src.Known && src.Name == kept.Name {
+				files, err := sourceFiles(src)
+				sources[i].Known = err == nil && maps.Equal(files, m.Policies[kept.Name].Files)
+			}
+		}
+	}
+	set, diags := o.Compile(ctx, sources)
 	if !diags.HasErrors() && set.Digest() != digest {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run's policies are damaged", "What the state keeps of them is not what the run was planned under.")
 	}

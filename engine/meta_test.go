@@ -20,7 +20,7 @@ func FuzzMeta(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if set, diags := m.judges(context.Background(), "sha256:0", policy.Options{}); (set == nil) != diags.HasErrors() {
+		if set, diags := m.judges(context.Background(), "sha256:0", policy.Options{}, nil); (set == nil) != diags.HasErrors() {
 			t.Errorf("policies and faults, or neither: %v", diags)
 		}
 	})

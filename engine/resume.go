@@ -187,7 +187,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 		return nil, diags
 	}
 	options := s.engine.policyOptions(s.workspace)
-	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest, options); diags.HasErrors() {
+	if x.Policies, diags = m.judges(ctx, file.Plan.PolicyDigest, options, s.sources); diags.HasErrors() {
 		if ctx.Err() != nil {
 			return fail(diag.ExitUnfinished, "It was interrupted while its policies were read. Nothing was changed by this attempt.")
 		}

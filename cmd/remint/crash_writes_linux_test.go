@@ -22,8 +22,8 @@ func (c *crash) watched(way, at string, args ...string) (*watcher, string, int) 
 	return w, out, code
 }
 
-// perhaps notes the effect of what the journal was writing when it was killed: it
-// may be there.
+// perhaps notes what the journal was writing when it was killed: it may be there, and
+// what it announces may have been done, but nobody knows that it is.
 func (c *crash) perhaps() {
 	open := map[string]bool{}
 	for _, l := range read(c.log) {
@@ -33,7 +33,7 @@ func (c *crash) perhaps() {
 	}
 	for op, is := range open {
 		if is {
-			c.note("effect", op)
+			c.note("perhaps", op)
 		}
 	}
 }
