@@ -36,10 +36,11 @@ func (v *View) PolicyEval(x *engine.Evaluation, how Explained) {
 		rules = append(rules, r)
 	}
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "stage": x.Inputs[0].Stage, "denied": x.Verdict.Denied(), "decisions": x.Verdict.Decisions,
+		v.document(map[string]any{"format_version": "1.0", "stage": x.Inputs[0].Stage, "trust": x.Inputs[0].Trust, "denied": x.Verdict.Denied(), "decisions": x.Verdict.Decisions,
 			"requirements": x.Verdict.Requirements, "rules": rules})
 		return
 	}
+	v.Text(fmt.Sprintf("%s, trust: %s\n", x.Inputs[0].Stage, safe(x.Inputs[0].Trust)))
 	for i := range rules {
 		v.askedRule(&rules[i], how)
 	}
