@@ -70,8 +70,8 @@ func TestListShow(t *testing.T) {
 	list, err := List(w.dir)
 	must(t, err)
 	want := []Summary{
-		{Run: "r1", PlanID: "plan-r1", OpenedAt: testTime, Operator: "op", Mode: "cutover", Outcome: "finished", ClosedAt: testTime, Resets: 2},
-		{Run: "r2", PlanID: "plan-r2", OpenedAt: testTime, Operator: "op", Mode: "cutover", Outcome: "finished", ClosedAt: testTime, Resets: 2},
+		{Run: "r1", PlanID: "plan-r1", OpenedAt: testTime, Operator: "op", Mode: "cutover", Outcome: "finished", ClosedAt: testTime, Resets: 2, Trust: "self-asserted"},
+		{Run: "r2", PlanID: "plan-r2", OpenedAt: testTime, Operator: "op", Mode: "cutover", Outcome: "finished", ClosedAt: testTime, Resets: 2, Trust: "self-asserted"},
 	}
 	if diff := cmp.Diff(want, list); diff != "" {
 		t.Fatal(diff)
