@@ -64,11 +64,16 @@ func TestLostConnections(t *testing.T) {
 					if err := j.Open(t.Context(), journal.Run{ID: "r1", PlanID: "p"}); err != nil {
 						t.Fatal(err)
 					}
-					proxy.At(at, func() faultproxy.Way { return way(app) })
+					acted := make(chan struct{})
+					proxy.At(at, func() faultproxy.Way {
+						defer close(acted)
+						return way(app)
+					})
 					appendAll(t, j)
 					if !proxy.Reached() {
 						t.Fatal("the moment did not come")
 					}
+					<-acted // by another connection all may be there before it is done
 				})
 			}
 		}
