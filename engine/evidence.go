@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing/fstest"
 
@@ -271,7 +270,7 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 		}
 	}
 	if base, err := trust.Kept(m.Trust, file.Plan.TrustDigest); err == nil { // another is the one that the run made the state's
-		if public(base) {
+		if base.Shareable() {
 			out[trustBaseFile] = &fstest.MapFile{Data: base.Keep()}
 		}
 		if text := base.TrustedRoot(); text != "" {
@@ -320,10 +319,4 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 		out["facts.json"] = &fstest.MapFile{Data: facts}
 	}
 	return out, nil
-}
-
-// public reports whether a trust base may leave with an export: the address of a
-// webhook is often its secret, and what is not whole has not the digest that records name.
-func public(b *trust.Base) bool {
-	return !slices.ContainsFunc(b.Notifiers, func(n trust.Part) bool { return strings.HasPrefix(n.Key, "webhook.") })
 }

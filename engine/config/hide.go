@@ -14,6 +14,10 @@ import (
 // the log of a CI. They are added to what the registry declares sensitive.
 var secretNames = []string{"codes", "password", "secret", "secrets", "token", "url"}
 
+// MayBeSecret reports whether an attribute has a name under which secrets are written,
+// sensitive or not.
+func MayBeSecret(name string) bool { return slices.Contains(secretNames, name) }
+
 // sensitiveNames are the names of all sensitive attributes that there are.
 func sensitiveNames(r *provider.Registry) []string {
 	out := slices.Clone(secretNames)
