@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
@@ -110,16 +109,7 @@ func (s *session) consenting(ctx context.Context, in *policy.Input, requirements
 // shown judges documents of verifications without remembering anything: what a
 // verifier takes once is not taken here.
 func (s *session) shown(ctx context.Context, file *plan.File, p Proofs, now func() time.Time) (verify.Outcome, diag.Diagnostics) {
-	var diags diag.Diagnostics
-	var documents []*verify.Document
-	for _, d := range p.Documents {
-		doc, err := verify.Read(d.Content, file)
-		if err != nil {
-			diags = diags.Warnf("A verification does not count", "%s: %s.", addrs.Visible(d.Name), err)
-			continue
-		}
-		documents = append(documents, doc)
-	}
+	documents, diags := p.read(file)
 	checker := s.engine.checker(s.workspace, verify.Forgetful{}, p.Getenv)
 	checker.Now = now
 	outcome, refused := checker.Check(ctx, file, documents, nil)

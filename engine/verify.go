@@ -167,9 +167,8 @@ func unverified(refused ...verify.Refusal) diag.Diagnostics {
 	return diags
 }
 
-// verified finds out who asks for a plan. What was brought now and does not hold is
-// a fault; what was found and does not hold does not count.
-func (s *session) verified(ctx context.Context, m provider.Memory, file *plan.File, p Proofs) (verify.Outcome, diag.Diagnostics) {
+// read reads the documents that were found; what is none for the plan does not count.
+func (p Proofs) read(file *plan.File) ([]*verify.Document, diag.Diagnostics) {
 	var diags diag.Diagnostics
 	var documents []*verify.Document
 	for _, d := range p.Documents {
@@ -180,6 +179,13 @@ func (s *session) verified(ctx context.Context, m provider.Memory, file *plan.Fi
 		}
 		documents = append(documents, doc)
 	}
+	return documents, diags
+}
+
+// verified finds out who asks for a plan. What was brought now and does not hold is
+// a fault; what was found and does not hold does not count.
+func (s *session) verified(ctx context.Context, m provider.Memory, file *plan.File, p Proofs) (verify.Outcome, diag.Diagnostics) {
+	documents, diags := p.read(file)
 	checker := s.engine.checker(s.workspace, m, p.Getenv)
 	outcome, refused := checker.Check(ctx, file, documents, p.Presented)
 	for _, r := range refused {
