@@ -161,7 +161,7 @@ type Asked struct {
 // and how far its steps got, by address and step.
 func Questions(ctx context.Context, j journal.Journal, run string) (asked map[string]Asked, steps map[string]map[string]journal.Kind, err error) {
 	asked, steps = map[string]Asked{}, map[string]map[string]journal.Kind{}
-	histories, err := historiesOf(ctx, j, run)
+	histories, err := historiesOf(ctx, j, run, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -133,6 +134,36 @@ func (h *history) open() *event.Question {
 		return nil
 	}
 	return h.ended.Question
+}
+
+// historiesOf reads what a journal knows of every reset of a run, by address. With own,
+// what it knows of the run itself is under "", and each such entry is shown to own.
+func historiesOf(ctx context.Context, j journal.Journal, run string, own func(entry)) (map[string]*history, error) {
+	out := map[string]*history{}
+	for rec, err := range j.Records(ctx, run, "*") {
+		if err != nil {
+			return nil, err
+		}
+		if rec.Address == "" {
+			if own == nil {
+				continue
+			}
+			e, err := decodeEntry(rec)
+			if err != nil {
+				return nil, err
+			}
+			own(e)
+		}
+		h := out[rec.Address]
+		if h == nil {
+			h = newHistory()
+			out[rec.Address] = h
+		}
+		if err := h.read(rec); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func newHistory() *history { return &history{steps: map[string]progress{}} }

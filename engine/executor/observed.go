@@ -12,7 +12,7 @@ import (
 // as its result policies are told it at the end. A reset of which the run has no
 // record is not there.
 func Observed(ctx context.Context, j journal.Journal, run string, resets []*planner.Reset) (map[string]*policy.Result, error) {
-	histories, err := historiesOf(ctx, j, run)
+	histories, err := historiesOf(ctx, j, run, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -28,28 +28,6 @@ func Observed(ctx context.Context, j journal.Journal, run string, resets []*plan
 		}
 		r := &reset{Reset: p, steps: steps, past: past}
 		out[p.Plan.Address] = r.result(true)
-	}
-	return out, nil
-}
-
-// historiesOf reads what a journal knows of every reset of a run, by address.
-func historiesOf(ctx context.Context, j journal.Journal, run string) (map[string]*history, error) {
-	out := map[string]*history{}
-	for rec, err := range j.Records(ctx, run, "*") {
-		if err != nil {
-			return nil, err
-		}
-		if rec.Address == "" {
-			continue
-		}
-		h := out[rec.Address]
-		if h == nil {
-			h = newHistory()
-			out[rec.Address] = h
-		}
-		if err := h.read(rec); err != nil {
-			return nil, err
-		}
 	}
 	return out, nil
 }

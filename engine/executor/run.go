@@ -305,26 +305,9 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 // histories reads what the journal knows of every reset, and how far the run's
 // own evidence got.
 func (r *run) histories(ctx context.Context) (map[string]*history, error) {
-	out := map[string]*history{}
-	for rec, err := range r.x.Journal.Records(ctx, r.job.Run, "*") {
-		if err != nil {
-			return nil, err
-		}
-		if rec.Address == "" {
-			e, err := decodeEntry(rec)
-			if err != nil {
-				return nil, err
-			}
-			r.told = r.told || e.Facts["event"] == toldEvent
-		}
-		h := out[rec.Address]
-		if h == nil {
-			h = newHistory()
-			out[rec.Address] = h
-		}
-		if err := h.read(rec); err != nil {
-			return nil, err
-		}
+	out, err := historiesOf(ctx, r.x.Journal, r.job.Run, func(e entry) { r.told = r.told || e.Facts["event"] == toldEvent })
+	if err != nil {
+		return nil, err
 	}
 	if own := out[""]; own != nil { // the records of the run itself
 		r.total = len(own.links)
