@@ -56,7 +56,7 @@ func (p *Planner) against(base map[string]*config.Credential, r *Reset) diag.Dia
 	}
 	r.change(fields, there, &policy.Changed{
 		Provider: in.Provider, Owner: in.Owner, Subject: in.Subject, Environment: in.Environment, Production: lifecycle.IsProduction(in.Environment),
-		Labels: in.Labels, Runbook: in.Runbook, Stores: in.Stores, Consumers: in.Consumers,
+		Labels: in.Labels, Runbook: in.Runbook, MaxAgeSeconds: in.MaxAgeSeconds, Stores: in.Stores, Consumers: in.Consumers,
 	})
 	return nil
 }
@@ -103,6 +103,7 @@ func differing(was, now *config.Credential) []string {
 	check("consumers", sameBlocks(was.Consumers, now.Consumers))
 	check("environment", was.Environment == now.Environment)
 	check("labels", labels(was.Labels, now.Labels))
+	check("max_age", was.MaxAge == now.MaxAge)
 	check("owner", was.Owner == now.Owner)
 	check("provider", was.Provider.Key() == now.Provider.Key())
 	check("runbook", was.Runbook.Name == now.Runbook.Name && was.Runbook.Digest == now.Runbook.Digest)

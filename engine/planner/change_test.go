@@ -32,6 +32,11 @@ warn contains {"id": "provider", "msg": sprintf("was at %s", [r.change.base.prov
 	"provider" in r.change.fields
 	r.provider == "mem.other"
 }
+warn contains {"id": "age", "msg": sprintf("due after %d s", [seconds]), "address": r.address} if {
+	some r in input.resets
+	"max_age" in r.change.fields
+	some seconds in {r.change.base.max_age_seconds, r.max_age_seconds}
+}
 deny contains {"id": "moved", "msg": "moved", "address": r.address} if {
 	some r in input.resets
 	"stores" in r.change.fields
@@ -60,6 +65,7 @@ provider "mem" "other" {
 		"store":       {`"k2"`, `"k3"`, []string{"stores"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, true},
 		"consumer":    {`command = "reload"`, `command = "restart"`, []string{"consumers"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"attribute":   {`name     = "a"`, `name = "root"`, []string{"attributes"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
+		"max age":     {`max_age  = "24h"`, `max_age  = "8760h"`, []string{"max_age"}, "a@example.com", []string{"pay"}, []string{"due after 31536000 s", "due after 86400 s", "owned by a@example.com"}, false},
 		"provider":    {"  provider = mem.main\n  name     = \"a\"", "  provider = mem.other\n  name     = \"a\"", []string{"provider"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com", "was at mem.main"}, false},
 		"runbook":     {"  prove \"refused\" {}", "  prove \"refused\" { description = \"d\" }", []string{"runbook"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},
 		"subject":     {"  owner    = local.owner\n  max_age", "  owner    = local.owner\n  subject  = \"m@example.com\"\n  max_age", []string{"subject"}, "a@example.com", []string{"pay"}, []string{"owned by a@example.com"}, false},

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"slices"
+	"time"
 	"unique"
 
 	"github.com/remint-dev/remint/engine/config"
@@ -97,7 +98,7 @@ func (s situation) input(r *plan.Reset, same *alike) policy.Reset {
 		Person: r.Subject != "" && r.Kind == lifecycle.InPlace, HasSessions: s.c.Type.Sessions, Provider: s.c.Provider.Key(),
 		Owner: r.Owner, Subject: r.Subject, Environment: r.Environment, Production: lifecycle.IsProduction(r.Environment),
 		Labels: r.Labels, Attributes: s.c.Attrs.Public(), Runbook: r.Runbook, Observed: r.Observed,
-		InUseBy: s.obs.InUseBy, Stores: keys(s.c.Stores), Consumers: keys(s.c.Consumers),
+		InUseBy: s.obs.InUseBy, MaxAgeSeconds: seconds(s.c.MaxAge), Stores: keys(s.c.Stores), Consumers: keys(s.c.Consumers),
 		Phases: same.phases, Steps: same.judged,
 	}
 	for _, st := range s.steps {
@@ -107,6 +108,9 @@ func (s situation) input(r *plan.Reset, same *alike) policy.Reset {
 	}
 	return in
 }
+
+// seconds rounds up: 0 stands for none.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 func keys(blocks []*config.Block) []string {
 	out := make([]string, len(blocks))

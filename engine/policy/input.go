@@ -175,6 +175,10 @@ type Reset struct {
 	Observed plan.Observed `json:"observed"`
 	// InUseBy names the provider block that logs in with this very credential.
 	InUseBy string `json:"in_use_by"`
+	// MaxAgeSeconds is the credential's max_age: how old the secret may become before it is
+	// due; 0 where it declares none. How old it is stands nowhere: the same plan is judged
+	// alike at every time.
+	MaxAgeSeconds int64 `json:"max_age_seconds"`
 	// EntropyBits of the new secret; 0 when none is made.
 	EntropyBits float64 `json:"entropy_bits"`
 	// Stores are TYPE.NAME of the blocks that get the new secret.
@@ -195,8 +199,8 @@ type Reset struct {
 
 // Change is how a credential differs from what the trust base says of it.
 type Change struct {
-	// Fields are some of added, attributes, consumers, environment, labels, owner,
-	// provider, runbook, stores, subject; sorted.
+	// Fields are some of added, attributes, consumers, environment, labels, max_age,
+	// owner, provider, runbook, stores, subject; sorted.
 	Fields []string `json:"fields"`
 	// Base is what the trust base says; absent for a credential that it lacks.
 	Base *Changed `json:"base,omitempty"`
@@ -218,6 +222,8 @@ type Changed struct {
 	Labels map[string]string `json:"labels"`
 	// Runbook there.
 	Runbook plan.Runbook `json:"runbook"`
+	// MaxAgeSeconds there; 0 where it declares none.
+	MaxAgeSeconds int64 `json:"max_age_seconds"`
 	// Stores there; the same names may stand for other blocks, and fields says so.
 	Stores []string `json:"stores"`
 	// Consumers there; likewise.

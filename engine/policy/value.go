@@ -138,7 +138,7 @@ func (b *builder) reset(r *Reset) (*ast.Term, error) {
 			{"enabled", ast.InternedTerm(r.Observed.Enabled)}, {"versions", list1(b, r.Observed.Versions)},
 			{"generation", integer(r.Observed.Generation)}, {"fenced", ast.InternedTerm(r.Observed.Fenced)},
 		}.term()},
-		{"in_use_by", b.str(r.InUseBy)}, {"entropy_bits", ast.FloatNumberTerm(r.EntropyBits)},
+		{"in_use_by", b.str(r.InUseBy)}, {"max_age_seconds", integer(r.MaxAgeSeconds)}, {"entropy_bits", ast.FloatNumberTerm(r.EntropyBits)},
 		{"stores", list1(b, r.Stores)}, {"consumers", list1(b, r.Consumers)},
 		{"phases", list1(b, r.Phases)}, {"steps", b.stepList(r.Steps)},
 	}
@@ -166,6 +166,7 @@ func (b *builder) change(c *Change) *ast.Term {
 		o = append(o, member{"base", object{
 			{"provider", b.str(x.Provider)}, {"owner", b.str(x.Owner)}, {"subject", b.str(x.Subject)}, {"environment", b.str(x.Environment)},
 			{"production", ast.InternedTerm(x.Production)}, {"labels", labels.term()}, {"runbook", b.runbook(x.Runbook)},
+			{"max_age_seconds", integer(x.MaxAgeSeconds)},
 			{"stores", list1(b, x.Stores)}, {"consumers", list1(b, x.Consumers)},
 		}.term()})
 	}

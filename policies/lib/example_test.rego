@@ -17,6 +17,7 @@ good := {
 	"runbook": {"name": "htpasswd_user", "digest": "", "builtin": true},
 	"observed": {"fenced": true},
 	"in_use_by": "",
+	"max_age_seconds": 2592000,
 	"entropy_bits": 240,
 	"stores": ["file.dotenv"],
 	"consumers": [],

@@ -65,3 +65,33 @@ deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
 	count(names) > 0
 	what := sprintf("Runbook %q leaves out %s.", [reset.runbook.name, concat(", ", sort(names))])
 }
+
+# METADATA
+# title: Secrets of production are due in time
+# description: >-
+#   A secret with no `max_age` is never due, and is changed when somebody remembers
+#   it. How old one may become is for the risk analysis of whoever runs production:
+#   PCI DSS asks for one, and names no number. Certificates have `lifetime`, and
+#   people's passwords are not changed by the clock.
+# custom:
+#   id: production_max_age
+#   off_unless: production_max_age
+#   severity: medium
+#   remedy: Give the credential a `max_age` that is no longer.
+#   controls: ["NIST CSF 2.0 PR.AA-01", "OWASP NHI7:2025", "PCI DSS 4.0.1 8.6.3"]
+deny contains finding.of(rego.metadata.rule(), reset.address, what) if {
+	limit := time.parse_duration_ns(parameters.production_max_age) / 1000000000
+	limit > 0
+	input.mode != "retire"
+	some reset in input.resets
+	reset.production
+	reset.kind != "minted"
+	not reset.person
+	what := too_old(reset.max_age_seconds, limit)
+}
+
+too_old(0, _) := sprintf("Its secret is never due; %s are allowed.", [parameters.production_max_age])
+
+too_old(seconds, limit) := sprintf("Its secret is due after %d hours; %s are allowed.", [ceil(seconds / 3600), parameters.production_max_age]) if {
+	seconds > limit
+}

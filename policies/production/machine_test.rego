@@ -39,3 +39,25 @@ test_production_left_out if {
 	plan.deny == set() with input as production({"consumers": ["command.reload"]}) with data.parameters.production_left_out as false
 	plan.deny == set() with input as object.union(production(short), {"mode": "retire"}) with data.parameters.production_left_out as false
 }
+
+test_production_max_age if {
+	old := {"max_age_seconds": 2592001}
+	found := plan.deny with input as production(old) with data.parameters.production_max_age as "720h"
+	ids(found) == {"production_max_age"}
+	addressed(found)
+	says(found, "Its secret is due after 721 hours; 720h are allowed. ")
+	never := plan.deny with input as production({"max_age_seconds": 0}) with data.parameters.production_max_age as "720h"
+	says(never, "Its secret is never due; 720h are allowed. ")
+	plan.deny == set() with input as production(old)
+	plan.deny == set() with input as production({"max_age_seconds": 2592000}) with data.parameters.production_max_age as "720h"
+	plan.deny == set() with input as about(old) with data.parameters.production_max_age as "720h"
+	plan.deny == set() with input as production(object.union(old, {"kind": "minted", "attributes": {"lifetime": "24h"}})) with data.parameters.production_max_age as "720h"
+	persons := object.union(production(object.union(old, {"person": true, "subject": "ann@example.com"})), {"reason": "forgotten", "mode": "contain"})
+	plan.deny == set() with input as persons with data.parameters.production_max_age as "720h"
+	plan.deny == set() with input as object.union(production(old), {"mode": "retire"}) with data.parameters.production_max_age as "720h"
+}
+
+says(found, what) if {
+	some f in found
+	startswith(f.msg, what)
+}
