@@ -52,6 +52,9 @@ func (b *builder) input(in *Input, resets []*ast.Term) *ast.Term {
 		{"partial", ast.InternedTerm(in.Partial)}, {"targets", b.targets(&in.Targets)},
 		{"resets", ast.ArrayTerm(resets...)},
 	}
+	if a := in.Authors; a != nil {
+		o = append(o, member{"authors", object{{"known", ast.InternedTerm(a.Known)}, {"identities", list1(b, a.Identities)}}.term()})
+	}
 	if in.Requirements != nil {
 		o = append(o, member{"requirements", b.requirements(in.Requirements)})
 	}
