@@ -118,7 +118,7 @@ func (e *Engine) loadFrom(offline bool, opts config.Options) (*config.Workspace,
 	if err != nil {
 		return nil, diag.Errored(diag.ExitDenied, "The policy library cannot be read", "%s. What cannot be asked denies.", err)
 	}
-	withLibrary(&opts, library)
+	withLibrary(&opts, library, e.opts.Registry.Types())
 	opts.Registry, opts.Builtin, opts.Version, opts.Offline = e.opts.Registry, e.opts.Runbooks, e.opts.Version, offline
 	opts.Vars, opts.VarFiles, opts.Environ = e.opts.Vars, e.opts.VarFiles, e.opts.Environ
 	w, diags := config.Load(opts)

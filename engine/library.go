@@ -7,9 +7,9 @@ import (
 )
 
 // withLibrary tells configuration what the library has to choose and to set.
-func withLibrary(o *config.Options, l *policy.Library) {
+func withLibrary(o *config.Options, l *policy.Library, types []string) {
 	o.Algorithms = policy.SigningAlgorithms()
-	o.DefaultGroups, o.Parameters, o.ParameterGroups = l.Defaults(), LibrarySchema(l), map[string]string{}
+	o.DefaultGroups, o.Parameters, o.ParameterGroups = l.Defaults(), LibrarySchema(l, types), map[string]string{}
 	for _, g := range l.Groups {
 		if !g.Always {
 			o.Groups = append(o.Groups, g.Name)
@@ -20,13 +20,16 @@ func withLibrary(o *config.Options, l *policy.Library) {
 	}
 }
 
-// LibrarySchema is the library's parameters as attributes. None has a default:
-// a parameter that is not set keeps the library's own.
-func LibrarySchema(l *policy.Library) provider.Schema {
+// LibrarySchema is the library's parameters as attributes; types are the credential types
+// that there are. None has a default: a parameter that is not set keeps the library's own.
+func LibrarySchema(l *policy.Library, types []string) provider.Schema {
 	var s provider.Schema
 	for _, p := range l.Parameters {
+		if p.Form == policy.TypeName {
+			p.OneOf = types
+		}
 		s.Attributes = append(s.Attributes, provider.Attribute{
-			Name: p.Name, Type: provider.AttrType(p.Type), Description: p.Description, OneOf: p.OneOf, Min: p.Min, Max: p.Max,
+			Name: p.Name, Type: provider.AttrType(p.Type), Description: p.Description, OneOf: p.OneOf, Min: p.Min, Max: p.Max, Check: p.Check,
 		})
 	}
 	return s

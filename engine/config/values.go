@@ -155,6 +155,13 @@ func constraint(v any, a provider.Attribute) error {
 	if s, ok := v.(string); ok && len(a.OneOf) > 0 && !slices.Contains(a.OneOf, s) {
 		return fmt.Errorf("must be %s, and not %s.%s", oneOf(a.OneOf), quoted(s), strings.TrimSuffix(meant(s, a.OneOf), "?"))
 	}
+	if list, ok := v.([]string); ok && len(a.OneOf) > 0 {
+		for _, s := range list {
+			if !slices.Contains(a.OneOf, s) {
+				return fmt.Errorf("has the entry %s, and each must be %s.%s", quoted(s), oneOf(a.OneOf), strings.TrimSuffix(meant(s, a.OneOf), "?"))
+			}
+		}
+	}
 	if a.Min != 0 || a.Max != 0 {
 		var n int64
 		show := func(n int64) string { return fmt.Sprint(n) }

@@ -31,19 +31,6 @@ type Group struct {
 	Default bool `json:"default"`
 }
 
-// Parameter is a value that rules read as data.parameters.NAME.
-type Parameter struct {
-	Name  string `json:"name"`
-	Group string `json:"group"`
-	// Type is one of provider's attribute types: number, string, bool, duration, list(string).
-	Type        string   `json:"type"`
-	Default     any      `json:"default"`
-	Min         int64    `json:"min"`
-	Max         int64    `json:"max"`
-	OneOf       []string `json:"one_of"`
-	Description string   `json:"description"`
-}
-
 // The files of a library that are not a group's.
 const (
 	libraryIndex  = "library.json"
@@ -65,6 +52,11 @@ func OpenLibrary(fsys fs.FS) (*Library, error) {
 	l := &Library{fsys: fsys}
 	if err := dec.Decode(l); err != nil {
 		return nil, fmt.Errorf("%s: %w", libraryIndex, err)
+	}
+	for _, p := range l.Parameters {
+		if _, known := forms[p.Form]; !known {
+			return nil, fmt.Errorf("%s: the parameter %s has the form %q, which this program does not know", libraryIndex, p.Name, p.Form)
+		}
 	}
 	return l, nil
 }

@@ -39,7 +39,7 @@ type Attribute struct {
 	// workspace unless absolute, and never lead into .git, .remint, policies,
 	// keys or *.remint.hcl.
 	Writes bool
-	// OneOf lists the only allowed strings, if any.
+	// OneOf lists the only allowed strings, if any; of a list, for each of its entries.
 	OneOf []string
 	// Min and Max bound numbers and durations when not both zero.
 	Min, Max int64

@@ -23,8 +23,8 @@ deny contains finding.general(rego.metadata.rule(), "Nobody looks on, and this p
 # METADATA
 # title: Production is frozen
 # description: >-
-#   In a freeze nothing changes that can wait. The reason is a claim: it makes no
-#   difference unless production_exempt_reasons names it.
+#   In a freeze nothing changes that can wait. The reason is a claim, and makes no
+#   difference: where the group is overridable, an override or broken glass opens it.
 # custom:
 #   id: production_freeze
 #   off_unless: production_freeze
@@ -32,7 +32,6 @@ deny contains finding.general(rego.metadata.rule(), "Nobody looks on, and this p
 #   remedy: Apply it after the freeze.
 #   controls: ["NIST CSF 2.0 ID.RA-07"]
 deny contains finding.general(rego.metadata.rule(), what) if {
-	not input.reason in parameters.production_exempt_reasons
 	some reset in input.resets
 	reset.production
 	some window in parameters.production_freeze

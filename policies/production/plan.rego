@@ -107,7 +107,7 @@ deny contains finding.general(rego.metadata.rule(), "A reset in production needs
 # title: One plan does not take production down
 # description: >-
 #   A mistake in one plan reaches no more of production than this. The reason is a
-#   claim: it makes no difference unless production_exempt_reasons names it.
+#   claim, and makes no difference.
 # custom:
 #   id: production_max_resets
 #   off_unless: production_max_resets
@@ -116,7 +116,6 @@ deny contains finding.general(rego.metadata.rule(), "A reset in production needs
 #   controls: []
 deny contains finding.general(rego.metadata.rule(), what) if {
 	parameters.production_max_resets > 0
-	not input.reason in parameters.production_exempt_reasons
 	found := count([1 | some reset in input.resets; reset.production])
 	found > parameters.production_max_resets
 	what := sprintf("The plan resets %d production credentials at once; %d are allowed.", [found, parameters.production_max_resets])

@@ -207,8 +207,8 @@ func checkAttribute(r reporter, what string, a provider.Attribute) {
 		r.Errorf("%s: only strings can be Sensitive", what)
 	case a.Writes && a.Type != provider.PathType:
 		r.Errorf("%s: only paths can be marked Writes", what)
-	case len(a.OneOf) > 0 && a.Type != provider.String:
-		r.Errorf("%s: only strings can have OneOf", what)
+	case len(a.OneOf) > 0 && a.Type != provider.String && a.Type != provider.StringList:
+		r.Errorf("%s: only strings and lists of them can have OneOf", what)
 	case (a.Min != 0 || a.Max != 0) && !numeric:
 		r.Errorf("%s: only numbers and durations can have Min and Max", what)
 	case a.Min > a.Max:
@@ -236,6 +236,12 @@ func checkDefault(r reporter, what string, a provider.Attribute, want reflect.Ty
 	case string:
 		if len(a.OneOf) > 0 && !slices.Contains(a.OneOf, v) {
 			r.Errorf("%s: Default %q is not in OneOf", what, v)
+		}
+	case []string:
+		for _, s := range v {
+			if len(a.OneOf) > 0 && !slices.Contains(a.OneOf, s) {
+				r.Errorf("%s: Default has %q, which is not in OneOf", what, s)
+			}
 		}
 	}
 	if bounded && (number < a.Min || number > a.Max) {
