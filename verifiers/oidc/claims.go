@@ -42,7 +42,8 @@ func peek(raw string, allowed []string) (*claims, error) {
 		return nil, notOne
 	}
 	var head struct {
-		Algorithm string `json:"alg"`
+		Algorithm string  `json:"alg"`
+		Type      *string `json:"typ"`
 	}
 	b, err := base64.RawURLEncoding.DecodeString(parts[0])
 	if err != nil || json.Unmarshal(b, &head) != nil {
@@ -51,11 +52,32 @@ func peek(raw string, allowed []string) (*claims, error) {
 	if !slices.Contains(allowed, head.Algorithm) {
 		return nil, fmt.Errorf("the token is signed with the algorithm %s, which is not accepted: the issuer must sign with one of %s", show(head.Algorithm), strings.Join(allowed, ", "))
 	}
+	if head.Type != nil && !plainJWT(*head.Type) {
+		return nil, fmt.Errorf("the token is of the type %s, and so no ID token: bring the id_token that the login gave, not an access token, a logout token or another one", show(*head.Type))
+	}
 	var c claims
 	if b, err = base64.RawURLEncoding.DecodeString(parts[1]); err != nil || json.Unmarshal(b, &c) != nil {
 		return nil, notOne
 	}
 	return &c, nil
+}
+
+// plainJWT reports whether a header's typ is one that an ID token may have: it names a
+// media type, whose case does not count and whose application/ may be left out (RFC 7515
+// §4.1.9). Tokens of the same issuer for other ends have types of their own: at+jwt,
+// logout+jwt, secevent+jwt (RFC 8725 §3.11).
+func plainJWT(typ string) bool {
+	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "application/jwt")
+}
+
+// event finds a token that tells of something that happened, as that somebody logged
+// out: it proves nobody's login (OpenID Connect Back-Channel Logout 1.0 §2.4, RFC 8417).
+// Older issuers give them no type of their own.
+func (c *claims) event() error {
+	if _, ok := c.all["events"]; !ok {
+		return nil
+	}
+	return errors.New("the token has the claim events, and so tells of something, as a logout, and is no ID token: bring the id_token that the login gave")
 }
 
 func (c *claims) text(name string) string { s, _ := c.all[name].(string); return s }

@@ -32,7 +32,7 @@ func Verifier() provider.VerifierDefinition {
 	return provider.VerifierDefinition{
 		Name:  "oidc",
 		Takes: provider.TakesToken,
-		Description: "An ID token of an OpenID Connect issuer. It is bound to the plan when its `nonce` is the plan's, or its `aud` is AUDIENCE/NONCE " +
+		Description: "An ID token of an OpenID Connect issuer, and no other token of it: no access token (`at+jwt`), no logout token. It is bound to the plan when its `nonce` is the plan's, or its `aud` is AUDIENCE/NONCE " +
 			"(`remint verify -challenge PLAN` prints both); otherwise it counts as aal1 at most, and cannot be kept beside the plan.",
 		Schema: provider.Schema{Attributes: []provider.Attribute{
 			{Name: "issuer", Type: provider.String, Required: true, Check: fetch.CheckURL, Description: "The issuer's URL, exactly as its tokens say it in `iss`."},
@@ -141,6 +141,9 @@ func (v *verifier) token(ctx context.Context, raw string, asked provider.Asked) 
 	}
 	if err := token.Claims(&c.all); err != nil {
 		return nil, errors.New("the token's claims cannot be read")
+	}
+	if err := c.event(); err != nil {
+		return nil, err
 	}
 	return c, c.times(asked.Now, v.attrs.Duration("max_age"))
 }

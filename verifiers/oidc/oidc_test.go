@@ -71,7 +71,10 @@ func (i *issuer) jwks() string {
 }
 
 // token signs claims with one of the keys; more replace the usual ones, nil takes one away.
-func (i *issuer) token(key int, more map[string]any) string {
+func (i *issuer) token(key int, more map[string]any) string { return i.typed(key, nil, more) }
+
+// typed is token with a header typ, nil for none.
+func (i *issuer) typed(key int, typ any, more map[string]any) string {
 	claims := map[string]any{
 		"iss": "https://login.example.com", "sub": "s1", "aud": "remint", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 		"auth_time": now.Add(-time.Minute).Unix(), "email": "alice@example.com", "email_verified": true,
@@ -82,7 +85,11 @@ func (i *issuer) token(key int, more map[string]any) string {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: i.keys[key]}, nil)
+	var options jose.SignerOptions
+	if typ != nil {
+		options.WithHeader(jose.HeaderType, typ)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: i.keys[key]}, &options)
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -160,33 +167,41 @@ func TestTokensThatDoNotHold(t *testing.T) {
 	subject := asked()
 	subject.Address = "credential.x.y"
 	good := i.token(0, nil)
+	logout := map[string]any{"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}, "sid": "session"}
 	for name, tc := range map[string]struct {
 		attrs map[string]any
 		token string
 		want  string
 	}{
-		"no token":               {nil, "hello", "no ID token"},
-		"two parts":              {nil, "a.b", "no ID token"},
-		"huge":                   {nil, strings.Repeat("x", 2<<20), "too large"},
-		"a stranger's key":       {nil, stranger.token(0, nil), "signature is of no key"},
-		"a changed payload":      {nil, strings.Split(good, ".")[0] + "." + strings.Split(i.token(0, map[string]any{"sub": "root"}), ".")[1] + "." + strings.Split(good, ".")[2], "signature is of no key"},
-		"an algorithm too many":  {map[string]any{"algorithms": []string{"RS256"}}, good, "algorithm ES256, which is not accepted"},
-		"another issuer":         {nil, i.token(0, map[string]any{"iss": "https://login.example.com/"}), "must be of https://login.example.com"},
-		"another audience":       {nil, i.token(0, map[string]any{"aud": "remin"}), "for the audience remin, and must be for remint"},
-		"several audiences":      {nil, i.token(0, map[string]any{"aud": []string{"x", "remint"}, "azp": "x"}), "several audiences"},
-		"expired":                {nil, i.token(0, map[string]any{"exp": now.Unix()}), "expired at"},
-		"for ever":               {nil, i.token(0, map[string]any{"exp": nil}), "does not say when it expires"},
-		"from the future":        {nil, i.token(0, map[string]any{"iat": now.Add(time.Hour).Unix()}), "issued in the future"},
-		"not yet":                {nil, i.token(0, map[string]any{"nbf": now.Add(time.Hour).Unix()}), "which is not yet"},
-		"logged in long ago":     {map[string]any{"max_age": 30 * time.Second}, good, "longer ago than max_age (30s)"},
-		"no auth_time":           {map[string]any{"max_age": 30 * time.Second}, i.token(0, map[string]any{"auth_time": nil}), "does not say when the person logged in"},
-		"another plan's nonce":   {nil, i.token(0, map[string]any{"nonce": other.Nonce()}), "bound to another plan"},
-		"another plan's aud":     {nil, i.token(0, map[string]any{"aud": "remint/" + other.Nonce()}), "bound to another plan"},
-		"a subject's nonce":      {nil, i.token(0, map[string]any{"nonce": subject.Nonce()}), "another credential's subject"},
-		"nobody":                 {map[string]any{"identity_claim": "upn"}, good, "no claim upn"},
-		"an unverified address":  {map[string]any{"identity_claim": "email"}, i.token(0, map[string]any{"email_verified": "true"}), "has not verified the address"},
-		"another repository":     {map[string]any{"claims": map[string]string{"repository": "acme/infra"}}, i.token(0, map[string]any{"repository": "acme/infra2"}), "repository is acme/infra2, and must be acme/infra"},
-		"a claim that is absent": {map[string]any{"claims": map[string]string{"repository": "acme/infra"}}, good, "must be acme/infra"},
+		"no token":                {nil, "hello", "no ID token"},
+		"two parts":               {nil, "a.b", "no ID token"},
+		"huge":                    {nil, strings.Repeat("x", 2<<20), "too large"},
+		"a stranger's key":        {nil, stranger.token(0, nil), "signature is of no key"},
+		"a changed payload":       {nil, strings.Split(good, ".")[0] + "." + strings.Split(i.token(0, map[string]any{"sub": "root"}), ".")[1] + "." + strings.Split(good, ".")[2], "signature is of no key"},
+		"an algorithm too many":   {map[string]any{"algorithms": []string{"RS256"}}, good, "algorithm ES256, which is not accepted"},
+		"another issuer":          {nil, i.token(0, map[string]any{"iss": "https://login.example.com/"}), "must be of https://login.example.com"},
+		"another audience":        {nil, i.token(0, map[string]any{"aud": "remin"}), "for the audience remin, and must be for remint"},
+		"several audiences":       {nil, i.token(0, map[string]any{"aud": []string{"x", "remint"}, "azp": "x"}), "several audiences"},
+		"expired":                 {nil, i.token(0, map[string]any{"exp": now.Unix()}), "expired at"},
+		"for ever":                {nil, i.token(0, map[string]any{"exp": nil}), "does not say when it expires"},
+		"from the future":         {nil, i.token(0, map[string]any{"iat": now.Add(time.Hour).Unix()}), "issued in the future"},
+		"not yet":                 {nil, i.token(0, map[string]any{"nbf": now.Add(time.Hour).Unix()}), "which is not yet"},
+		"logged in long ago":      {map[string]any{"max_age": 30 * time.Second}, good, "longer ago than max_age (30s)"},
+		"no auth_time":            {map[string]any{"max_age": 30 * time.Second}, i.token(0, map[string]any{"auth_time": nil}), "does not say when the person logged in"},
+		"another plan's nonce":    {nil, i.token(0, map[string]any{"nonce": other.Nonce()}), "bound to another plan"},
+		"another plan's aud":      {nil, i.token(0, map[string]any{"aud": "remint/" + other.Nonce()}), "bound to another plan"},
+		"a subject's nonce":       {nil, i.token(0, map[string]any{"nonce": subject.Nonce()}), "another credential's subject"},
+		"nobody":                  {map[string]any{"identity_claim": "upn"}, good, "no claim upn"},
+		"an unverified address":   {map[string]any{"identity_claim": "email"}, i.token(0, map[string]any{"email_verified": "true"}), "has not verified the address"},
+		"another repository":      {map[string]any{"claims": map[string]string{"repository": "acme/infra"}}, i.token(0, map[string]any{"repository": "acme/infra2"}), "repository is acme/infra2, and must be acme/infra"},
+		"an access token":         {nil, i.typed(0, "at+jwt", nil), "of the type at+jwt, and so no ID token: bring the id_token that the login gave"},
+		"one by its whole name":   {nil, i.typed(0, "application/at+jwt", nil), "of the type application/at+jwt, and so no ID token"},
+		"a logout token":          {nil, i.typed(0, "logout+jwt", logout), "of the type logout+jwt, and so no ID token: bring the id_token that the login gave"},
+		"a logout token, untyped": {nil, i.token(0, logout), "has the claim events, and so tells of something, as a logout, and is no ID token: bring the id_token"},
+		"one that says JWT":       {nil, i.typed(0, "JWT", logout), "has the claim events"},
+		"a type of nothing":       {nil, i.typed(0, "", nil), "and so no ID token"},
+		"a type that is no text":  {nil, i.typed(0, 7, nil), "no ID token"},
+		"a claim that is absent":  {map[string]any{"claims": map[string]string{"repository": "acme/infra"}}, good, "must be acme/infra"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			attrs := map[string]any{"jwks": i.jwks()}
@@ -203,6 +218,16 @@ func TestTokensThatDoNotHold(t *testing.T) {
 				t.Error("a token that does not hold was spent")
 			}
 		})
+	}
+}
+
+func TestTypesThatAnIDTokenMayHave(t *testing.T) {
+	i := newIssuer(t)
+	for _, typ := range []any{nil, "JWT", "jwt", "application/jwt", "Application/JWT"} {
+		got, err := opened(t, map[string]any{"jwks": i.jwks()}).Verify(t.Context(), asked(), provider.Brought{Token: secret.FromString(i.typed(0, typ, nil))})
+		if err != nil || got.Identity != "s1" {
+			t.Errorf("typ %v: got %+v, %v", typ, got, err)
+		}
 	}
 }
 
