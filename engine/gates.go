@@ -58,6 +58,9 @@ func (s *session) diagnostics(v verdict) diag.Diagnostics {
 func (s *session) consent(ctx context.Context, asked question) (gate.Answer, verify.Outcome, diag.Diagnostics) {
 	v := s.weigh(ctx, memory{s.journal}, asked)
 	told, untold := s.tellUses(ctx, asked.file, v.uses)
+	if other := v.answer.Instead; other != nil {
+		told["requester"] = other.String()
+	}
 	v.answer.Told, v.faults = told, append(v.faults, untold...)
 	return v.answer, v.verified, s.diagnostics(v)
 }
@@ -127,7 +130,7 @@ func (s *session) said(a gate.Answer) diag.Diagnostics {
 	if a.Glass != nil {
 		diags = append(diags, unbroken(*a.Glass)...)
 	}
-	diags = append(diags, s.lifted(a.Lifting)...)
+	diags = append(append(diags, elsewise(a.Instead, a.Glass != nil)...), s.lifted(a.Lifting)...)
 	for _, m := range slices.Concat(a.Rejections, a.Missing) {
 		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
 	}
@@ -139,6 +142,21 @@ func (s *session) said(a gate.Answer) diag.Diagnostics {
 		diags = diags.Warnf("An approval does not count", "%s", m)
 	}
 	return diags
+}
+
+// elsewise warns that somebody else was verified than the requester whom a plan names.
+// Where the glass is to be broken that is nothing to mend.
+func elsewise(other *gate.Instead, breaking bool) diag.Diagnostics {
+	var diags diag.Diagnostics
+	if other == nil {
+		return diags
+	}
+	next := ""
+	if !breaking {
+		next = " Neither of them can approve, and while the requester herself is not verified each requirement asks for one approval more. Let her verify herself (remint verify PLAN), " +
+			"or plan again with -requester=WHO for the one who was; an approver block that lists both names says that they are one person."
+	}
+	return diags.Warnf("Somebody else was verified", "%s.%s", capital(other.String()), next)
 }
 
 // standing finds what holds a plan up besides who agreed to it: reviews that are

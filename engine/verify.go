@@ -102,6 +102,9 @@ func (e *Engine) Verify(ctx context.Context, r VerifyRequest) (*Verification, di
 	}
 	entry := document.With(r.File, got, r.Presented.Brought, e.opts.Now())
 	last := entry.Verifications[len(entry.Verifications)-1]
+	if got.Address == "" {
+		diags = append(diags, elsewise(gate.InsteadOf(w.Approvers, r.File.Plan.Requester, got.Identity, got.Strength), false)...)
+	}
 	def := e.opts.Registry.Verifier(got.Method)
 	out := &Verification{Accepted: got, Lost: last.Evidence == "" && !def.Once && def.Takes != provider.TakesNothing}
 	if !out.Lost {

@@ -43,7 +43,8 @@ type Run struct {
 	Event     string `json:"event"`
 	Operator  string `json:"operator"`
 	Requester string `json:"requester"`
-	// RequesterStrength is how surely the requester was verified.
+	// RequesterStrength is how surely the requester was verified: whom verification names,
+	// who can be somebody else than Requester, which is the plan's claim (facts then say so).
 	RequesterStrength string `json:"requester_strength"`
 	// Verification is what that rests on, in opened and resumed.
 	Verification *Verification      `json:"verification,omitempty"`

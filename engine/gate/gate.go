@@ -74,6 +74,10 @@ type Answer struct {
 	Needs []Need
 	// Missing are sentences about what is not there yet, with what to do.
 	Missing []string
+	// Requester is the name under which the requester was verified whom the plan names, or
+	// whoever was where it names nobody; Instead is who was in her place, nil for nobody.
+	Requester string
+	Instead   *Instead
 	// Unverified is set where the requester is not verified as surely as is asked, and
 	// Waiting are the addresses whose subjects are not.
 	Unverified bool
@@ -82,7 +86,7 @@ type Answer struct {
 	Lifting Lifting
 	// Uses are all uses of approvers' keys, counted or not.
 	Uses []Use
-	// Told says of each use who was told of it, for evidence.
+	// Told says of each use who was told of it, and of Instead, for evidence.
 	Told map[string]string
 	// Glass is there where the glass was to be broken.
 	Glass *Glass
@@ -172,6 +176,7 @@ func Ask(q Question) Answer {
 			out.Approvals = append(out.Approvals, Approval{Approver: d.by, Signed: d.signed, Document: d.doc, Until: q.until(d.signed)})
 		}
 	}
+	out.Requester, out.Instead = q.asks()
 	req := q.Requirements
 	for _, need := range req.Approvals {
 		n := q.need(need, out.Approvals)
@@ -252,10 +257,11 @@ func (q Question) signedBy(key crypto.PublicKey) bool {
 // requester, one more is asked.
 func (q Question) need(need plan.Approvals, have []Approval) Need {
 	out := Need{Approvals: need, Want: need.Count}
+	asks, other := q.asks()
 	stranger := ""
 	for _, a := range have {
 		if inGroup(a.Approver, need.Group) {
-			if out.Got++; !q.told(a.Approver) {
+			if out.Got++; !q.told(a.Approver, asks) {
 				stranger = a.Approver.Name
 			}
 		}
@@ -265,9 +271,13 @@ func (q Question) need(need plan.Approvals, have []Approval) Need {
 	case q.Verified.Level() == lifecycle.None:
 		out.Want++
 		out.Why = "one of them because the requester is not verified and could be among the approvers"
+	case other != nil:
+		out.Want++
+		out.Why = fmt.Sprintf("one of them because %s, whom the plan names as its requester, is not verified and could be among the approvers: "+
+			"%s was, who is somebody else as far as names tell", addrs.Visible(other.Claimed), addrs.Visible(other.Verified))
 	case stranger != "":
 		out.Want++
-		out.Why = fmt.Sprintf("one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(q.Verified.Identity))
+		out.Why = fmt.Sprintf("one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(asks))
 	}
 	if out.Met() {
 		return out
@@ -350,13 +360,13 @@ func (q Question) unverified(out *Answer) {
 	}
 }
 
-// told reports whether it can be told that a is not the requester: one of her
-// identities is of the kind that the requester was verified under.
-func (q Question) told(a config.Approver) bool {
-	if slices.ContainsFunc(q.Approvers, func(x config.Approver) bool { return Is(x, q.Verified.Identity) }) {
+// told reports whether it can be told that a is not the requester, who was verified as
+// asks: one of a's identities is of the kind of that name.
+func (q Question) told(a config.Approver, asks string) bool {
+	if slices.ContainsFunc(q.Approvers, func(x config.Approver) bool { return Is(x, asks) }) {
 		return true // she is that one, and so none of the others
 	}
-	kind := kindOf(q.Verified.Identity)
+	kind := kindOf(asks)
 	return kind != "" && slices.ContainsFunc(a.Identities, func(id string) bool { return kindOf(id) == kind })
 }
 

@@ -153,6 +153,7 @@ func TestWhoCounts(t *testing.T) {
 func TestTheRequesterIsNobodyElse(t *testing.T) {
 	p := newPeople(t)
 	f := file()
+	f.Plan.Requester = "" // so it is whoever was verified
 	nobody := config.Approver{Name: "erin", PublicKey: p.list[0].PublicKey}
 	one := []plan.Approvals{{Count: 1}}
 	as := func(who string) verify.Outcome {

@@ -66,6 +66,10 @@ func (o Outcome) Requesters() []string {
 	return out
 }
 
+// As is how surely somebody was verified as the requester, and whether that is about
+// this very plan.
+func (o Outcome) As(who string) (lifecycle.Strength, bool) { return level(o.Accepted, who, "") }
+
 // Subject is how surely it is known that who wants the credential at address
 // reset. Who asks for the plan herself asks for all of it.
 func (o Outcome) Subject(address, who string) lifecycle.Strength {

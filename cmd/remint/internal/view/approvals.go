@@ -20,11 +20,7 @@ func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport, diags diag.
 	}
 	st := v.out()
 	line := func(format string, args ...any) { v.Text(fmt.Sprintf(format, args...) + "\n") }
-	who := file.Plan.Requester
-	if who == "" {
-		who = "nobody named"
-	}
-	line("plan %s, requested by %s (verified: %s), trust: %s", safe(file.ID), safe(who), r.Verified.Level(), safe(file.Plan.Trust))
+	line("plan %s, %s, trust: %s", safe(file.ID), safe(asked(file, r)), safe(file.Plan.Trust))
 	if r.Run != "" {
 		line("  %s run %s is open: this is what its resume is asked", st.yellow("open"), safe(r.Run))
 	}
@@ -56,6 +52,24 @@ func (v *View) Approvals(file *plan.File, r *engine.ApprovalsReport, diags diag.
 		line("Nothing is missing.")
 	}
 	v.Diagnostics(diags)
+}
+
+// asked says who asks, and who of that was verified.
+func asked(file *plan.File, r *engine.ApprovalsReport) string {
+	who := file.Plan.Requester
+	if who == "" {
+		who = "nobody named"
+	}
+	as := r.Answer.Requester
+	strength, _ := r.Verified.As(as)
+	switch other := r.Answer.Instead; {
+	case other != nil:
+		return fmt.Sprintf("requested by %s; %s was verified, %s, which is somebody else as far as names tell", who, other.Verified, other.Strength)
+	case as == "" || as == who:
+		return fmt.Sprintf("requested by %s (verified: %s)", who, strength)
+	default:
+		return fmt.Sprintf("requested by %s (verified as %s: %s)", who, as, strength)
+	}
 }
 
 // glass says whether the glass may be broken.
@@ -134,7 +148,11 @@ func approvalsDocument(file *plan.File, r *engine.ApprovalsReport, diags diag.Di
 	out := map[string]any{
 		"format_version": "1.0", "plan_id": file.ID, "trust": file.Plan.Trust, "passed": r.Passed, "exit": r.Exit, "overrides": liftingDocument(r.Answer.Lifting), "approvals": approved, "ignored": list(r.Answer.Ignored),
 		"rejections": list(r.Answer.Rejections), "needs": needs, "missing": list(r.Answer.Missing), "rest": r.Rest, "run": r.Run, "diagnostics": diags,
-		"verification": map[string]any{"identity": r.Verified.Identity, "strength": r.Verified.Level(), "bound": r.Verified.Bound},
+		"requester": file.Plan.Requester,
+		"verification": map[string]any{
+			"identity": r.Verified.Identity, "strength": r.Verified.Level(), "bound": r.Verified.Bound,
+			"requester": r.Answer.Requester, // "" where the identity is of somebody else than the plan names
+		},
 	}
 	if g := r.Glass; g != nil {
 		glass := map[string]any{"applies": g.Applies, "ignored": list(g.Glass.Ignored), "why": list(g.Why)}

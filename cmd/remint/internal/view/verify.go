@@ -31,14 +31,16 @@ func (v *View) Verified(x *engine.Verification, path string) {
 	}
 }
 
-// Requester says, before a run, who is known to ask for it.
+// Requester says, before a run, who is known to ask for it. A warning says it where that
+// is somebody else than the plan says.
 func (v *View) Requester(a *engine.Application) {
-	if o := a.Verified; o.Identity != "" {
-		bound := ", not bound to this plan"
-		if o.Bound {
-			bound = ""
+	if who := a.Gate.Requester; who != "" {
+		strength, bound := a.Verified.As(who)
+		how := ", not bound to this plan"
+		if bound {
+			how = ""
 		}
-		v.Note(fmt.Sprintf("The requester is %s, verified at %s%s.", safe(o.Identity), o.Level(), bound))
+		v.Note(fmt.Sprintf("The requester is %s, verified at %s%s.", safe(who), strength, how))
 	}
 }
 
