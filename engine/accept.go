@@ -39,7 +39,7 @@ type AcceptRequest struct {
 	// enough only where nobody could approve.
 	File      *plan.File
 	Approvals []gate.Document
-	Operator  string
+	Operator  Operator
 	Facts     map[string]string
 }
 
@@ -209,7 +209,7 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 			s.close()
 		}
 	}()
-	derived, old, faults := s.propose(ctx, req.Operator)
+	derived, old, faults := s.propose(ctx, req.Operator.Name)
 	if !faults.HasErrors() { // evidence of the change would hide that the state is an old copy
 		faults = append(faults, s.older(ctx, false)...)
 	}
@@ -234,7 +234,7 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	answer := gate.Ask(gate.Question{
 		// Who asked is not what matters here, but that somebody else agrees than who accepts.
 		File: file, Requirements: plan.Requirements{Approvals: needed(old)}, Approvers: old.People(), Documents: besides(req.Approvals, decided),
-		Operators: []string{req.Operator}, Anyone: true, MaxExpires: old.MaxExpires(), Authority: by, Now: e.opts.Now().UTC(),
+		Operators: req.Operator.names(), Anyone: true, MaxExpires: old.MaxExpires(), Authority: by, Now: e.opts.Now().UTC(),
 	})
 	told, untold := s.tellUses(ctx, file, answer.Uses)
 	diags = append(diags, untold...)
@@ -250,13 +250,13 @@ func (e *Engine) PrepareTrust(ctx context.Context, req AcceptRequest) (*Acceptan
 	}
 	req.Facts = s.facts(req.Facts)
 	maps.Copy(req.Facts, told)
-	meta, err := s.meta(file, ApplyRequest{Facts: req.Facts}, answer, nil, nil, nil, nil)
+	meta, err := s.meta(file, ApplyRequest{Operator: req.Operator, Facts: req.Facts}, answer, nil, nil, nil, nil)
 	if err != nil {
 		return nil, append(diags, diag.Errored(0, "The policies cannot be kept", "%s.", err)...)
 	}
 	ready = true
 	return &Acceptance{File: file, Unapproved: len(old.Approvers) == 0, session: s, job: &executor.Job{
-		Run: newRunID(e.opts.Now().UTC().Format("20060102T150405Z")), File: file, Gate: answer, Operator: req.Operator,
+		Run: newRunID(e.opts.Now().UTC().Format("20060102T150405Z")), File: file, Gate: answer, Operator: req.Operator.Name, OperatorNames: req.Operator.Also,
 		Facts: req.Facts, Meta: meta,
 	}}, diags
 }

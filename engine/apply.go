@@ -30,7 +30,7 @@ type ApplyRequest struct {
 	Glass      []gate.Document
 	Proofs     Proofs
 	// Operator is who runs it, as far as the system tells.
-	Operator string
+	Operator Operator
 	// Unattended is set when nobody at a terminal is asked.
 	Unattended bool
 	// Facts are circumstances worth keeping in evidence.
@@ -104,7 +104,7 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 
 func (a *Application) question() question {
 	return question{
-		glass: a.req.glass(), file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, overrides: a.req.Overrides, proofs: a.req.Proofs, operators: []string{a.req.Operator}, unattended: a.req.Unattended,
+		glass: a.req.glass(), file: a.File, resets: a.planned.Resets, documents: a.req.Approvals, overrides: a.req.Overrides, proofs: a.req.Proofs, operator: a.req.Operator.Name, operators: a.req.Operator.names(), unattended: a.req.Unattended,
 		judged: &a.judged,
 	}
 }
@@ -294,7 +294,7 @@ func (a *Application) job(denied []string) (*executor.Job, diag.Diagnostics) {
 	}
 	job := &executor.Job{
 		Run: run, BreakGlass: a.glass, File: a.File, Refused: a.Refused, Gate: a.Gate,
-		Operator: a.req.Operator, Verified: a.Verified, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
+		Operator: a.req.Operator.Name, OperatorNames: a.req.Operator.Also, Authors: a.session.base.writers(), Verified: a.Verified, Unattended: a.req.Unattended, Facts: a.req.Facts, Meta: m,
 		Generations: a.session.generations(), Judged: a.judged,
 	}
 	for _, r := range a.planned.Resets {

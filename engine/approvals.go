@@ -19,7 +19,7 @@ type ApprovalsRequest struct {
 	BreakGlass bool
 	Proofs     Proofs
 	// Operator and Unattended are as for ApplyRequest.
-	Operator   string
+	Operator   Operator
 	Unattended bool
 }
 
@@ -109,7 +109,7 @@ func (s *session) lookedAt(ctx context.Context, r ApprovalsRequest, run *journal
 		apply := ApplyRequest{BreakGlass: r.BreakGlass, Glass: r.Glass}
 		return question{
 			file: r.File, documents: r.Approvals, overrides: r.Overrides, glass: apply.glass(), proofs: r.Proofs,
-			operators: []string{r.Operator}, unattended: r.Unattended, judged: judged,
+			operator: r.Operator.Name, operators: r.Operator.names(), unattended: r.Unattended, judged: judged,
 		}, nil
 	}
 	full, err := s.journal.Run(ctx, run.ID)

@@ -134,7 +134,7 @@ func (d *glassDocuments) fresh(g *gate.Glass) []gate.Document {
 // documents are what people signed for it: who that was, their keys and certificates
 // tell. The names in them are the signers' own claims, and count as well.
 func participants(w *config.Workspace, file *plan.File, operator string, m meta, documents []gate.Document) []string {
-	out := []string{operator, file.Plan.Requester}
+	out := slices.Concat([]string{operator, file.Plan.Requester}, m.OperatorNames, m.Authors)
 	if m.BreakGlass != nil {
 		out = append(out, m.BreakGlass.Member)
 	}

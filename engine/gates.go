@@ -28,8 +28,12 @@ type question struct {
 	// voided is the sentence with which a result made the overrides worth nothing.
 	voided string
 	proofs Proofs
-	// operators are all who ran, or run, any part of it.
-	operators  []string
+	// operator is who runs it now, by the name that policies see; operators are all names
+	// of all who ran, or run, any part of it.
+	operator  string
+	operators []string
+	// authors are who had written the change when the run was opened or resumed before.
+	authors    []string
 	unattended bool
 	// judged is told how the approval policies judged.
 	judged *[]plan.Judgement
@@ -114,13 +118,13 @@ func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) 
 func (s *session) asking(asked question, decided []gate.Document, verified verify.Outcome, by *evidence.Authority, now time.Time) gate.Question {
 	return gate.Question{
 		File: asked.file, Requirements: asked.file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: besides(asked.documents, decided),
-		Operators: asked.operators, Authors: s.base.writers(), Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
+		Operators: asked.operators, Authors: eachOnce(asked.authors, s.base.writers()), Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: now,
 	}
 }
 
 // consented adds to in what the approval policies see besides the plan.
 func (s *session) consented(in *policy.Input, asked question, q gate.Question, answer gate.Answer) {
-	in.Operator, in.Approvals, in.Unattended, in.Now = asked.operators[len(asked.operators)-1], answer.Input(), asked.unattended, &q.Now
+	in.Operator, in.Approvals, in.Unattended, in.Now = asked.operator, answer.Input(), asked.unattended, &q.Now
 	in.Verification, in.Authors = q.Verified.Policy(asked.file.Plan.Requester), s.base.authorship()
 }
 

@@ -20,6 +20,10 @@ import (
 // meta is what a run keeps besides its plan: what resume and export need when
 // the files it came from are gone.
 type meta struct {
+	// OperatorNames are the names of who opened the run beside the one that the run has.
+	OperatorNames []string `json:"operator_names,omitempty"`
+	// Authors are who wrote the change of the workspace, as far as that was known then.
+	Authors   []string        `json:"authors,omitempty"`
 	Approvals []gate.Document `json:"approvals,omitempty"`
 	// Verifications are documents: each carries nothing that is worth anything but
 	// for this plan.
@@ -53,6 +57,10 @@ type keptSource struct {
 
 func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, refused map[string]string, denied []string, judged []plan.Judgement, glass *executor.BreakGlass) (json.RawMessage, error) {
 	m := meta{Refused: refused, Facts: req.Facts, Unattended: req.Unattended, Policies: map[string]keptSource{}, Denied: denied, Judged: judged, Trust: s.trust.Keep(), BreakGlass: glass}
+	m.OperatorNames = req.Operator.Also
+	if file.Plan.TrustChange == nil { // that one is of the base itself, and not of what is beyond it
+		m.Authors = s.base.writers()
+	}
 	m.Verifications = req.Proofs.keep(file)
 	for _, a := range answer.Approvals {
 		m.Approvals = append(m.Approvals, a.Document)

@@ -26,7 +26,7 @@ type OverrideRequest struct {
 	// Expires is as long as the override block allows when zero.
 	Expires time.Duration
 	// Operator is who would run apply, as far as is known now: approval policies see it.
-	Operator  string
+	Operator  Operator
 	Approvals []gate.Document
 }
 

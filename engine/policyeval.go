@@ -29,7 +29,7 @@ type EvalRequest struct {
 	// The approval stage sees these; Now is the engine's clock unless it is set.
 	Approvals  []gate.Document
 	Proofs     Proofs
-	Operator   string
+	Operator   Operator
 	Unattended bool
 	Now        time.Time
 	// Address narrows the result stage down to one reset.
@@ -95,7 +95,7 @@ func (s *session) consenting(ctx context.Context, in *policy.Input, requirements
 	if diags = append(diags, append(faults, unusable...)...); diags.HasErrors() {
 		return diags
 	}
-	asked := question{file: r.File, documents: r.Approvals, operators: []string{r.Operator}, unattended: r.Unattended}
+	asked := question{file: r.File, documents: r.Approvals, operator: r.Operator.Name, operators: r.Operator.names(), unattended: r.Unattended}
 	q := s.asking(asked, decided, verified, by, now)
 	answer := gate.Ask(q)
 	for _, why := range answer.Ignored {
@@ -206,7 +206,8 @@ func (s *session) agreed(ctx context.Context, file *plan.File, run journal.Run, 
 	verified, diags := s.shown(ctx, file, Proofs{Documents: m.Verifications}, opened)
 	by, _ := authority(s.workspace.Settings.Approvals.TrustedRoot)
 	answer := gate.Ask(gate.Question{
-		File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: m.Approvals, Operators: []string{run.Operator},
+		File: file, Requirements: file.Plan.Requirements, Approvers: s.workspace.Approvers, Documents: m.Approvals, Operators: append([]string{run.Operator}, m.OperatorNames...),
+		Authors:  m.Authors,
 		Verified: verified, MaxExpires: s.workspace.Settings.Approvals.MaxExpires, Authority: by, Now: run.OpenedAt.UTC(),
 	})
 	return policy.Input{Approvals: answer.Input(), Verification: verified.Policy(file.Plan.Requester)}, diags

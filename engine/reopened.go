@@ -35,9 +35,13 @@ func (s *session) reopened(ctx context.Context, run journal.Run, file *plan.File
 	if out.glass, err = s.keptGlass(ctx, run.ID, m, req.Glass); err != nil {
 		return nil, err
 	}
-	if out.operators, err = executor.Operators(ctx, s.journal, run); err != nil {
+	parties, err := executor.PartiesOf(ctx, s.journal, run)
+	if err != nil {
 		return nil, err
 	}
-	out.operators = append(out.operators, req.Operator) // the last is who runs it now
+	out.operator = req.Operator.Name
+	out.operators = eachOnce(parties.Operators, m.OperatorNames, req.Operator.names())
+	// Whoever wrote the change when the run began did so, wherever it was merged since.
+	out.authors = eachOnce(m.Authors, parties.Authors, s.base.writers())
 	return out, nil
 }

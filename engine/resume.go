@@ -24,7 +24,7 @@ type ResumeRequest struct {
 	Proofs    Proofs
 	Overrides []gate.Document
 	Glass     []gate.Document
-	Operator  string
+	Operator  Operator
 	// Unattended is set when nobody looks on at a terminal.
 	Unattended bool
 }
@@ -156,25 +156,25 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	}
 	defer x.close()
 	job := &executor.Job{
-		Run: id, File: file, Refused: m.Refused, Operator: req.Operator,
+		Run: id, File: file, Refused: m.Refused, Operator: req.Operator.Name, OperatorNames: req.Operator.Also,
 		Unattended: req.Unattended, Facts: m.Facts, Generations: s.generations(), Judged: m.Judged,
 	}
 	if m.Denied != nil {
-		job.Operator = run.Operator
+		job.Operator, job.OperatorNames, job.Authors = run.Operator, m.OperatorNames, m.Authors
 		if err := x.FinishDenial(ctx, job, m.Denied); err != nil {
 			return fail(diag.ExitUnfinished, "It was denied, and evidence of that cannot be written: %s.", err)
 		}
 		return nil, nil
 	}
 	if m.Review != nil {
-		job.Operator = run.Operator
+		job.Operator, job.OperatorNames, job.Authors = run.Operator, m.OperatorNames, m.Authors
 		if err := x.FinishReview(ctx, job, m.Review); err != nil {
 			return fail(diag.ExitUnfinished, "It is a review, and evidence of that cannot be written: %s.", err)
 		}
 		return nil, nil
 	}
 	if file.Plan.TrustChange != nil {
-		job.Operator = run.Operator
+		job.Operator, job.OperatorNames, job.Authors = run.Operator, m.OperatorNames, m.Authors
 		for _, d := range m.Approvals {
 			job.Gate.Approvals = append(job.Gate.Approvals, gate.Approval{Document: d})
 		}
@@ -210,6 +210,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	}
 	job.KeptVerifications, job.BreakGlass = req.Proofs.keep(file), m.BreakGlass
 	again.resets, again.judged = resets, &job.JudgedAgain
+	job.Authors, job.OpenedBy = again.authors, append([]string{run.Operator}, m.OperatorNames...)
 	job.Gate, job.Verified, job.Held = s.held(ctx, again.question)
 	var unheard diag.Diagnostics
 	if job.Answers, unheard = s.answers(ctx, run, file, again.operators); unheard.HasErrors() {

@@ -28,7 +28,7 @@ type ReviewRequest struct {
 	Signing
 	Comment string
 	// Operator is who runs the command.
-	Operator string
+	Operator Operator
 	Facts    map[string]string
 }
 
@@ -160,7 +160,7 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 	case err != nil:
 		return fail(0, "Who took part is not known", "%s.", err)
 	case part:
-		return fail(diag.ExitMissing, "She took part", "%s asked for run %s, ran it, approved it or broke the glass for it. Somebody else has to review it.", who.Name, run.ID)
+		return fail(diag.ExitMissing, "She took part", "%s asked for run %s, wrote the change that it is of, ran it, approved it or broke the glass for it. Somebody else has to review it.", who.Name, run.ID)
 	}
 	review := evidence.Review{Run: run.ID, PlanID: file.ID, PlanDigest: file.Digest, Reviewer: who.Name, Comment: r.Comment, CreatedAt: e.opts.Now().UTC().Truncate(time.Second)}
 	doc, err := signed(s.workspace, signer, evidence.ReviewType, evidence.SignReview, review)
@@ -171,7 +171,7 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 	told, untold := s.tellUses(ctx, file, []gate.Use{{Approver: *who, Did: "reviewed run " + run.ID, ID: gate.StatementID(who.Name, review)}})
 	maps.Copy(facts, told)
 	diags = append(diags, untold...)
-	meta, err := json.Marshal(meta{Policies: map[string]keptSource{}, Review: bytes.TrimSpace(doc), Facts: facts})
+	meta, err := json.Marshal(meta{OperatorNames: r.Operator.Also, Policies: map[string]keptSource{}, Review: bytes.TrimSpace(doc), Facts: facts})
 	if err != nil {
 		return fail(0, "The review cannot be kept", "%s.", err)
 	}
@@ -181,7 +181,7 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 		return nil, diags
 	}
 	defer x.close()
-	err = x.Review(ctx, &executor.Job{Run: id, File: file, Operator: r.Operator, Facts: facts, Meta: meta}, run.ID, bytes.TrimSpace(doc))
+	err = x.Review(ctx, &executor.Job{Run: id, File: file, Operator: r.Operator.Name, OperatorNames: r.Operator.Also, Facts: facts, Meta: meta}, run.ID, bytes.TrimSpace(doc))
 	switch {
 	case errors.Is(err, journal.ErrSpent):
 		return fail(0, "It is reviewed already", "Run %s was reviewed before.", run.ID)
@@ -241,11 +241,12 @@ func (s *session) part(ctx context.Context, run journal.Run, file *plan.File, wh
 	if err != nil {
 		return false, err
 	}
-	operators, err := executor.Operators(ctx, s.journal, run)
+	parties, err := executor.PartiesOf(ctx, s.journal, run)
 	if err != nil {
 		return false, err
 	}
-	names := append(participants(s.workspace, file, run.Operator, m, slices.Concat(m.Approvals, later, glass, answers)), operators...)
+	names := participants(s.workspace, file, run.Operator, m, slices.Concat(m.Approvals, later, glass, answers))
+	names = slices.Concat(names, parties.Operators, parties.Authors)
 	known, err := evidence.Participants(s.workspace.Settings.EvidenceDir.Absolute, run.ID)
 	if err != nil {
 		return false, err

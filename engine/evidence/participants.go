@@ -3,10 +3,12 @@ package evidence
 import (
 	"errors"
 	"io/fs"
+	"slices"
 )
 
 // Participants names all who took part in a run, as its own records tell, not
-// verified: who asked for it, ran it or resumed it, approved it, and broke the glass.
+// verified: who asked for it, wrote its change, ran it or
+// resumed it, approved it, and broke the glass.
 // Nobody where there is no evidence of the run here.
 func Participants(dir, run string) ([]string, error) {
 	var out []string
@@ -25,7 +27,7 @@ func Participants(dir, run string) ([]string, error) {
 }
 
 func (r *Run) participants() []string {
-	out := []string{r.Operator, r.Requester}
+	out := slices.Concat([]string{r.Operator, r.Requester}, r.OperatorNames, r.Authors)
 	if v := r.Verification; v != nil {
 		out = append(out, v.Identity)
 		for _, m := range v.Methods {

@@ -40,9 +40,16 @@ type Common struct {
 type Run struct {
 	Common
 	// Event is one of opened, approval, verification, override, break_glass, told, review, decisions, denied, interrupted, resumed, trust, closed.
-	Event     string `json:"event"`
-	Operator  string `json:"operator"`
-	Requester string `json:"requester"`
+	Event    string `json:"event"`
+	Operator string `json:"operator"`
+	// OperatorNames are all other names that are known of the operator, in opened and
+	// resumed: her account, and what the CI says. Where the process that opened the run
+	// ended before it could say so, they are those of who opened it too.
+	OperatorNames []string `json:"operator_names,omitempty"`
+	// Authors are who wrote the change of the workspace beyond its trust base, as far as
+	// commits tell, in opened and resumed.
+	Authors   []string `json:"authors,omitempty"`
+	Requester string   `json:"requester"`
 	// RequesterStrength is how surely the requester was verified: whom verification names,
 	// who can be somebody else than Requester, which is the plan's claim (facts then say so).
 	RequesterStrength string `json:"requester_strength"`

@@ -46,8 +46,11 @@ type entry struct {
 	Answer     string          `json:"answer,omitempty"`
 	AssertedBy string          `json:"asserted_by,omitempty"`
 	Resolution json.RawMessage `json:"resolution,omitempty"`
-	// Operator is who ran the process that wrote it, in records of the run itself.
-	Operator string `json:"operator,omitempty"`
+	// Operator is who ran the process that wrote it, in records of the run itself. Her
+	// other names, and who had written the change, stand where that process began.
+	Operator      string   `json:"operator,omitempty"`
+	OperatorNames []string `json:"operator_names,omitempty"`
+	Authors       []string `json:"authors,omitempty"`
 	// Approval is a document given to a resume, in records of the run itself.
 	Approval *gate.Document `json:"approval,omitempty"`
 	// Verification likewise.

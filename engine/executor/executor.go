@@ -85,7 +85,12 @@ type Job struct {
 	Answers []Answer
 	// BreakGlass is there where the run rests on it.
 	BreakGlass *BreakGlass
-	Operator   string
+	// Operator is who runs it, OperatorNames her other names, and OpenedBy, in a resume,
+	// all names of who opened the run.
+	Operator                string
+	OperatorNames, OpenedBy []string
+	// Authors are who wrote the change of the workspace, as far as that is known.
+	Authors []string
 	// Verified is how surely it is known who asks.
 	Verified verify.Outcome
 	// Unattended is set when nobody was asked at a terminal.

@@ -89,9 +89,10 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	}
 	r.filer = startFiler(x.Journal, x.Archive, job.Run)
 	defer r.filer.close()
-	begin := r.opened // a crash may have come before anything was said about the run
-	if r.total > 0 {
-		begin = r.goOn
+	begin := r.goOn
+	if r.total == 0 { // a crash came before anything was said about the run, and who opened it
+		begin = r.opened
+		job.OperatorNames = slices.Concat(job.OperatorNames, job.OpenedBy)
 	}
 	err = begin(ctx)
 	if err == nil {
@@ -270,6 +271,10 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 			Common: common, Event: l.event, Operator: r.job.Operator, Requester: doc.Requester, RequesterStrength: string(r.job.Verified.Level()),
 			Reason: string(doc.Reason), Mode: string(doc.Mode), Ticket: doc.Ticket,
 		}
+		begins := l.event == "opened" || l.event == "resumed"
+		if begins {
+			p.OperatorNames, p.Authors = r.job.OperatorNames, r.job.Authors
+		}
 		if l.fill != nil {
 			l.fill(&p)
 		}
@@ -287,6 +292,9 @@ func (r *run) append(ctx context.Context, end *journal.Close, erase []journal.Se
 			return err
 		}
 		e := entry{Sequence: common.Sequence, Evidence: digest, Operator: r.job.Operator, Approval: l.document, Verification: l.verification, Override: l.override, BreakGlass: l.glass}
+		if begins {
+			e.OperatorNames, e.Authors = r.job.OperatorNames, r.job.Authors
+		}
 		e.fact("event", "%s", l.event)
 		if l.event == "opened" {
 			e.fact(trustFact, "%s", trustOf(doc))

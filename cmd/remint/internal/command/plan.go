@@ -36,7 +36,7 @@ func (s *selection) flags(fs *flag.FlagSet) {
 func (s *selection) request(a *app, args []string) (planner.Request, diag.Diagnostics) {
 	r := planner.Request{Reason: lifecycle.Reason(s.reason), Ticket: s.ticket, Requester: s.requester, Where: s.where, All: s.all, Addresses: args}
 	if r.Requester == "" {
-		r.Requester = a.operator()
+		r.Requester = a.operator().Name
 	}
 	var diags diag.Diagnostics
 	if !r.Reason.Valid() {

@@ -66,7 +66,7 @@ func (a *app) propose(ctx context.Context, e *engine.Engine, out string) diag.Ex
 		a.fault("A file is missing", "Name where the change is written: remint trust propose -out=FILE.")
 		return diag.ExitError
 	}
-	file, diags := e.ProposeTrust(ctx, a.operator())
+	file, diags := e.ProposeTrust(ctx, a.operator().Name)
 	if diags.HasErrors() {
 		return a.done(diags)
 	}
