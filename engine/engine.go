@@ -97,7 +97,7 @@ func (e *Engine) load(offline bool) (*config.Workspace, *trustBase, diag.Diagnos
 // loadUnder evaluates the workspace under a trust base, nil for none. unlike are its
 // copies of policies that are not what the base says.
 func (e *Engine) loadUnder(offline bool, base *trustBase) (w *config.Workspace, unlike, diags diag.Diagnostics) {
-	opts := config.Options{Dir: e.opts.Dir}
+	opts := config.Options{Dir: e.opts.Dir, Pinned: base == nil && e.opts.Trust.Pin != ""}
 	if base != nil {
 		e.trust, opts.Base = base.String(), base.workspace
 	}

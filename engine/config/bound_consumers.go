@@ -89,11 +89,16 @@ func (l *loader) bindConsumers() {
 	}
 }
 
-// lowering refuses an environment below production that the base's provider block
-// does not say.
+// lowering refuses an environment below production that the provider block, which the
+// trust base or the pin vouches for, does not say.
 func (l *loader) lowering(c *credentialBlock, a addrs.Credential, said string) {
 	at := c.block.Body.Attributes["environment"]
 	if at == nil || c.lowered(a) {
+		return
+	}
+	if l.opts.Pinned {
+		l.refuse(at.Expr.Range(), diag.ExitDenied, "The environment is bound", "Under a pin (REMINT_TRUST) only a provider block says that something is less than production, as its environment is part of the pinned digest "+
+			"and a credential's is not; %s cannot make itself %q. Remove the line, or use a provider block that is %q: have that one agreed to, and pin the digest of it.", a, said, said)
 		return
 	}
 	l.refuse(at.Expr.Range(), diag.ExitDenied, "The environment is bound", "Under a trust base only a provider block there says that something is less than production; %s cannot make itself %q. "+

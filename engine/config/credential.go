@@ -256,7 +256,7 @@ func (l *loader) environment(c *credentialBlock, a addrs.Credential, said string
 		return bound
 	case bound == "" && l.opts.isBase():
 		return lifecycle.Production
-	case bound == "" && l.opts.Base != nil && !lifecycle.IsProduction(said):
+	case bound == "" && (l.opts.Base != nil || l.opts.Pinned) && !lifecycle.IsProduction(said):
 		l.lowering(c, a, said)
 		return lifecycle.Production
 	case bound == "" || said == bound || lifecycle.IsProduction(said):

@@ -52,6 +52,9 @@ type Options struct {
 	// is taken from there, and the workspace may only be stricter. Nil means that
 	// the workspace judges itself.
 	Base *Workspace
+	// Pinned is set where the workspace judges itself, and the digest of its judges is
+	// pinned. Credentials are not under that digest, and may lower nothing by themselves.
+	Pinned bool
 	// Home is set when a trust base is loaded: Dir is then where it is read from,
 	// and Home the workspace in which its paths lead to targets, keys and notices.
 	// Label stands before the names of its files.
