@@ -107,7 +107,12 @@ func (l *loader) loadProviders() {
 		p.Environment, _ = got["environment"].(string)
 		delete(got, "environment")
 		l.checkWrites(f, got, key, true)
-		p.Attrs = provider.NewAttrs(got)
+		p.Attrs, p.ByFile = provider.NewAttrs(got), def.ByFile
+		for _, a := range def.Schema.Attributes {
+			if path := p.Attrs.Path(a.Name); a.Writes && path.Absolute != "" {
+				p.Files = append(p.Files, l.paths.follow(path.Absolute))
+			}
+		}
 		l.ws.Providers[key] = p
 	}
 	l.bindProviders()

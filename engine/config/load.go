@@ -206,6 +206,7 @@ func (l *loader) evaluate() {
 	l.bindConsumers()
 	l.loadDependencies()
 	l.checkTargets()
+	l.checkAccounts()
 }
 
 // labelled checks a block's labels against its form, as in `provider "TYPE" "NAME"`.

@@ -101,6 +101,10 @@ type ProviderBlock struct {
 	Block
 	// Environment of all of its credentials; "" is production.
 	Environment string
+	// Files are the real paths of what it writes to, as far as that is known; ByFile is
+	// set where credentials lie in them (see provider.Definition).
+	Files  []string
+	ByFile bool
 }
 
 // Approver is a person who may approve.

@@ -23,7 +23,8 @@ func registry() *provider.Registry {
 	schema := func(a ...provider.Attribute) provider.Schema { return provider.Schema{Attributes: a} }
 	password := provider.PasswordIssue(200)
 	add := func(name string, s provider.Schema, t provider.CredentialType) {
-		r.AddProvider(provider.Definition{Name: name, Schema: s, Types: []provider.CredentialType{t}})
+		t.Schema.Attributes[0].Key = true
+		r.AddProvider(provider.Definition{Name: name, Schema: s, ByFile: name == "htpasswd" || name == "ssh", Types: []provider.CredentialType{t}})
 	}
 	secretURL := str("url", true)
 	secretURL.Sensitive = true

@@ -26,6 +26,10 @@ type Definition struct {
 	// Schema is of the provider block's attributes (`environment` is the engine's).
 	Schema Schema
 	Types  []CredentialType
+	// ByFile is set where credentials lie in the file that a block writes to: blocks that
+	// write to different files then hold different credentials, even if their targets
+	// have one identity, as two users' files at one SSH server.
+	ByFile bool
 	// Open connects lazily: it must not change anything, and should not fail
 	// for what Inspect can report with more context.
 	Open func(ctx context.Context, block Block) (Provider, error)

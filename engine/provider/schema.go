@@ -27,7 +27,7 @@ type Attribute struct {
 	Required    bool
 	// Key marks the attributes of a credential type that together say which
 	// credential it is at its target (a role, a user, a comment): two addresses
-	// that agree in them are the same credential, and share a lease.
+	// that agree in them are the same credential (see Account), and share a lease.
 	Key bool
 	// Sensitive attributes may be given sensitive values, are held as
 	// secret.Value (String only), and enter digests by name.

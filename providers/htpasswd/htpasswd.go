@@ -42,6 +42,7 @@ func New() provider.Definition {
 			Fields: provider.PasswordFields(),
 			Issue:  provider.PasswordIssue(longestPassword),
 		}},
+		ByFile: true,
 		Open: func(_ context.Context, b provider.Block) (provider.Provider, error) {
 			cost := int(b.Attrs.Int("cost"))
 			if cost == 0 {

@@ -50,7 +50,8 @@ func New() provider.Definition {
 			},
 			Issue: keyIssue(),
 		}},
-		Open: open,
+		ByFile: true,
+		Open:   open,
 	}
 }
 

@@ -129,6 +129,7 @@ func TestBadDeclarationsAreCaught(t *testing.T) {
 		{func(d *provider.Definition) { d.Types[0].Schema.Attributes[0].Key = false }, "no attribute is a Key"},
 		{func(d *provider.Definition) { d.Types[0].Schema.Attributes[0].Required = false }, "a Key must be Required"},
 		{attribute(provider.Attribute{Name: "k", Type: provider.String, Required: true, Key: true}), "only in a credential type"},
+		{func(d *provider.Definition) { d.ByFile = true }, "which file tells"},
 		{attribute(provider.Attribute{Name: "n", Type: provider.Int, Default: 5}), "Go int, but"},
 		{attribute(provider.Attribute{Name: "n", Type: provider.Int, Default: int64(5), Min: 6, Max: 9}), "outside"},
 		{attribute(provider.Attribute{Name: "s", Type: provider.String, Default: "c", OneOf: []string{"a", "b"}}), "not in OneOf"},

@@ -32,6 +32,9 @@ func checkDefinition(r reporter, d provider.Definition) {
 	describe(r, "Definition "+d.Name, d.Description)
 	checkSchema(r, "provider "+d.Name, d.Schema, reservedInProvider())
 	checkKeyless(r, "provider "+d.Name, d.Schema)
+	if d.ByFile && !slices.ContainsFunc(d.Schema.Attributes, func(a provider.Attribute) bool { return a.Writes }) {
+		r.Errorf("Definition.ByFile is set, but no attribute of the block is a path that Writes: which file tells credentials apart?")
+	}
 	if d.Open == nil {
 		r.Errorf("Definition.Open is nil: nothing can be opened")
 	}
