@@ -19,24 +19,41 @@ const (
 	One
 )
 
-// Like tells, without asking any target, whether c and other are one and the same
-// there, whatever their addresses: their types and accounts agree (see
-// provider.CredentialType.Account), and they have one provider block, or two that write
-// to one file. What is unknown offline is apart from everything.
-func (c *Credential) Like(other *Credential) Likeness {
-	if c.Type.Name != other.Type.Name || c.Provider == nil || other.Provider == nil {
-		return Apart
+// Account says what c is at its target, as provider.CredentialType.Account does, with its
+// type; false where that is not known, as offline.
+func (c *Credential) Account() (string, bool) {
+	account, known := c.Type.Account(c.Attrs)
+	return c.Type.Name + " " + account, known && c.Provider != nil
+}
+
+// Places name c at its target as far as that can be told without asking it: two
+// credentials that have one in common are the same one there, whatever their addresses.
+// They have an account in common, and a provider block or the file that two write to.
+func (c *Credential) Places() []string {
+	account, known := c.Account()
+	if !known {
+		return nil
 	}
-	mine, known := c.Type.Account(c.Attrs)
-	theirs, alsoKnown := other.Type.Account(other.Attrs)
+	out := []string{account + " at " + c.Provider.Key()}
+	for _, f := range c.Provider.Files {
+		out = append(out, account+" in "+f)
+	}
+	return out
+}
+
+// Like tells, without asking any target, whether c and other are one there. What is
+// not known offline is apart from everything.
+func (c *Credential) Like(other *Credential) Likeness {
+	mine, known := c.Account()
+	theirs, alsoKnown := other.Account()
 	if !known || !alsoKnown || mine != theirs {
 		return Apart
 	}
-	p, q := c.Provider, other.Provider
+	there := other.Places()
 	switch {
-	case p.Key() == q.Key(), slices.ContainsFunc(p.Files, func(f string) bool { return slices.Contains(q.Files, f) }):
+	case slices.ContainsFunc(c.Places(), func(p string) bool { return slices.Contains(there, p) }):
 		return One
-	case p.ByFile && len(p.Files) > 0 && len(q.Files) > 0:
+	case c.Provider.ByFile && len(c.Provider.Files) > 0 && len(other.Provider.Files) > 0:
 		return Apart
 	}
 	return Unsure
@@ -50,29 +67,20 @@ func (l *loader) checkAccounts() {
 	if l.opts.isBase() {
 		return
 	}
-	seen := map[string]*Credential{} // by type, account, and provider block or file
+	seen := map[string]*Credential{} // by place
 	for _, c := range l.ws.Credentials {
-		account, known := c.Type.Account(c.Attrs)
-		if !known || c.Provider == nil {
-			continue
-		}
-		places := []string{"block " + c.Provider.Key()}
-		for _, f := range c.Provider.Files {
-			places = append(places, "file "+f)
-		}
-		for _, place := range places {
-			key := c.Type.Name + "\x00" + account + "\x00" + place
-			if other := seen[key]; other != nil {
-				l.twice(c, other, account)
+		for _, place := range c.Places() {
+			if other := seen[place]; other != nil {
+				l.twice(c, other)
 				break
 			}
-			seen[key] = c
+			seen[place] = c
 		}
 	}
 }
 
 // twice says that two credentials are one, once for any two blocks.
-func (l *loader) twice(c, other *Credential, account string) {
+func (l *loader) twice(c, other *Credential) {
 	first, second := other, c
 	if a, b := first.Range, second.Range; cmp.Or(cmp.Compare(a.Filename, b.Filename), cmp.Compare(a.Start.Byte, b.Start.Byte)) > 0 {
 		first, second = second, first
@@ -80,6 +88,7 @@ func (l *loader) twice(c, other *Credential, account string) {
 	if !l.tell("account " + first.Range.String() + second.Range.String()) {
 		return
 	}
+	account, _ := second.Type.Account(second.Attrs)
 	at := ""
 	if second.Provider.Key() != first.Provider.Key() {
 		at = ", whose provider block writes to the same file"

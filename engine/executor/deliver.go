@@ -107,13 +107,16 @@ func (r *reset) notify(ctx context.Context, st config.Step) (entry, error) {
 	return e, nil
 }
 
-// people are who is told: to, and where the workspace names another owner than its
-// trust base, the base's.
+// people are who is told: to, and where the workspace differs from its trust base, the
+// base's owners.
 func (r *reset) people(to string) []string {
-	if c := r.Plan.Change; c != nil && c.Owner != "" && c.Owner != to {
-		return []string{to, c.Owner}
+	out := []string{to}
+	for _, owner := range r.Plan.BaseOwners() {
+		if owner != to {
+			out = append(out, owner)
+		}
 	}
-	return []string{to}
+	return out
 }
 
 // numbered gives a notice its key, which recurs when it is sent again.

@@ -106,9 +106,16 @@ func TestWhichNotifiersTell(t *testing.T) {
 	}
 }
 
-// changed makes another owner the one that the trust base names.
-func changed(owner string) func(*process, *executor.Job) {
-	return func(_ *process, j *executor.Job) { j.Resets[0].Plan.Change = &plan.Change{Owner: owner} }
+// changed makes another owner the one that the trust base names, and more those of
+// further credentials that are the same account there.
+func changed(owner string, more ...string) func(*process, *executor.Job) {
+	return func(_ *process, j *executor.Job) {
+		c := &plan.Change{Owner: owner}
+		for _, o := range more {
+			c.Others = append(c.Others, plan.Counterpart{Address: "credential.t." + o, Owner: o})
+		}
+		j.Resets[0].Plan.Change = c
+	}
 }
 
 // The owner whom the trust base names is told too, each under a key that stays.
@@ -123,10 +130,12 @@ func TestBothOwnersAreTold(t *testing.T) {
 		"the same one":    {"o@example.com", []string{"o@example.com " + notice}},
 		"none":            {"", []string{"o@example.com " + notice}},
 		"nothing differs": {"-", []string{"o@example.com " + notice}},
+		"several":         {"base@example.com base@example.com more@example.com", []string{"o@example.com " + notice, "base@example.com " + notice + "/2", "more@example.com " + notice + "/3"}},
 	} {
 		e := start(t, setup{})
 		e.plan()
-		change := changed(tc.owner)
+		owners := strings.Split(tc.owner, " ")
+		change := changed(owners[0], owners[1:]...)
 		if tc.owner == "-" {
 			change = func(*process, *executor.Job) {}
 		}

@@ -200,9 +200,15 @@ type Reset struct {
 	Subject string `json:"subject,omitempty"`
 }
 
-// Change is what of a credential is not as the trust base has it.
+// Change is what of a credential is not as the trust base has it, at its address or at
+// any other that stands for the same account.
 type Change struct {
-	Fields []string `json:"fields"`
+	// Address is where the base has it, if that is another address than the reset's.
+	Address string   `json:"address,omitempty"`
+	Fields  []string `json:"fields"`
+	// Others are further credentials of the base that the reset is held against: it has
+	// the account at several addresses, or another account at the reset's.
+	Others []Counterpart `json:"others,omitempty"`
 	// Owner is the base's, who is told whomever the runbook tells; "" if the base
 	// lacks the credential.
 	Owner string `json:"owner"`
@@ -211,17 +217,46 @@ type Change struct {
 	Subject string `json:"subject,omitempty"`
 }
 
+// Counterpart is a credential of the trust base that a reset is held against too.
+type Counterpart struct {
+	Address string `json:"address"`
+	// Owner is told too, whomever the runbook tells.
+	Owner string `json:"owner"`
+	// Subject is verified too; absent where the workspace names the same one.
+	Subject string `json:"subject,omitempty"`
+}
+
 // Subjects are all who must be verified before a new secret is made: whom the
 // workspace names, and whom its trust base names instead.
 func (r *Reset) Subjects() []string {
-	var out []string
-	if r.Subject != "" {
-		out = append(out, r.Subject)
-	}
-	if r.Change != nil && r.Change.Subject != "" && r.Change.Subject != r.Subject {
-		out = append(out, r.Change.Subject)
+	out := only(nil, r.Subject)
+	if c := r.Change; c != nil {
+		out = only(out, c.Subject)
+		for _, o := range c.Others {
+			out = only(out, o.Subject)
+		}
 	}
 	return out
+}
+
+// BaseOwners are whom the trust base has for owners of what differs from it.
+func (r *Reset) BaseOwners() []string {
+	if r.Change == nil {
+		return nil
+	}
+	out := only(nil, r.Change.Owner)
+	for _, o := range r.Change.Others {
+		out = only(out, o.Owner)
+	}
+	return out
+}
+
+// only adds somebody who is not there yet.
+func only(list []string, who string) []string {
+	if who == "" || slices.Contains(list, who) {
+		return list
+	}
+	return append(list, who)
 }
 
 // Runbook names the runbook and pins its content.

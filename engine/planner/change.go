@@ -6,81 +6,119 @@ import (
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
-	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/provider"
 )
 
-// baseline are the trust base's credentials by address; nil if it holds none, and
-// so is no version of this workspace.
-func (p *Planner) baseline() map[string]*config.Credential {
-	if p.Base == nil || len(p.Base.Credentials) == 0 {
-		return nil
-	}
-	out := make(map[string]*config.Credential, len(p.Base.Credentials))
-	for _, c := range p.Base.Credentials {
-		out[c.Addr.String()] = c
-	}
-	return out
-}
-
 // against holds a reset against the base: what differs is put into the plan and the
-// policies' input, and how policies would see it by the base's values is kept.
-func (p *Planner) against(base map[string]*config.Credential, r *Reset) diag.Diagnostics {
+// policies' input, and how policies would see it by the base's values is kept. A
+// credential of the base counts if it has the reset's address, or is the same account
+// at another: whoever renames one, or points it elsewhere, gets round nothing. told
+// says of what only targets can tell whether it is that account.
+func (p *Planner) against(base *baseline, r *Reset, told teller) diag.Diagnostics {
 	if base == nil {
 		return nil
 	}
-	was, now := base[r.Plan.Address], r.Credential
-	if was == nil {
-		r.change([]string{"added"}, plan.Change{}, nil)
-		return nil
+	counterparts, err := base.counterparts(r.Credential, told)
+	if err != nil {
+		return diag.Errored(diag.ExitError, "Whose account it is cannot be told", "The trust base has %s, which is the same account if it lies at the same target, and that cannot be asked: %s. "+
+			"Mend this, or have %s agreed to in the trust base first.", err.of.Addr, strings.TrimSuffix(err.cause.Error(), "."), r.Plan.Address)
 	}
-	fields := differing(was, now)
-	if len(fields) == 0 {
-		return nil
+	var fields []string
+	var all []counterpart
+	for _, was := range counterparts {
+		differs := differing(was, r.Credential)
+		if len(differs) == 0 {
+			continue
+		}
+		fields = append(fields, differs...)
+		one, diags := p.counterpart(was, r)
+		if diags.HasErrors() {
+			return diags
+		}
+		all = append(all, one)
 	}
+	if len(counterparts) == 0 {
+		fields = []string{"added"}
+	}
+	if len(fields) > 0 {
+		slices.Sort(fields)
+		r.change(slices.Compact(fields), all)
+	}
+	return nil
+}
+
+// counterpart is a credential of the base that a reset is held against, and how
+// policies see the reset by its values.
+type counterpart struct {
+	was   *config.Credential
+	input policy.Reset
+}
+
+func (p *Planner) counterpart(was *config.Credential, r *Reset) (counterpart, diag.Diagnostics) {
 	before := *r.Plan
+	before.Address = was.Addr.String()
 	before.Owner, before.Subject, before.Environment, before.Labels = was.Owner, was.Subject, was.Environment, was.Labels
 	before.Runbook = plan.Runbook{Name: was.Runbook.Name, Digest: was.Runbook.Digest, Builtin: was.Runbook.Builtin}
 	steps, diags := was.Runbook.Expand(was, *r.request)
 	if diags.HasErrors() {
-		return diags
+		return counterpart{}, diags
 	}
 	s := situation{c: was, reset: *r.request, obs: provider.Observation{InUseBy: r.Input.InUseBy}, steps: steps, shared: &p.shared}
-	in := s.input(&before, s.shared.find(s.planSteps()))
-	r.Before = &in
-	there := plan.Change{Owner: was.Owner}
-	if was.Subject != now.Subject {
-		there.Subject = was.Subject
-	}
-	r.change(fields, there, &policy.Changed{
-		Provider: in.Provider, Owner: in.Owner, Subject: in.Subject, Environment: in.Environment, Production: lifecycle.IsProduction(in.Environment),
-		Labels: in.Labels, Runbook: in.Runbook, MaxAgeSeconds: in.MaxAgeSeconds, Stores: in.Stores, Consumers: in.Consumers,
-	})
-	return nil
+	return counterpart{was, s.input(&before, s.shared.find(s.planSteps()))}, nil
 }
 
-// change says in plan and input what differs.
-func (r *Reset) change(fields []string, there plan.Change, base *policy.Changed) {
-	there.Fields = fields
-	r.Plan.Change = &there
-	r.Input.Change = &policy.Change{Fields: fields, Base: base}
-	note := "not as the trust base has it: " + strings.Join(fields, ", ")
-	if base == nil {
-		note = "the trust base has no such credential"
+// change says in plan and input what differs from all: none where the base lacks the
+// credential.
+func (r *Reset) change(fields []string, all []counterpart) {
+	r.Plan.Change = &plan.Change{Fields: fields}
+	r.Input.Change = &policy.Change{Fields: fields}
+	if len(all) == 0 {
+		r.Plan.Notes = append(r.Plan.Notes, "the trust base has no such credential")
 	}
+	for i, x := range all {
+		in := x.input
+		r.Before = append(r.Before, &in)
+		there := plan.Counterpart{Address: in.Address, Owner: in.Owner}
+		if in.Subject != r.Plan.Subject {
+			there.Subject = in.Subject
+		}
+		changed := policy.Changed{
+			Address: in.Address, Provider: in.Provider, Owner: in.Owner, Subject: in.Subject, Environment: in.Environment, Production: in.Production,
+			Labels: in.Labels, Runbook: in.Runbook, MaxAgeSeconds: in.MaxAgeSeconds, Stores: in.Stores, Consumers: in.Consumers,
+		}
+		var note string
+		if i == 0 {
+			note = "not as the trust base has it: " + strings.Join(fields, ", ")
+			r.Input.Change.Base = &changed
+			c := r.Plan.Change
+			if c.Owner, c.Subject = there.Owner, there.Subject; there.Address != r.Plan.Address {
+				c.Address = there.Address
+				note += "; it is " + there.Address + " there, and judged as that too"
+			}
+		} else {
+			note = "the trust base has its account as " + there.Address + ", and it is judged as that too"
+			r.Input.Change.Others = append(r.Input.Change.Others, changed)
+			r.Plan.Change.Others = append(r.Plan.Change.Others, there)
+		}
+		r.Plan.Notes = append(r.Plan.Notes, note+r.also(there))
+	}
+}
+
+// also says who is told and verified for the base's sake.
+func (r *Reset) also(there plan.Counterpart) (note string) {
 	if owner := there.Owner; owner != "" && owner != r.Plan.Owner {
 		note += "; its owner there, " + owner + ", is told too"
 	}
 	if there.Subject != "" {
 		note += "; it is the secret of " + there.Subject + " there, who is verified too before there is a new one"
 	}
-	r.Plan.Notes = append(r.Plan.Notes, note)
+	return note
 }
 
 // differing are the parts of a credential that decide who judges it, what happens to
-// it, and who gets the new secret.
+// it, and who gets the new secret; and its address, by which policies may know it.
 func differing(was, now *config.Credential) []string {
 	var out []string
 	check := func(name string, same bool) {
@@ -99,6 +137,7 @@ func differing(was, now *config.Credential) []string {
 		}
 		return true
 	}
+	check("address", was.Addr.String() == now.Addr.String())
 	check("attributes", was.Attrs.Equal(now.Attrs))
 	check("consumers", sameBlocks(was.Consumers, now.Consumers))
 	check("environment", was.Environment == now.Environment)
@@ -116,27 +155,4 @@ func sameBlocks(a, b []*config.Block) bool {
 	return slices.EqualFunc(a, b, func(x, y *config.Block) bool {
 		return x.Key() == y.Key() && x.Field == y.Field && x.Attrs.Equal(y.Attrs)
 	})
-}
-
-// Before is in by the trust base's values, for policies to judge beside it; none
-// when nothing differs.
-func Before(in *policy.Input, resets []*Reset) []*policy.Input {
-	var before *policy.Input
-	for i, r := range resets {
-		if r.Before == nil {
-			continue
-		}
-		if before == nil {
-			twin := *in
-			twin.Resets = slices.Clone(in.Resets)
-			before = &twin
-		}
-		x := *r.Before
-		x.Result = in.Resets[i].Result
-		before.Resets[i] = x
-	}
-	if before == nil {
-		return nil
-	}
-	return []*policy.Input{before}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -46,6 +47,22 @@ func (targets) Probe(context.Context, provider.Credential, secret.Material) (pro
 
 func (targets) Close() error { return nil }
 
+// located is a block of which the url says who its target is: "id:" and that, or "down".
+type located struct {
+	targets
+	url string
+}
+
+func (l located) Identity(ctx context.Context) (string, error) {
+	if l.url == "down" {
+		return "", errors.New("nobody answers")
+	}
+	if id, said := strings.CutPrefix(l.url, "id:"); said {
+		return id, nil
+	}
+	return l.targets.Identity(ctx)
+}
+
 // registry has a type of each kind, and a provider with a sensitive attribute.
 func registry(t targets) *provider.Registry {
 	text := func(name string, required bool) provider.Attribute {
@@ -53,7 +70,9 @@ func registry(t targets) *provider.Registry {
 	}
 	hidden := text("password", false)
 	hidden.Sensitive = true
-	name := provider.Schema{Attributes: []provider.Attribute{text("name", true)}}
+	key := text("name", true)
+	key.Key = true
+	name := provider.Schema{Attributes: []provider.Attribute{key}}
 	r := provider.NewRegistry()
 	r.AddProvider(provider.Definition{
 		Name: "mem", Schema: provider.Schema{Attributes: []provider.Attribute{text("url", false), hidden}},
@@ -62,7 +81,9 @@ func registry(t targets) *provider.Registry {
 			{Name: "mem_key", Kind: lifecycle.Overlapping, Sessions: true, Schema: name, Fields: []provider.Field{{Name: "private_key", Probe: true}, {Name: "public_key", Public: true}}},
 			{Name: "mem_token", Kind: lifecycle.Minted, Schema: name, Fields: []provider.Field{{Name: "certificate", Public: true, Probe: true}, {Name: "private_key"}}},
 		},
-		Open: func(context.Context, provider.Block) (provider.Provider, error) { return t, nil },
+		Open: func(_ context.Context, b provider.Block) (provider.Provider, error) {
+			return located{t, b.Attrs.String("url")}, nil
+		},
 	})
 	r.AddStore(provider.StoreDefinition{Name: "mem", Schema: provider.Schema{Attributes: []provider.Attribute{text("key", false)}},
 		Open: func(context.Context, provider.Block) (provider.Store, error) {

@@ -72,9 +72,9 @@ type Reset struct {
 	Credential *config.Credential
 	Plan       *plan.Reset
 	// Input is how policies see it, and Before how they would see it by the trust
-	// base's values, where those differ.
+	// base's values, for each of its credentials that the reset differs from.
 	Input  policy.Reset
-	Before *policy.Reset
+	Before []*policy.Reset
 	// Fence is the greatest fencing token that the target has seen, as far as was
 	// asked: 0 in a reset that was restored.
 	Fence int64
@@ -195,7 +195,7 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 				return nil
 			}
 			out[i] = p.reset(c, steps, &reset, obs, target, planned)
-			if diags := p.against(base, out[i]); diags.HasErrors() {
+			if diags := p.against(base, out[i], p.asking(ctx, out[i])); diags.HasErrors() {
 				faults.add(c, diags)
 				return nil
 			}

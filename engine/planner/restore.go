@@ -46,7 +46,7 @@ func (p *Planner) Restore(file *plan.File) ([]*Reset, diag.Diagnostics) {
 		out[i] = &Reset{Credential: c, Plan: r, Input: s.input(r, p.shared.find(r.Steps)), request: &reset, choice: how}
 		as := *r // the plan's own words stand, whatever the base says by now
 		now := &Reset{Credential: c, Plan: &as, Input: out[i].Input, request: &reset}
-		if diags := p.against(base, now); diags.HasErrors() {
+		if diags := p.against(base, now, recalling(r.Change)); diags.HasErrors() {
 			return nil, diags
 		}
 		out[i].Input, out[i].Before = now.Input, now.Before

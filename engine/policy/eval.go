@@ -29,8 +29,8 @@ func (v Verdict) Denied() bool {
 	return false
 }
 
-// Eval asks every source about in.Stage, and about each of also, which are of the
-// same stage and resets: the strictest of all counts. It has no side effects, and
+// Eval asks every source about in.Stage, and about each of also, which are twins of in
+// with no other resets than its own: the strictest of all counts. It has no side effects, and
 // the same input gives the same result. Any fault asks for diag.ExitDenied and names
 // the source; then the result is not to be used. Where ctx is over it asks for
 // diag.ExitError.
@@ -93,6 +93,7 @@ func (s *Set) into(ctx context.Context, u *union, explain bool, in *Input) ([]an
 	var diags diag.Diagnostics
 	for i, src := range s.sources {
 		diags = append(diags, faults[i]...)
+		in.translate(answers[i].findings)
 		if err := u.add(src, answers[i].findings); err != nil {
 			diags = append(diags, unanswered(src.name, in.Stage, err)...)
 		}

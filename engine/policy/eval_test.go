@@ -26,6 +26,34 @@ func owned(owner string) *Input {
 	return in
 }
 
+// A reset that is judged at another address too is known by its own.
+func TestWhatATwinStandsFor(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		src := named("house", Mandatory, `package remint.plan
+warn contains {"id": "w", "msg": concat(" ", [r.address, r.owner]), "address": r.address} if some r in input.resets
+require contains {"approvals": 2, "address": "credential.t.z"} if "credential.t.z" in {r.address | some r in input.resets}
+`)
+		src.Known = known
+		twin := owned("ann")
+		twin.Resets = twin.Resets[:1]
+		twin.Resets[0].Address, twin.StandsFor = "credential.t.z", map[string]string{"credential.t.z": "credential.t.a"}
+		v, diags := compileAll(t, src).Eval(context.Background(), owned("mallory"), twin)
+		if diags.HasErrors() {
+			t.Fatal(diags.Err())
+		}
+		var said []string
+		for _, d := range v.Decisions {
+			said = append(said, d.Address+": "+d.Message)
+		}
+		if diff := cmp.Diff([]string{"credential.t.a: credential.t.a mallory", "credential.t.a: credential.t.z ann", "credential.t.b: credential.t.b nobody"}, said); diff != "" {
+			t.Errorf("known %v: %s", known, diff)
+		}
+		if diff := cmp.Diff([]plan.Approvals{{Count: 2, Addresses: []string{"credential.t.a"}}}, v.Requirements.Approvals); diff != "" {
+			t.Errorf("known %v: %s", known, diff)
+		}
+	}
+}
+
 // What is judged under two sets of facts is judged by both: the strictest of all counts.
 func TestTheStrictestOfTwoInputs(t *testing.T) {
 	for _, known := range []bool{true, false} {

@@ -63,6 +63,20 @@ type Input struct {
 	Unattended bool `json:"unattended,omitempty"`
 	// Now is set in the approval stage only, and recorded.
 	Now *time.Time `json:"now,omitempty"`
+
+	// StandsFor names, for the address under which a reset stands here as the trust base
+	// has it, the plan's own. Policies do not see it: what they say of the one is said of
+	// the other.
+	StandsFor map[string]string `json:"-"`
+}
+
+// translate names the plan's own resets in what was said of in.
+func (in *Input) translate(findings []finding) {
+	for i := range findings {
+		if own, other := in.StandsFor[findings[i].Address]; other {
+			findings[i].Address = own
+		}
+	}
 }
 
 // ChangeAuthors are who wrote the change of the workspace.
@@ -191,7 +205,7 @@ type Reset struct {
 	Steps []Step `json:"steps"`
 	// Change is what differs from the trust base, where that holds credentials too;
 	// absent when nothing does. The reset is judged by the base's values as well,
-	// as a reset of its own without a change.
+	// address included, as a reset of its own without a change.
 	Change *Change `json:"change,omitempty"`
 	// Result stands in the result stage only.
 	Result *Result `json:"result,omitempty"`
@@ -199,15 +213,22 @@ type Reset struct {
 
 // Change is how a credential differs from what the trust base says of it.
 type Change struct {
-	// Fields are some of added, attributes, consumers, environment, labels, max_age,
-	// owner, provider, runbook, stores, subject; sorted.
+	// Fields are some of added, address, attributes, consumers, environment, labels, max_age,
+	// owner, provider, runbook, stores, subject; sorted. Address says that the trust base has the
+	// same account at another address; added, that it has it at none.
 	Fields []string `json:"fields"`
 	// Base is what the trust base says; absent for a credential that it lacks.
 	Base *Changed `json:"base,omitempty"`
+	// Others are what the trust base says of further credentials that the reset is held against:
+	// it has the account at several addresses, or another account at the reset's. Absent when there
+	// are none.
+	Others []Changed `json:"others,omitempty"`
 }
 
 // Changed is the trust base's side of a change.
 type Changed struct {
+	// Address there: another than the reset's where the account has another name there.
+	Address string `json:"address"`
 	// Provider is TYPE.NAME of the provider block there.
 	Provider string `json:"provider"`
 	// Owner there, who is told too.

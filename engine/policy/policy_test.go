@@ -179,9 +179,11 @@ func full() *Input {
 		Result: &Result{Proof: "tested", NewAccepted: true, StoresConfirmed: 1, Reloaded: 2, SessionsEnded: 3, Notified: true, Asserted: []string{"mint.x"}, Final: true},
 	}
 	r.Change = &Change{Fields: []string{"owner", "stores"}, Base: &Changed{
-		Provider: "p.y", Owner: "q", Subject: "s", Environment: "staging", Production: true, Labels: map[string]string{"c": "2"},
+		Address: "credential.t.c", Provider: "p.y", Owner: "q", Subject: "s", Environment: "staging", Production: true, Labels: map[string]string{"c": "2"},
 		Runbook: plan.Runbook{Name: "u", Digest: "e", Builtin: true}, MaxAgeSeconds: 61, Stores: []string{"file.b"}, Consumers: []string{"command.c"},
 	}}
+	r.Change.Others = []Changed{*r.Change.Base}
+	r.Change.Others[0].Address = "credential.t.d"
 	s := r
 	s.Change = &Change{Fields: []string{"added"}}
 	s.Result, s.Address, s.EntropyBits, s.Attributes, s.Labels = nil, "credential.t.b", 0, map[string]any{}, map[string]string{}

@@ -161,19 +161,31 @@ func (b *builder) reset(r *Reset) (*ast.Term, error) {
 
 func (b *builder) change(c *Change) *ast.Term {
 	o := object{{"fields", list1(b, c.Fields)}}
-	if x := c.Base; x != nil {
-		labels := make(object, 0, len(x.Labels))
-		for k, v := range x.Labels {
-			labels = append(labels, member{k, b.str(v)})
+	if c.Base != nil {
+		o = append(o, member{"base", b.changed(c.Base)})
+	}
+	if len(c.Others) > 0 {
+		others := make([]*ast.Term, len(c.Others))
+		for i := range c.Others {
+			others[i] = b.changed(&c.Others[i])
 		}
-		o = append(o, member{"base", object{
-			{"provider", b.str(x.Provider)}, {"owner", b.str(x.Owner)}, {"subject", b.str(x.Subject)}, {"environment", b.str(x.Environment)},
-			{"production", ast.InternedTerm(x.Production)}, {"labels", labels.term()}, {"runbook", b.runbook(x.Runbook)},
-			{"max_age_seconds", integer(x.MaxAgeSeconds)},
-			{"stores", list1(b, x.Stores)}, {"consumers", list1(b, x.Consumers)},
-		}.term()})
+		o = append(o, member{"others", ast.ArrayTerm(others...)})
 	}
 	return o.term()
+}
+
+func (b *builder) changed(x *Changed) *ast.Term {
+	labels := make(object, 0, len(x.Labels))
+	for k, v := range x.Labels {
+		labels = append(labels, member{k, b.str(v)})
+	}
+	return object{
+		{"address", b.str(x.Address)},
+		{"provider", b.str(x.Provider)}, {"owner", b.str(x.Owner)}, {"subject", b.str(x.Subject)}, {"environment", b.str(x.Environment)},
+		{"production", ast.InternedTerm(x.Production)}, {"labels", labels.term()}, {"runbook", b.runbook(x.Runbook)},
+		{"max_age_seconds", integer(x.MaxAgeSeconds)},
+		{"stores", list1(b, x.Stores)}, {"consumers", list1(b, x.Consumers)},
+	}.term()
 }
 
 func (b *builder) runbook(r plan.Runbook) *ast.Term {
