@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -44,7 +45,7 @@ func (s *SharedState) same(other *SharedState) bool {
 	if s == nil || other == nil {
 		return s == other
 	}
-	return s.URL.Equal(other.URL) && s.Schema == other.Schema
+	return s.URL.Equal(other.URL) && cmp.Or(s.Schema, DefaultStateSchema) == cmp.Or(other.Schema, DefaultStateSchema)
 }
 
 // bindSettings takes over who signs evidence, for whom secrets are sealed, and
@@ -55,8 +56,9 @@ func (l *loader) bindSettings() {
 		return
 	}
 	s, b := &l.ws.Settings, &base.Settings
-	sameState := s.StatePath.Written == b.StatePath.Written && s.SharedState.same(b.SharedState)
-	sameDir := s.EvidenceDir.Written == b.EvidenceDir.Written
+	unknown := s.Unplaced || b.Unplaced
+	sameState := unknown || s.StatePath.Absolute == b.StatePath.Absolute && s.SharedState.same(b.SharedState)
+	sameDir := unknown || s.EvidenceDir.Absolute == b.EvidenceDir.Absolute
 	for _, part := range []struct {
 		name string
 		same bool
@@ -83,8 +85,9 @@ func (l *loader) bindSettings() {
 			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base seals secrets for nobody else, and whoever is named here could read them.%s", merge)
 		case said && !bound && part.name == "decision_log":
 			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base logs no decisions, and planning would write to what is named here.%s", merge)
-		case said && !bound && part.moved && len(base.Credentials) > 0:
-			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base, which is of this workspace, keeps its %s in %s; another place knows nothing of what was done.%s", part.name, quoted(part.from), merge)
+		case said && !bound && part.moved:
+			l.refuse(here, diag.ExitError, "Not in the trust base", "The trust base does not say where the %s is, so it is in %s. Another place would know nothing of what was done: which plans and codes are spent, who judged, which reviews are owed. "+
+				"Take it out here, or have the same block %s declared in the trust base first.", part.name, quoted(part.from), part.name)
 		case bound && !said:
 			part.take()
 		}

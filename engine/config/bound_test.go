@@ -137,6 +137,8 @@ func TestBoundAllows(t *testing.T) {
 		"nothing of it":         {text: "credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n}\n"},
 		"groups in other order": {text: boundBase + "approver \"alice\" {\n  public_key = file(\"keys/alice.pub\")\n  groups = [\"b\", \"a\"]\n}\n"},
 		"raised":                {text: raised(boundBase)},
+		"a schema by default":   {text: strings.Replace(boundBase, "{ url = var.admin }", "{\n    url = var.admin\n    schema = \"remint\"\n  }", 1)},
+		"paths with a dot":      {text: strings.Replace(boundBase, `directory = "evidence"`, `directory = "./evidence"`, 1)},
 		"a shorter cap":         {text: strings.Replace(boundBase, `"8h"`, `"480m"`, 1)},
 		"more policies":         {text: boundBase + "policy \"more\" {\n  path = \"rules\"\n  enforcement = \"advisory\"\n}\n"},
 		"more notifiers":        {text: boundBase + `notifier "webhook" "mine" { url = "https://mine" }`},
@@ -197,25 +199,36 @@ func TestBoundAllows(t *testing.T) {
 	}
 }
 
-// The state of a base that says nothing of it is the default one, unless the base is
-// of another workspace.
+// State and evidence are where the base says, and in the default place where it says
+// nothing, whether it is of this workspace or judges several.
 func TestBoundState(t *testing.T) {
 	const judges = "provider \"htpasswd\" \"site\" { file = \"site\" }\n"
 	const own = judges + "credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n}\n"
-	const elsewhere = "remint {\n  state \"sqlite\" { path = \"other.db\" }\n}\n"
-	const same = "remint {\n  state \"sqlite\" {}\n}\n"
-	for name, row := range map[string]struct{ base, text, want string }{
-		"elsewhere":            {own, own + elsewhere, "keeps its state in"},
-		"the same":             {own, own + same, ""},
-		"a log of decisions":   {own, own + "remint {\n  decision_log { path = \"log\" }\n}\n", "logs no decisions"},
-		"of anybody":           {judges, own + "remint {\n  decision_log { path = \"log\" }\n}\n", "logs no decisions"},
-		"evidence":             {own, own + "remint {\n  evidence { directory = \"other\" }\n}\n", "keeps its evidence in"},
-		"of another workspace": {judges, own + elsewhere, ""},
+	remint := func(text string) string { return "remint {\n  " + text + "\n}\n" }
+	const vars = "variable \"where\" { type = string }\n"
+	elsewhere, shared, proof := remint(`state "sqlite" { path = "other.db" }`), remint(`state "postgresql" { url = "postgres://h/x" }`), remint(`evidence { directory = "other" }`)
+	for name, row := range map[string]struct {
+		base, text, want string
+		offline          bool
+	}{
+		"elsewhere":           {own, own + elsewhere, `does not say where the state is, so it is in ".remint/state.db"`, false},
+		"under judges alone":  {judges, own + elsewhere, `have the same block state declared in the trust base`, false},
+		"shared":              {judges, own + shared, "where the state is", false},
+		"evidence":            {own, own + proof, `where the evidence is, so it is in "evidence"`, false},
+		"the same":            {own, own + remint(`state "sqlite" {}`), "", false},
+		"as it is by default": {judges, own + remint("state \"sqlite\" { path = \"./.remint/state.db\" }\n  evidence { directory = \"evidence/\" }"), "", false},
+		"another key's path":  {judges, own + remint("evidence {\n    signer \"key\" { path = \"keys/other.pem\" }\n  }"), "", false},
+		"as the base says":    {judges + elsewhere, own + elsewhere, "", false},
+		"the base says it":    {judges + proof, own, "", false},
+		"back to the default": {judges + elsewhere, own + remint(`state "sqlite" {}`), "The block state is not what the trust base says", false},
+		"a log of decisions":  {own, own + remint(`decision_log { path = "log" }`), "logs no decisions", false},
+		"of anybody":          {judges, own + remint(`decision_log { path = "log" }`), "logs no decisions", false},
+		"not known, offline":  {judges + vars + remint(`state "sqlite" { path = var.where }`), own + elsewhere, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, diags := bind(t, row.base, row.text, false)
-			if err := diags.Err(); (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
-				t.Error(err)
+			_, diags := bind(t, row.base, row.text, row.offline)
+			if err := diags.Err(); (err == nil) != (row.want == "") || err != nil && (!strings.Contains(err.Error(), row.want) || diags.Exit() != 1) {
+				t.Errorf("exit %d, %v", diags.Exit(), err)
 			}
 		})
 	}

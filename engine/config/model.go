@@ -65,6 +65,9 @@ type Settings struct {
 	// EvidenceDir and SignerKey (PKCS#8 PEM).
 	EvidenceDir provider.Path
 	SignerKey   provider.Path
+	// Unplaced is set, offline only, where the place of state or evidence depends on a
+	// variable that has no value.
+	Unplaced bool
 	// SealRecipients are age recipients; none means a key made on first use.
 	SealRecipients []string
 	SealIdentities []provider.Path

@@ -11,11 +11,18 @@ import (
 	"github.com/remint-dev/remint/engine/secret"
 )
 
+// Where state and evidence are unless the remint block says otherwise.
+const (
+	DefaultStatePath   = ".remint/state.db"
+	DefaultStateSchema = "remint"
+	DefaultEvidenceDir = "evidence"
+)
+
 // loadSettings reads the remint block, and protects what it names.
 func (l *loader) loadSettings() {
 	s := &l.ws.Settings
-	s.StatePath, _ = l.paths.resolve(".remint/state.db")
-	s.EvidenceDir, _ = l.paths.resolve("evidence")
+	s.StatePath, _ = l.paths.resolve(DefaultStatePath)
+	s.EvidenceDir, _ = l.paths.resolve(DefaultEvidenceDir)
 	s.SignerKey, _ = l.paths.resolve("keys/evidence.pem")
 	for _, b := range l.blocks["remint"] {
 		if !l.once("The remint block", b.TypeRange) {
@@ -74,11 +81,11 @@ func (l *loader) setting(b *hclsyntax.Block, s *Settings) {
 			l.fault(b.LabelRanges[0], "A state that does not exist", "There is no state %s. The state is kept in \"sqlite\", a file, or in \"postgresql\", which several machines share.", quoted(b.Labels[0]))
 			return
 		}
-		if p, ok := l.simple(b.Body, b, "state", attr("path", provider.PathType, false))["path"].(provider.Path); ok {
+		if p, ok := l.placed(b, s, "state", attr("path", provider.PathType, false))["path"].(provider.Path); ok {
 			s.StatePath = p
 		}
 	case "evidence":
-		if p, ok := l.simple(b.Body, b, "evidence", attr("directory", provider.PathType, false))["directory"].(provider.Path); ok {
+		if p, ok := l.placed(b, s, "evidence", attr("directory", provider.PathType, false))["directory"].(provider.Path); ok {
 			s.EvidenceDir = p
 		}
 		l.noBlocks(b.Body, "evidence", "signer")
@@ -122,10 +129,20 @@ func (l *loader) sharedState(b *hclsyntax.Block, s *Settings) {
 	url.Sensitive, url.Description = true, "how to log in, as `postgres://user:password@host:5432/database` or `host=… user=…`"
 	schema.Check = checkSchema
 	schema.Description = "the schema that holds the tables, \"remint\" unless set"
-	got := l.simple(b.Body, b, `state "postgresql"`, url, schema)
+	got := l.placed(b, s, `state "postgresql"`, url, schema)
 	s.SharedState = &SharedState{Range: rangeOf(b)}
 	s.SharedState.URL, _ = got["url"].(secret.Value)
 	s.SharedState.Schema, _ = got["schema"].(string)
+}
+
+// placed evaluates a block that says where state or evidence is.
+func (l *loader) placed(b *hclsyntax.Block, s *Settings, what string, attrs ...provider.Attribute) map[string]any {
+	f := l.form(b.Body, b.DefRange(), what, provider.Schema{Attributes: attrs}, nil, plainScope())
+	got, _ := l.fill(f, l.ctx, "")
+	for i := range f.slots {
+		s.Unplaced = s.Unplaced || f.slots[i].unknown && !f.slots[i].attr.Sensitive // the digest has no sensitive value
+	}
+	return got
 }
 
 // checkSchema refuses what PostgreSQL would cut or keeps for itself.

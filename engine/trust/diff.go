@@ -107,6 +107,12 @@ func (b *Base) named() map[string]string {
 	if b.BreakGlass != nil {
 		out["break_glass"] = b.BreakGlass.line()
 	}
+	if b.State != nil {
+		out["state "+b.State.Key] = attributes(b.State.Attributes)
+	}
+	if b.Evidence != "" {
+		out["evidence in"] = " " + b.Evidence
+	}
 	for _, c := range b.Commands {
 		out["consumer "+c.Key+attributes(c.Attributes)] = ""
 	}

@@ -40,6 +40,11 @@ type Base struct {
 	// BreakGlass says how the gates are opened in an incident; absent where they are not.
 	BreakGlass *BreakGlass `json:"break_glass,omitempty"`
 
+	// State and Evidence are where it is remembered what was done, and proved; absent
+	// where that is the default place.
+	State    *Part  `json:"state,omitempty"`
+	Evidence string `json:"evidence,omitempty"`
+
 	unknown bool
 }
 
@@ -114,6 +119,7 @@ func Of(w *config.Workspace, policies map[string]string, signer string) *Base {
 	}
 	b.Approvals = terms(w.Settings.Approvals)
 	b.exceptions(w)
+	b.memory(w.Settings)
 	return b.normal() // as it is digested: who is shown it can digest it herself
 }
 

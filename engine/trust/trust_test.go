@@ -55,6 +55,8 @@ func TestDigest(t *testing.T) {
 		"seal":        {func(b *trust.Base) { b.Seal = []string{"age1x"} }, []string{"+ seal for age1x"}},
 		"cap":         {func(b *trust.Base) { b.Approvals = &trust.Approvals{MaxExpires: "8h0m0s"} }, []string{"+ approvals count for 8h0m0s"}},
 		"decisions":   {func(b *trust.Base) { b.Approvals = &trust.Approvals{Decisions: "state"} }, []string{"+ decisions in state"}},
+		"state":       {func(b *trust.Base) { b.State = &trust.Part{Key: "sqlite", Attributes: map[string]any{"path": "n.db"}} }, []string{`+ state sqlite path="n.db"`}},
+		"evidence":    {func(b *trust.Base) { b.Evidence = "proof" }, []string{"+ evidence in proof"}},
 		"environment": {func(b *trust.Base) { b.Providers[0].Environment = "" }, []string{`~ provider htpasswd.site staging file="site" becomes production file="site"`}},
 		"notifier":    {func(b *trust.Base) { b.Notifiers = nil }, []string{`- notifier file.ops path="told"`}},
 		"command": {func(b *trust.Base) { b.Commands[0].Attributes["command"] = []string{"/bin/sh"} },
