@@ -94,6 +94,7 @@ func (e *Engine) readBase(offline bool) (*trustBase, diag.Diagnostics) {
 		return fail(err)
 	}
 	b := &trustBase{place: place.String()}
+	own := ""
 	dir, label := place.Dir, filepath.Clean(place.Dir)+string(filepath.Separator)
 	if dir == "" {
 		tree, err := trust.ReadTree(context.Background(), e.opts.Dir, place)
@@ -101,7 +102,7 @@ func (e *Engine) readBase(offline bool) (*trustBase, diag.Diagnostics) {
 			return fail(err)
 		}
 		defer tree.Remove()
-		dir, b.commit = tree.Dir, tree.Commit
+		dir, b.commit, own = tree.Dir, tree.Commit, tree.Own
 		if b.authors, err = trust.Authors(context.Background(), e.opts.Dir, tree.Commit); err != nil {
 			return fail(err)
 		}
@@ -110,15 +111,21 @@ func (e *Engine) readBase(offline bool) (*trustBase, diag.Diagnostics) {
 		return fail(errors.New("there is no such directory; a tree of the repository is written git:REF[:PATH]"))
 	} else if same(dir, e.opts.Dir) {
 		return fail(errors.New("it is the workspace itself, which would judge itself; leave -trust out, or name a protected branch as in git:origin/main"))
+	} else if trust.Within(dir, e.opts.Dir) {
+		return fail(errors.New("it lies within the workspace, so that whoever changes the workspace changes who judges it; keep the trust base in a folder beside the workspace, or name a protected branch as in git:origin/main"))
 	} else {
+		own = trust.Beside(context.Background(), e.opts.Dir, dir)
 		b.authors = trust.AuthorsBeyond(context.Background(), e.opts.Dir, dir)
 	}
-	var diags diag.Diagnostics
-	b.workspace, diags = e.loadFrom(offline, config.Options{Dir: dir, Home: e.opts.Dir, Label: label})
-	if diags.HasErrors() {
+	var diags, faults diag.Diagnostics
+	if own != "" {
+		diags = diags.Warnf("The trust base is the workspace's own", "-trust=%s: %s. Name a protected branch that is not checked out here, as in git:origin/main.", place, own)
+	}
+	b.workspace, faults = e.loadFrom(offline, config.Options{Dir: dir, Home: e.opts.Dir, Label: label})
+	if diags = append(diags, faults...); diags.HasErrors() {
 		return nil, diags
 	}
-	faults := b.read(dir)
+	faults = b.read(dir)
 	if diags = append(diags, faults...); diags.HasErrors() {
 		return nil, diags
 	}

@@ -26,6 +26,9 @@ const (
 // Tree is a tree of a repository, written out into a folder of its own.
 type Tree struct {
 	Dir, Commit string
+	// Own says why whoever commits in the workspace changes the tree too; "" where she
+	// does not, as far as names tell.
+	Own string
 }
 
 // Remove deletes the folder.
@@ -62,7 +65,7 @@ func ReadTree(ctx context.Context, workspace string, p Place) (*Tree, error) {
 	if err != nil {
 		return nil, errors.New("no folder can be made to read it into")
 	}
-	t := &Tree{Dir: dir, Commit: commit}
+	t := &Tree{Dir: dir, Commit: commit, Own: g.own(ctx, p.Ref, commit)}
 	if err := g.extract(ctx, files, dir); err != nil {
 		t.Remove()
 		return nil, err

@@ -31,6 +31,9 @@ func ParsePlace(s string) (Place, error) {
 	}
 	var p Place
 	p.Ref, p.Path, p.hasPath = strings.Cut(rest, ":")
+	if n := named(p.Ref); strings.EqualFold(n, "HEAD") || n == "@" || n == "" && strings.HasPrefix(p.Ref, "@{") {
+		return Place{}, fmt.Errorf("%s is whatever is checked out here, so that the workspace would judge itself: name a protected branch, as in git:origin/main", p.Ref)
+	}
 	if !refName.MatchString(p.Ref) || strings.Contains(p.Ref, "..") {
 		return Place{}, fmt.Errorf("%q is no name of a branch, tag or commit: write -trust=git:REF[:PATH], as in git:origin/main", p.Ref)
 	}

@@ -89,6 +89,8 @@ func TestParsePlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"dir": "dir", "git:main": "git:main", "git:origin/main:ops/remint": "git:origin/main:ops/remint", "git:v1.2~3": "git:v1.2~3", "git:main:": "git:main:",
 		"": "", "git:": "", "git:-x": "", "git:a b": "", "git:a..b": "", "git:main:../x": "", "git:main:a/../../x": "", "git:\x00": "",
+		"git:HEAD": "", "git:head": "", "git:HEAD~1": "", "git:HEAD^": "", "git:HEAD@{1}": "", "git:HEAD:ops": "", "git:HEAD^{commit}": "", "git:@": "", "git:@~2": "", "git:@{-1}": "", "git:@{upstream}:ops": "",
+		"git:origin/HEAD": "git:origin/HEAD", "git:FETCH_HEAD": "git:FETCH_HEAD", "git:HEADS": "git:HEADS",
 	} {
 		p, err := trust.ParsePlace(text)
 		if (err == nil) != (want != "") || err == nil && p.String() != want {
