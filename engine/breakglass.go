@@ -30,6 +30,10 @@ type SignedBreakGlass struct {
 	Document  []byte
 	// ReviewWithin is how long after the run begins a review is owed.
 	ReviewWithin time.Duration
+	// Notify are told when apply breaks the glass, Via the notifiers by key; Local is set
+	// where all of those only write on the machine that applies.
+	Notify, Via []string
+	Local       bool
 }
 
 // BreakGlass signs that a plan cannot wait for all of its gates. Who signs follows
@@ -66,7 +70,12 @@ func (e *Engine) BreakGlass(ctx context.Context, file *plan.File, r BreakGlassRe
 	if err != nil {
 		return nil, diags.Errorf("The statement cannot be signed", "%s.", err)
 	}
-	return &SignedBreakGlass{Trust: file.Plan.Trust, Statement: b, Document: doc, ReviewWithin: may.ReviewWithin}, diags
+	out := &SignedBreakGlass{Trust: file.Plan.Trust, Statement: b, Document: doc, ReviewWithin: may.ReviewWithin, Notify: may.Notify, Local: true}
+	for _, n := range may.By(w.Notifiers) {
+		out.Via = append(out.Via, n.Key())
+		out.Local = out.Local && e.opts.Registry.Notifier(n.Type).Local
+	}
+	return out, diags
 }
 
 // glassDocuments are the statements that a run may rest on.

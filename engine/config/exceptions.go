@@ -3,10 +3,12 @@ package config
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/provider"
 )
@@ -71,7 +73,34 @@ func (l *loader) loadExceptions() {
 	}
 	if g := l.ws.BreakGlass; g != nil && l.opts.Base == nil {
 		l.peopled(g.Range, "The break_glass block", g.Group)
+		l.reached(g)
 	}
+}
+
+// reached refuses to let the glass be broken where nobody is told of it at once: no
+// notifier is declared. Where only files are written, it warns.
+func (l *loader) reached(g *BreakGlass) {
+	to := strings.Join(g.Notify, ", ")
+	if len(l.blocks["notifier"]) == 0 {
+		l.fault(hclRange(g.Range), "Nobody can be told that the glass is broken", "notify names %s, and no notifier is declared that could tell them. Declare one, as notifier \"smtp\" or notifier \"webhook\".", addrs.Visible(to))
+		return
+	}
+	if by := g.By(l.ws.Notifiers); len(by) > 0 && !slices.ContainsFunc(by, func(b *Block) bool { return !l.opts.Registry.Notifier(b.Type).Local }) {
+		l.ignored(g.Range, "That the glass is broken is only written down", "notify names %s, and all that tells them is %s, which writes into a file on this machine. See that something carries it on at once, or declare a notifier that sends.", addrs.Visible(to), keysOf(by))
+	}
+}
+
+// By are the notifiers through which g tells people.
+func (g *BreakGlass) By(all []*Block) []*Block {
+	return slices.DeleteFunc(slices.Clone(all), func(b *Block) bool { return len(g.Via) > 0 && !slices.Contains(g.Via, b.Key()) })
+}
+
+func keysOf(blocks []*Block) string {
+	var keys []string
+	for _, b := range blocks {
+		keys = append(keys, b.Key())
+	}
+	return strings.Join(keys, ", ")
 }
 
 // peopled warns of a group that nobody is in: that an exception can be made by nobody

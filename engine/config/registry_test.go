@@ -51,6 +51,7 @@ func registry() *provider.Registry {
 	mail := str("password", false)
 	mail.Sensitive = true
 	r.AddNotifier(provider.NotifierDefinition{Name: "mail", Schema: schema(mail)})
+	r.AddNotifier(provider.NotifierDefinition{Name: "log", Local: true})
 	return r
 }
 

@@ -51,7 +51,10 @@ type NotifierDefinition struct {
 	Name        string
 	Description string
 	Schema      Schema
-	Open        func(ctx context.Context, block Block) (Notifier, error)
+	// Local is set where a notice goes no further than this machine: it reaches a person
+	// when something else carries it on.
+	Local bool
+	Open  func(ctx context.Context, block Block) (Notifier, error)
 }
 
 // Notifier tells people.

@@ -22,6 +22,7 @@ import (
 func Notifier() provider.NotifierDefinition {
 	return provider.NotifierDefinition{
 		Name:        "file",
+		Local:       true,
 		Description: "Appends each notice to a file as one line of JSON, for people and log shippers to read. The same notice is written once, also when it is sent again.",
 		Schema: provider.Schema{Attributes: []provider.Attribute{
 			{Name: "path", Type: provider.PathType, Default: provider.Path{Written: "notices.jsonl"}, Writes: true,

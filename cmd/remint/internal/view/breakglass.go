@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine"
@@ -12,11 +13,16 @@ import (
 func (v *View) BreakGlassSigned(s *engine.SignedBreakGlass, path string) {
 	b := s.Statement
 	if v.JSON {
-		v.document(map[string]any{"format_version": "1.0", "file": path, "trust": s.Trust, "statement": b, "review_within": s.ReviewWithin.String()})
+		v.document(map[string]any{"format_version": "1.0", "file": path, "trust": s.Trust, "statement": b, "review_within": s.ReviewWithin.String(), "notify": s.Notify, "via": list(s.Via), "local": s.Local})
 		return
 	}
 	v.Note(fmt.Sprintf("%s breaks the glass for this plan until %s: %s (trust: %s)", b.Member, b.ExpiresAt.UTC().Format(time.RFC3339), path, s.Trust))
-	v.Note("It takes her verification at aal2 for this plan (remint verify), the approval of one other approver, and remint apply -break-glass. People are told at once.")
+	v.Note("It takes her verification at aal2 for this plan (remint verify), the approval of one other approver, and remint apply -break-glass.")
+	tells := fmt.Sprintf("Told before anything is changed: %s, through %s", strings.Join(s.Notify, ", "), strings.Join(s.Via, ", "))
+	if s.Local {
+		tells += ", which only writes into a file there: see that something carries it on at once"
+	}
+	v.Note(tells + ".")
 	v.Note(fmt.Sprintf("A review by somebody who took no part is owed within %s.", s.ReviewWithin))
 }
 
