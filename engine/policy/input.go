@@ -38,7 +38,7 @@ type Input struct {
 	// Requester is who asks, as claimed; who she was verified to be is in verification.
 	Requester string `json:"requester"`
 	// Trust is where the judges come from: self-asserted (the workspace itself), pinned, or base.
-	Trust string `json:"trust"`
+	Trust string `json:"trust" jsonschema:"enum=self-asserted,enum=pinned,enum=base"`
 	// Authors are who wrote what the workspace has beyond the trust base, as commits say;
 	// absent without one, and in the result stage.
 	Authors *ChangeAuthors `json:"authors,omitempty"`
@@ -216,7 +216,7 @@ type Change struct {
 	// Fields are some of added, address, attributes, consumers, environment, labels, max_age,
 	// owner, provider, runbook, stores, subject; sorted. Address says that the trust base has the
 	// same account at another address; added, that it has it at none.
-	Fields []string `json:"fields"`
+	Fields []string `json:"fields" jsonschema:"enum=added,enum=address,enum=attributes,enum=consumers,enum=environment,enum=labels,enum=max_age,enum=owner,enum=provider,enum=runbook,enum=stores,enum=subject"`
 	// Base is what the trust base says; absent for a credential that it lacks.
 	Base *Changed `json:"base,omitempty"`
 	// Others are what the trust base says of further credentials that the reset is held against:

@@ -11,7 +11,7 @@ import (
 // Schema is the JSON schema of Input, as schemas/policy-input.schema.json has
 // it, and as Rego is checked against when it is compiled.
 func Schema() *jsonschema.Schema {
-	r := &jsonschema.Reflector{Anonymous: true, DoNotReference: true, ExpandedStruct: true}
+	r := &jsonschema.Reflector{Mapper: Words, Anonymous: true, DoNotReference: true, ExpandedStruct: true}
 	s := r.Reflect(&Input{})
 	s.Title = "remint policy input " + InputVersion
 	return s

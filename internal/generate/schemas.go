@@ -59,25 +59,12 @@ func schemas(files map[string][]byte) error {
 
 // vocabulary closes the vocabularies.
 func vocabulary(t reflect.Type) *jsonschema.Schema {
+	if s := policy.Words(t); s != nil {
+		return s
+	}
 	switch t {
-	case reflect.TypeFor[lifecycle.Reason]():
-		return enum(lifecycle.Reasons())
-	case reflect.TypeFor[lifecycle.Mode]():
-		return enum(lifecycle.Modes())
-	case reflect.TypeFor[lifecycle.Phase]():
-		return enum(lifecycle.Phases())
-	case reflect.TypeFor[lifecycle.Strength]():
-		return enum(lifecycle.Strengths())
-	case reflect.TypeFor[lifecycle.Kind]():
-		return enum([]lifecycle.Kind{lifecycle.InPlace, lifecycle.Overlapping, lifecycle.Minted})
-	case reflect.TypeFor[lifecycle.Proof](): // empty before there is one
-		return enum(append([]lifecycle.Proof{""}, proofs...))
 	case reflect.TypeFor[plan.Level]():
 		return enum([]plan.Level{plan.Deny, plan.Overridden, plan.Warn})
-	case reflect.TypeFor[plan.Chosen]():
-		return enum([]plan.Chosen{plan.ByAddress, plan.ByWhere, plan.ByAll, plan.ByDue})
-	case reflect.TypeFor[policy.Stage]():
-		return enum([]policy.Stage{policy.StagePlan, policy.StageApproval, policy.StageResult})
 	case reflect.TypeFor[event.Level]():
 		return enum([]event.Level{event.Info, event.Warn, event.Error})
 	case reflect.TypeFor[event.Type]():
