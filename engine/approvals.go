@@ -71,7 +71,7 @@ func (e *Engine) Approvals(ctx context.Context, r ApprovalsRequest) (*ApprovalsR
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
-	diags = append(diags, s.base.anonymous()...)
+	diags = slices.Concat(diags, s.base.anonymous(), s.doubtful(r.File))
 	run, faults := s.runOf(ctx, r.File)
 	diags = append(diags, faults...)
 	if faults.Exit() == diag.ExitStale {

@@ -26,6 +26,7 @@ func (e *Engine) Plan(ctx context.Context, req planner.Request, offline bool) (*
 	if planned == nil {
 		return nil, diags
 	}
+	diags = append(diags, s.doubtful(planned.File)...)
 	for _, d := range s.familiar(ctx) { // as with approvals: a plan may be made, and not yet applied
 		if d.Exit == diag.ExitMissing {
 			d.Severity = diag.Warning

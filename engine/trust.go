@@ -11,9 +11,12 @@ import (
 	"slices"
 	"testing/fstest"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/engine/trust"
 )
@@ -64,6 +67,30 @@ func (b *trustBase) anonymous() diag.Diagnostics {
 		return nil
 	}
 	return diag.Diagnostics{}.Warnf("Author unknown", "Who wrote the change of the workspace is not known: %s. Whoever did could approve it. Policies see that as authors.known.", b.authors.Unknown)
+}
+
+// doubtful warns where an approver could be an author of the change under a name that she
+// does not list. It is said where approvals are asked for: there is nothing to hold up else.
+func (s *session) doubtful(file *plan.File) diag.Diagnostics {
+	if len(file.Plan.Requirements.Approvals) == 0 {
+		return nil
+	}
+	q := gate.Question{Approvers: s.workspace.Approvers, Authors: s.base.writers(), Now: s.engine.opts.Now().UTC()}
+	authors, approvers := q.Doubtful()
+	if len(approvers) == 0 {
+		return nil
+	}
+	return diag.Diagnostics{}.Warnf("An author could be an approver", "%s wrote the change of the workspace, and could be any of these, who list no identity of that kind: %s. "+
+		"Where one of them approves, one approval more is asked. List among `identities`, in the trust base, the mail address and the github:NAME that each of them commits with.", visible(authors), some(approvers))
+}
+
+// visible names who is not known, for people.
+func visible(names []string) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, addrs.Visible(n))
+	}
+	return some(out)
 }
 
 // loadBase reads the trust base that the options name; nil without one.

@@ -61,6 +61,9 @@ type Approval struct {
 	Document Document
 	// Until is when it ceases to count.
 	Until time.Time
+
+	// author is why she could be an author of the change, "" where that can be told.
+	author string
 }
 
 // Answer says what counts and what is missing.
@@ -176,6 +179,11 @@ func Ask(q Question) Answer {
 			out.Approvals = append(out.Approvals, Approval{Approver: d.by, Signed: d.signed, Document: d.doc, Until: q.until(d.signed)})
 		}
 	}
+	for i, a := range out.Approvals {
+		if who := q.author(a.Approver); who != "" {
+			out.Approvals[i].author = whyAuthor(a.Approver, who)
+		}
+	}
 	out.Requester, out.Instead = q.asks()
 	req := q.Requirements
 	for _, need := range req.Approvals {
@@ -254,30 +262,34 @@ func (q Question) signedBy(key crypto.PublicKey) bool {
 }
 
 // need counts what one requirement has. While one of the approvers could be the
-// requester, one more is asked.
+// requester, one more is asked; and one more where one who approves could be an author.
 func (q Question) need(need plan.Approvals, have []Approval) Need {
 	out := Need{Approvals: need, Want: need.Count}
 	asks, other := q.asks()
-	stranger := ""
+	stranger, author := "", ""
 	for _, a := range have {
 		if inGroup(a.Approver, need.Group) {
 			if out.Got++; !q.told(a.Approver, asks) {
 				stranger = a.Approver.Name
 			}
+			author = cmp.Or(a.author, author)
 		}
 	}
-	switch {
-	case out.Want == 0, q.Anyone:
-	case q.Verified.Level() == lifecycle.None:
-		out.Want++
-		out.Why = "one of them because the requester is not verified and could be among the approvers"
-	case other != nil:
-		out.Want++
-		out.Why = fmt.Sprintf("one of them because %s, whom the plan names as its requester, is not verified and could be among the approvers: "+
-			"%s was, who is somebody else as far as names tell", addrs.Visible(other.Claimed), addrs.Visible(other.Verified))
-	case stranger != "":
-		out.Want++
-		out.Why = fmt.Sprintf("one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(asks))
+	if out.Want > 0 && !q.Anyone {
+		var why []string
+		switch {
+		case q.Verified.Level() == lifecycle.None:
+			why = append(why, "one of them because the requester is not verified and could be among the approvers")
+		case other != nil:
+			why = append(why, fmt.Sprintf("one of them because %s, whom the plan names as its requester, is not verified and could be among the approvers: "+
+				"%s was, who is somebody else as far as names tell", addrs.Visible(other.Claimed), addrs.Visible(other.Verified)))
+		case stranger != "":
+			why = append(why, fmt.Sprintf("one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(asks)))
+		}
+		if author != "" {
+			why = append(why, author)
+		}
+		out.Want, out.Why = out.Want+len(why), strings.Join(why, ", and ")
 	}
 	if out.Met() {
 		return out

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
 )
 
@@ -58,12 +59,19 @@ func Once(list []config.Approver) []config.Approver {
 	return out
 }
 
+// names are all that a block lists, and the accounts whose addresses for commits it does.
 func names(a config.Approver) []string {
 	out := []string{a.Name}
 	if a.Identity != "" {
 		out = append(out, a.Identity)
 	}
-	return append(out, a.Identities...)
+	out = append(out, a.Identities...)
+	for _, who := range out {
+		if account := addrs.Account(who); account != "" {
+			out = append(out, account)
+		}
+	}
+	return out
 }
 
 // person is a key for the person whom an approver, as Persons gives her, is.

@@ -85,7 +85,7 @@ type ChangeAuthors struct {
 	// and in a shallow clone.
 	Known bool `json:"known"`
 	// Identities are their mail addresses: of authors, committers, and whom commits name as
-	// Co-authored-by.
+	// Co-authored-by; and, where a forge gave an address to hide one, github:NAME or gitlab:NAME.
 	Identities []string `json:"identities"`
 }
 

@@ -6,12 +6,15 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+
+	"github.com/remint-dev/remint/engine/addrs"
 )
 
 // Authorship is who wrote what a workspace has beyond its trust base, as commits say.
 type Authorship struct {
 	// By are mail addresses: of who wrote or committed a commit, and of whom it names as
-	// Co-authored-by. They are sorted.
+	// Co-authored-by; and, of an address that a forge gives to hide one, the account's
+	// name as identities are written. They are sorted.
 	By []string
 	// Unknown says why there may be others, "" where all are known.
 	Unknown string
@@ -52,6 +55,9 @@ func addresses(lines []string) []string {
 		}
 		if line != "" {
 			out = append(out, line)
+		}
+		if account := addrs.Account(line); account != "" {
+			out = append(out, account)
 		}
 	}
 	slices.Sort(out)
