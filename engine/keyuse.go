@@ -23,8 +23,8 @@ import (
 const tellTimeout = 30 * time.Second
 
 // tellUses tells the owner of each key that it was used, through every notifier, once
-// per statement that this state knows of. Whoever runs apply does it and not who
-// signs: a thief would not tell. It gives what was done as facts for evidence. Who
+// per statement that this state knows of. Whoever runs apply does it, whether or not who
+// signed did (TellSigned): a thief would not tell. It gives what was done as facts for evidence. Who
 // cannot be told is warned of, and holds nothing up: the gates have decided, and a
 // dead mail server must not keep a leaked password alive.
 func (s *session) tellUses(ctx context.Context, file *plan.File, uses []gate.Use) (map[string]string, diag.Diagnostics) {
@@ -88,10 +88,13 @@ func (s *session) useNotice(file *plan.File, u gate.Use, to string) provider.Not
 	return provider.Notice{
 		ID: "key-use/" + u.ID, Kind: "key_used", To: to, Reason: string(p.Reason), Mode: string(p.Mode), Ticket: p.Ticket, Requester: p.Requester,
 		Outcome: "key_used", Summary: fmt.Sprintf("The key of %s %s. %s", u.Approver.Name, u.Did, counts),
-		Next: "If you did not do that, have the key revoked (revoked_at in the approver block), and stop the plan: remint approve -reject with another key of yours.",
+		Next: notYou,
 		At:   s.engine.opts.Now().UTC(),
 	}
 }
+
+// notYou says what the owner of a key does who did not use it.
+const notYou = "If you did not do that, have the key revoked (revoked_at in the approver block), and stop the plan: remint approve -reject with another key of yours."
 
 // tellOnce sends a notice unless the state remembers that this notifier took it.
 func (s *session) tellOnce(ctx context.Context, f *fleet.Fleet, b *config.Block, n provider.Notice) (first bool, err error) {

@@ -298,7 +298,7 @@ func (s *session) answers(ctx context.Context, run journal.Run, file *plan.File,
 			diags = diags.Warnf("An answer does not count", "%s in the state is not signed by any approver of this workspace, or is about another run.", d.Name)
 			continue
 		}
-		use := gate.Use{Approver: who, Did: "answered a question of run " + run.ID, ID: gate.StatementID(who.Name, said)}
+		use := gate.Use{Approver: who, Did: didAnswer(run.ID), ID: gate.StatementID(who.Name, said)}
 		if ended := who.Ended(s.engine.opts.Now()); ended != "" {
 			use.Why = "the key " + ended
 			uses = append(uses, use)

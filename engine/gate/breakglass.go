@@ -44,7 +44,7 @@ func (q Question) Break(may *config.BreakGlass, documents []Document) Glass {
 	for _, d := range documents {
 		a, signed, why := q.statement(may, d)
 		if signed != nil {
-			out.Uses = append(out.Uses, usedFor(a, "broke the glass for plan "+signed.PlanID, signed, why))
+			out.Uses = append(out.Uses, usedFor(a, DidBreakGlass(signed.PlanID), signed, why))
 		}
 		if why != "" {
 			out.Ignored = append(out.Ignored, d.Name+" does not count: "+why+".")

@@ -73,7 +73,7 @@ func (q Question) Lift(may *config.Override, documents []Document, denials []Den
 	for _, d := range documents {
 		o, why := q.override(may, d, denials)
 		if o != nil {
-			out.Uses = append(out.Uses, usedFor(o.Approver, "overrode denials of plan "+o.Signed.PlanID, o.Signed, why))
+			out.Uses = append(out.Uses, usedFor(o.Approver, DidOverride(o.Signed.PlanID), o.Signed, why))
 		}
 		if why != "" {
 			out.Ignored = append(out.Ignored, d.Name+" does not count: "+why+".")

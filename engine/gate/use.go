@@ -25,6 +25,22 @@ func used(a config.Approver, signed evidence.Approval, why string) Use {
 	return Use{Approver: a, Did: did + " plan " + signed.PlanID, Why: why, ID: StatementID(a.Name, signed)}
 }
 
+// Used is the use of the key of the approver of that name for an approval, as who signs it knows it.
+func Used(name string, signed evidence.Approval) Use {
+	return used(config.Approver{Name: name}, signed, "")
+}
+
+// UsedFor is the use of the key of the approver of that name for something else.
+func UsedFor(name, did string, signed any) Use {
+	return usedFor(config.Approver{Name: name}, did, signed, "")
+}
+
+// DidOverride is what a key was used for that signed an override.
+func DidOverride(plan string) string { return "overrode denials of plan " + plan }
+
+// DidBreakGlass is what a key was used for that signed a break-glass statement.
+func DidBreakGlass(plan string) string { return "broke the glass for plan " + plan }
+
 // usedFor is a use of a key for something else than an approval.
 func usedFor(a config.Approver, did string, signed any, why string) Use {
 	return Use{Approver: a, Did: did, Why: why, ID: StatementID(a.Name, signed)}

@@ -71,5 +71,5 @@ func (a *app) approve(ctx context.Context, r engine.ApproveRequest, k signingFla
 		return a.done(diag.Errored(0, "The approval cannot be saved", "%s: %s.", out, reason(err)))
 	}
 	a.view.Approved(signed, out)
-	return a.done(diags)
+	return a.done(append(diags, a.tellSigned(ctx, e, signed.Use(), &file.Plan)...))
 }

@@ -62,7 +62,7 @@ func (a *app) breakGlass(ctx context.Context, r engine.BreakGlassRequest, k sign
 		return a.done(faults)
 	}
 	a.view.BreakGlassSigned(signed, out)
-	return a.done(diags)
+	return a.done(append(diags, a.tellSigned(ctx, e, signed.Use(), &file.Plan)...))
 }
 
 func reviewVerb() *verb {

@@ -73,7 +73,7 @@ func (a *app) override(ctx context.Context, r engine.OverrideRequest, k signingF
 		return a.done(faults)
 	}
 	a.view.OverrideSigned(signed, out)
-	return a.done(diags)
+	return a.done(append(diags, a.tellSigned(ctx, e, signed.Use(), &file.Plan)...))
 }
 
 // saveDocument writes what a person signed, whole or not at all.

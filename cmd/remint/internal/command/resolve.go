@@ -54,6 +54,7 @@ func (a *app) resolve(ctx context.Context, r engine.ResolveRequest, k signingFla
 	a.tellTrust(e)
 	if !diags.HasErrors() {
 		a.view.Resolved(signed)
+		diags = append(diags, a.tellSigned(ctx, e, signed.Use(), nil)...)
 	}
 	return a.done(diags)
 }

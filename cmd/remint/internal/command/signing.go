@@ -2,10 +2,13 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"flag"
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/secret"
 	"github.com/remint-dev/remint/internal/fetch"
 )
@@ -57,4 +60,14 @@ func (k signingFlags) signing(a *app) (engine.Signing, diag.Diagnostics) {
 	}
 	out.Keyless = &engine.Keyless{Fulcio: k.fulcio, Timestamp: k.timestamp, Token: secret.New(token)}
 	return out, diags
+}
+
+// tellSigned has the owner of the key told of what was just signed and saved. That she
+// cannot be is a warning.
+func (a *app) tellSigned(ctx context.Context, e *engine.Engine, u gate.Use, p *plan.Plan) diag.Diagnostics {
+	said, diags := e.TellSigned(ctx, u, p)
+	if said != "" && !a.json {
+		a.view.Note(said)
+	}
+	return diags
 }
