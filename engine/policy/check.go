@@ -160,10 +160,11 @@ func reachedFrom(c *ast.Compiler, stage Stage) map[*ast.Rule]bool {
 	return reached
 }
 
-// absent lists the members of input that a stage never has.
+// absent lists the members of input that a stage never has, and those of what is in it.
 var absent = map[Stage][]string{
-	StagePlan:   {"approvals", "now", "operator", "requirements", "unattended", "verification"},
-	StageResult: {"authors", "now"},
+	StagePlan:     {"approvals", "now", "operator", "requirements", "resets[].result", "unattended", "verification"},
+	StageApproval: {"resets[].result"},
+	StageResult:   {"authors", "now"},
 }
 
 // checkMembers refuses rules about members of input that their stage does not

@@ -52,7 +52,7 @@ func (f *folder) compile(at func(file string)) (c *compiled, diags diag.Diagnost
 		return nil, diags
 	}
 	if !f.source.Known { // a test looks into what came with the program
-		if diags := f.checkUntyped(compiler); diags.HasErrors() {
+		if diags := f.checkSpelling(compiler); diags.HasErrors() {
 			return nil, diags
 		}
 	}
