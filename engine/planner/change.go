@@ -98,7 +98,7 @@ func (r *Reset) change(fields []string, all []counterpart) {
 				note += "; it is " + there.Address + " there, and judged as that too"
 			}
 		} else {
-			note = "the trust base has its account as " + there.Address + ", and it is judged as that too"
+			note = "the trust base has this account as " + there.Address + ", and it is judged as that too"
 			r.Input.Change.Others = append(r.Input.Change.Others, changed)
 			r.Plan.Change.Others = append(r.Plan.Change.Others, there)
 		}

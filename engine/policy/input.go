@@ -214,8 +214,8 @@ type Reset struct {
 // Change is how a credential differs from what the trust base says of it.
 type Change struct {
 	// Fields are some of added, address, attributes, consumers, environment, labels, max_age,
-	// owner, provider, runbook, stores, subject; sorted. Address says that the trust base has the
-	// same account at another address; added, that it has it at none.
+	// owner, provider, runbook, stores, subject; sorted. Where address is among them, the trust
+	// base has the same account at another address; where added is, at none.
 	Fields []string `json:"fields" jsonschema:"enum=added,enum=address,enum=attributes,enum=consumers,enum=environment,enum=labels,enum=max_age,enum=owner,enum=provider,enum=runbook,enum=stores,enum=subject"`
 	// Base is what the trust base says; absent for a credential that it lacks.
 	Base *Changed `json:"base,omitempty"`
