@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -155,12 +156,16 @@ func (e *Engine) Review(ctx context.Context, r ReviewRequest) (*evidence.Review,
 	if diags = append(diags, faults...); faults.HasErrors() {
 		return nil, diags
 	}
-	part, err := s.part(ctx, run, file, who)
+	part, authors, err := s.part(ctx, run, file, who)
 	switch {
 	case err != nil:
 		return fail(0, "Who took part is not known", "%s.", err)
 	case part:
 		return fail(diag.ExitMissing, "She took part", "%s asked for run %s, wrote the change that it is of, ran it, approved it or broke the glass for it. Somebody else has to review it.", who.Name, run.ID)
+	}
+	if author := (gate.Question{Approvers: gate.Persons(s.workspace.Approvers), Authors: authors}).CouldBeAuthor(*who); author != "" {
+		diags = diags.Warnf("An author could be the reviewer", "%s wrote the change that run %s is of, and %s lists no identity of that kind. If it is she, somebody else has to review it. List among `identities` what she commits with.",
+			addrs.Visible(author), run.ID, who.Name)
 	}
 	review := evidence.Review{Run: run.ID, PlanID: file.ID, PlanDigest: file.Digest, Reviewer: who.Name, Comment: r.Comment, CreatedAt: e.opts.Now().UTC().Truncate(time.Second)}
 	doc, err := signed(s.workspace, signer, evidence.ReviewType, evidence.SignReview, review)
@@ -223,33 +228,34 @@ func (s *session) owed(ctx context.Context, prefix string) (journal.Run, diag.Di
 }
 
 // part reports whether somebody took part in a run, as the state and the evidence
-// at hand tell.
-func (s *session) part(ctx context.Context, run journal.Run, file *plan.File, who *config.Approver) (bool, error) {
+// at hand tell, and who wrote the change that it is of.
+func (s *session) part(ctx context.Context, run journal.Run, file *plan.File, who *config.Approver) (took bool, authors []string, err error) {
 	m, err := decodeMeta(run.Meta)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	later, _, err := executor.Kept(ctx, s.journal, run.ID)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	glass, err := executor.KeptBreakGlass(ctx, s.journal, run.ID)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	answers, err := executor.Resolutions(ctx, s.journal, run.ID)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	parties, err := executor.PartiesOf(ctx, s.journal, run)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	names := participants(s.workspace, file, run.Operator, m, slices.Concat(m.Approvals, later, glass, answers))
 	names = slices.Concat(names, parties.Operators, parties.Authors)
 	known, err := evidence.Participants(s.workspace.Settings.EvidenceDir.Absolute, run.ID)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
-	return slices.ContainsFunc(append(names, known...), func(name string) bool { return gate.Is(*who, name) }), nil
+	took = slices.ContainsFunc(append(names, known...), func(name string) bool { return gate.Is(*who, name) })
+	return took, eachOnce(m.Authors, parties.Authors), nil
 }

@@ -1,8 +1,13 @@
 package evidence
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/remint-dev/remint/engine/journal"
 )
 
 // Whoever took part does not review: by key or certificate, and under any name that she
@@ -54,5 +59,37 @@ func TestAnsweringIsTakingPart(t *testing.T) {
 	g := v.glass[c.Run]
 	if g == nil || !v.tookPart(g, reviewed{said: &Review{Reviewer: "x"}, by: Signatory{KeyID: alice.KeyID()}}) {
 		t.Errorf("she may review it: %+v", g)
+	}
+}
+
+// Whoever ran it by any name, and whoever wrote its change, took part in it: the run's
+// records say so by themselves.
+func TestRunningAndWritingIsTakingPart(t *testing.T) {
+	bob, eve, zoe := testSigner(t, Ed25519), testSigner(t, Ed25519), testSigner(t, Ed25519)
+	people := []Person{
+		{Names: []string{"bob", "github:bob"}, Key: bob.Public()},
+		{Names: []string{"eve", "eve@example.com"}, Key: eve.Public()},
+		{Names: []string{"zoe", "zoe@example.com"}, Key: zoe.Public()},
+	}
+	run := "r1" + Glass
+	opened := Run{Common: testCommon(run, 1), Event: "opened", Operator: "github:nobody", OperatorNames: []string{"runner", "github:Bob"}, Authors: []string{"Eve@example.com"}, Requester: "op"}
+	v := &verification{VerifyOptions: VerifyOptions{People: people}, glass: map[string]*glassRun{}, report: &Report{}}
+	v.glassRecord(&recordFile{run: run}, &opened)
+	for name, s := range map[string]*Signer{"bob": bob, "eve": eve, "zoe": zoe} {
+		if took := v.tookPart(v.glass[run], reviewed{said: &Review{Reviewer: "x"}, by: Signatory{KeyID: s.KeyID()}}); took != (name != "zoe") {
+			t.Errorf("%s: took part is %v", name, took)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "evidence")
+	key, _ := testLedgerKey(t)
+	a, err := OpenArchive(dir, key)
+	must(t, err)
+	line, err := bob.Sign(opened)
+	must(t, err)
+	must(t, a.File(t.Context(), []journal.Bundle{{ID: ID(opened), Run: run, File: run + "/" + RunFile, Line: line}}))
+	got, err := Participants(dir, run)
+	must(t, err)
+	if diff := cmp.Diff([]string{"github:nobody", "op", "runner", "github:Bob", "Eve@example.com"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/remint-dev/remint/engine/config"
 )
 
-// author is somebody who wrote the change and could be a, an approver as Persons gives
-// her, under a name that a does not list; "" where there is nobody such.
-func (q Question) author(a config.Approver) string {
+// CouldBeAuthor is somebody who wrote the change and could be a under a name that a does
+// not list; "" where there is nobody such. All approvers are as Persons gives them.
+func (q Question) CouldBeAuthor(a config.Approver) string {
 	for _, who := range q.Authors {
 		if q.couldBe(a, who) {
 			return who

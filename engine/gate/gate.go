@@ -180,7 +180,7 @@ func Ask(q Question) Answer {
 		}
 	}
 	for i, a := range out.Approvals {
-		if who := q.author(a.Approver); who != "" {
+		if who := q.CouldBeAuthor(a.Approver); who != "" {
 			out.Approvals[i].author = whyAuthor(a.Approver, who)
 		}
 	}
