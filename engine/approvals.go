@@ -90,7 +90,7 @@ func (e *Engine) Approvals(ctx context.Context, r ApprovalsRequest) (*ApprovalsR
 	if diags = append(diags, v.faults...); v.unread {
 		return nil, diags
 	}
-	diags = append(append(diags, elsewise(v.answer.Instead, asked.glass != nil)...), s.besides(ctx, r.File, run, r.BreakGlass)...)
+	diags = append(append(diags, noted(v.answer)...), s.besides(ctx, r.File, run, r.BreakGlass)...)
 	out := &ApprovalsReport{Answer: v.answer, Verified: v.verified, Rest: rest(r.File, v.answer)}
 	if run != nil {
 		out.Run, out.Rest = run.ID, "" // a resume goes on with what nothing holds up

@@ -105,6 +105,7 @@ func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) 
 		return v
 	}
 	v.answer.Lifting = s.lift(q, asked, judged.Decisions, glass)
+	v.answer.Warned = slices.DeleteFunc(slices.Clone(judged.Decisions), func(d plan.Decision) bool { return d.Level == plan.Deny })
 	v.uses = append(v.uses, v.answer.Lifting.Uses...)
 	if q.Requirements = judged.Requirements; glass != nil && glass.Signed != nil {
 		q = q.Lowered(*glass)
@@ -134,7 +135,7 @@ func (s *session) said(a gate.Answer) diag.Diagnostics {
 	if a.Glass != nil {
 		diags = append(diags, unbroken(*a.Glass)...)
 	}
-	diags = append(append(diags, elsewise(a.Instead, a.Glass != nil)...), s.lifted(a.Lifting)...)
+	diags = slices.Concat(diags, noted(a), s.lifted(a.Lifting))
 	for _, m := range slices.Concat(a.Rejections, a.Missing) {
 		diags = append(diags, diag.Diagnostic{Severity: diag.Error, Exit: diag.ExitMissing, Summary: "Approval or verification is missing", Detail: m})
 	}
@@ -146,21 +147,6 @@ func (s *session) said(a gate.Answer) diag.Diagnostics {
 		diags = diags.Warnf("An approval does not count", "%s", m)
 	}
 	return diags
-}
-
-// elsewise warns that somebody else was verified than the requester whom a plan names.
-// Where the glass is to be broken that is nothing to mend.
-func elsewise(other *gate.Instead, breaking bool) diag.Diagnostics {
-	var diags diag.Diagnostics
-	if other == nil {
-		return diags
-	}
-	next := ""
-	if !breaking {
-		next = " Neither of them can approve, and while the requester herself is not verified each requirement asks for one approval more. Let her verify herself (remint verify PLAN), " +
-			"or plan again with -requester=WHO for the one who was; an approver block that lists both names says that they are one person."
-	}
-	return diags.Warnf("Somebody else was verified", "%s.%s", capital(other.String()), next)
 }
 
 // standing finds what holds a plan up besides who agreed to it: reviews that are

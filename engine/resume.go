@@ -216,6 +216,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if job.Answers, unheard = s.answers(ctx, run, file, again.operators); unheard.HasErrors() {
 		return nil, unheard
 	}
+	unheard = append(unheard, noted(job.Gate)...)
 	for _, a := range job.Gate.Approvals {
 		if !slices.ContainsFunc(again.kept, func(k gate.Document) bool { return bytes.Equal(k.Content, a.Document.Content) }) {
 			job.Kept = append(job.Kept, a.Document)

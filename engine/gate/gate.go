@@ -87,6 +87,8 @@ type Answer struct {
 	Waiting    []string
 	// Lifting is what overrides do to denials; Ask leaves it to Lift.
 	Lifting Lifting
+	// Warned is what approval policies say besides denials, which stops nothing.
+	Warned []plan.Decision
 	// Uses are all uses of approvers' keys, counted or not.
 	Uses []Use
 	// Told says of each use who was told of it, and of Instead, for evidence.
