@@ -97,14 +97,16 @@ func (s *session) weigh(ctx context.Context, m provider.Memory, asked question) 
 	in := planner.Input(policy.StageApproval, doc, asked.resets)
 	in.Requirements = &doc.Requirements
 	s.consented(in, asked, q, v.answer)
-	judged, faults := s.policies.Eval(ctx, in, planner.Before(in, asked.resets)...)
+	judged, faults := s.policies.EvalLifted(ctx, in, func(found policy.Verdict) []policy.RecordLifted {
+		v.answer.Lifting = s.lift(q, asked, found.Decisions, glass)
+		return recordLifted(v.answer.Lifting, glass)
+	}, planner.Before(in, asked.resets)...)
 	*asked.judged = append(*asked.judged, judged.Judgement)
 	v.faults = append(v.faults, faults...)
 	if faults.HasErrors() { // nothing lifts what the plan shows then
-		v.answer.Lifting.Left = gate.Denials(string(policy.StagePlan), doc.Decisions)
+		v.answer.Lifting = gate.Lifting{Left: gate.Denials(string(policy.StagePlan), doc.Decisions)}
 		return v
 	}
-	v.answer.Lifting = s.lift(q, asked, judged.Decisions, glass)
 	v.answer.Warned = slices.DeleteFunc(slices.Clone(judged.Decisions), func(d plan.Decision) bool { return d.Level == plan.Deny })
 	v.uses = append(v.uses, v.answer.Lifting.Uses...)
 	if q.Requirements = judged.Requirements; glass != nil && glass.Signed != nil {

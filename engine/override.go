@@ -201,6 +201,29 @@ func (s *session) lift(q gate.Question, asked question, approval []plan.Decision
 	return lifting
 }
 
+// recordLifted is what the decision log tells of l: a line for each statement that lifts a
+// denial. While the glass is not broken nothing is lifted.
+func recordLifted(l gate.Lifting, glass *gate.Glass) []policy.RecordLifted {
+	var out []policy.RecordLifted
+	add := func(d gate.Denial, with, by, ticket string) {
+		out = append(out, policy.RecordLifted{Stage: d.Stage, Source: d.Source, Rule: d.Rule, Address: d.Address, With: with, By: by, Ticket: ticket})
+	}
+	for _, d := range l.Lifted {
+		if glass != nil {
+			if glass.Signed != nil && len(glass.Missing) == 0 {
+				add(d.Denial, "break-glass", glass.Member.Name, glass.Signed.Ticket)
+			}
+			continue
+		}
+		for _, o := range l.Overrides {
+			if slices.Contains(o.Signed.Denials, d.Name()) {
+				add(d.Denial, "override", o.Approver.Name, o.Signed.Ticket)
+			}
+		}
+	}
+	return out
+}
+
 // lifted turns what overrides do into diagnostics: faults for what denies.
 func (s *session) lifted(l gate.Lifting) diag.Diagnostics {
 	var diags diag.Diagnostics

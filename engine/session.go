@@ -78,7 +78,7 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		s.withoutPolicies(faults)
 		s.unpinned = base == nil || base.unread.HasErrors()
 	} else {
-		diags = append(diags, faults...)
+		diags = append(diags, s.refused(ctx, n, faults)...)
 	}
 	if diags.HasErrors() {
 		s.close()
@@ -116,7 +116,7 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 		if n.anyway && faults.HasErrors() && faults.Exit() == diag.ExitDenied {
 			s.withoutPolicies(faults)
 		} else {
-			diags = append(diags, faults...)
+			diags = append(diags, s.refused(ctx, n, faults)...)
 		}
 	}
 	if diags.HasErrors() {

@@ -41,13 +41,28 @@ func (s *session) readPolicies(ctx context.Context, n need) diag.Diagnostics {
 		return diags
 	}
 	s.sources = sources
-	options := s.engine.policyOptions(s.workspace)
-	if n.offline || n.look || n.unlogged { // nothing is decided; offline, a stranger's workspace says where the log is
-		options.Log = nil
-	}
-	set, faults := options.Compile(ctx, sources)
+	set, faults := s.logging(n).Compile(ctx, sources)
 	s.policies = set
 	return append(diags, faults...)
+}
+
+// logging are the options of policies that decide something. Offline, a stranger's
+// workspace says where the log is.
+func (s *session) logging(n need) policy.Options {
+	options := s.engine.policyOptions(s.workspace)
+	if n.offline || n.look || n.unlogged {
+		options.Log = nil
+	}
+	return options
+}
+
+// refused logs that nothing can be asked, which denies a plan or its application like an
+// answer. It gives back faults, and what kept it from being logged.
+func (s *session) refused(ctx context.Context, n need, faults diag.Diagnostics) diag.Diagnostics {
+	if n.judges || ctx.Err() != nil || faults.Exit() != diag.ExitDenied {
+		return faults
+	}
+	return append(slices.Clone(faults), s.logging(n).Unasked(policy.StagePlan, s.engine.opts.Now(), faults)...)
 }
 
 // withoutPolicies has every question denied from now on, because of faults.

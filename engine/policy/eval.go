@@ -35,19 +35,29 @@ func (v Verdict) Denied() bool {
 // the source; then the result is not to be used. Where ctx is over it asks for
 // diag.ExitError.
 func (s *Set) Eval(ctx context.Context, in *Input, also ...*Input) (Verdict, diag.Diagnostics) {
-	verdict, _, diags := s.eval(ctx, false, in, also...)
+	return s.EvalLifted(ctx, in, nil, also...)
+}
+
+// EvalLifted is Eval for who may lift denials: lift is told the verdict, unless there is
+// a fault, and says what is lifted, so that the log has both in one line.
+func (s *Set) EvalLifted(ctx context.Context, in *Input, lift func(Verdict) []RecordLifted, also ...*Input) (Verdict, diag.Diagnostics) {
+	verdict, _, diags := s.eval(ctx, false, lift, in, also...)
 	return verdict, diags
 }
 
 // eval judges, and has the decision logged. answers are in the order of the
 // sources; rules that were asked about several inputs stand there once.
-func (s *Set) eval(ctx context.Context, explain bool, in *Input, also ...*Input) (Verdict, []answer, diag.Diagnostics) {
+func (s *Set) eval(ctx context.Context, explain bool, lift func(Verdict) []RecordLifted, in *Input, also ...*Input) (Verdict, []answer, diag.Diagnostics) {
 	begun := time.Now()
 	digested := make(chan string, 1)
 	go func() { digested <- digest(append([]*Input{in}, also...)...) }()
 	verdict, answers, diags := s.unite(ctx, explain, in, also...)
 	judged := s.judgement(in, begun, <-digested)
-	if diags = s.logged(in, &judged, verdict, diags); diags.HasErrors() {
+	var lifted []RecordLifted
+	if lift != nil && !diags.HasErrors() {
+		lifted = lift(verdict)
+	}
+	if diags = s.logged(in, &judged, verdict, lifted, diags); diags.HasErrors() {
 		if ctx.Err() != nil { // nobody denied anything
 			diags = diag.Errored(diag.ExitError, "Interrupted", "The policies were being asked when this was interrupted; nothing was decided.")
 		}
@@ -62,6 +72,7 @@ func (s *Set) unite(ctx context.Context, explain bool, in *Input, also ...*Input
 	u := newUnion(in)
 	answers, diags := s.into(ctx, u, explain, in)
 	for _, x := range also {
+		u.also(x)
 		more, faults := s.into(ctx, u, explain, x)
 		diags = append(diags, faults...)
 		for i := range more {
@@ -131,9 +142,9 @@ func subjectOf(in *Input) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{stage: in.Stage, term: t, addresses: make(map[string]bool, len(in.Resets))}
+	s := &subject{stage: in.Stage, term: t, addresses: make(map[string][]Step, len(in.Resets))}
 	for i := range in.Resets {
-		s.addresses[in.Resets[i].Address] = true
+		s.addresses[in.Resets[i].Address] = in.Resets[i].Steps
 	}
 	return s, nil
 }

@@ -150,7 +150,7 @@ func TestUnknownStagesAreDenied(t *testing.T) {
 // A finding that a source could not have sent is refused here too, whatever the source.
 func TestFindingsAreCheckedAgain(t *testing.T) {
 	for name, f := range map[string]finding{
-		"foreign": {Set: "warn", Rule: "r", Message: "m", Address: "credential.t.z"}, "unknown set": {Set: "allow", Rule: "r", Message: "m"},
+		"foreign": {Set: "warn", Rule: "r", Message: "m", Address: "credential.t.z"}, "a foreign step": {Set: "warn", Rule: "r", Message: "m", Address: "credential.t.a", Step: "revoke.odl"}, "unknown set": {Set: "allow", Rule: "r", Message: "m"},
 		"a strength": {Set: "deny", Rule: "r", Message: "m", Strength: "aal1"}, "approvals": {Set: "warn", Rule: "r", Message: "m", Approvals: 1}, "a group": {Set: "deny", Rule: "r", Message: "m", Group: "g"},
 		"no rule": {Set: "deny", Message: "m"}, "no message": {Set: "deny", Rule: "r"}, "both": {Set: "require", Approvals: 1, Strength: "aal1"},
 		"neither": {Set: "require"}, "no strength": {Set: "require", Strength: "aal9"}, "too many": {Set: "require", Approvals: maxApprovals + 1},
@@ -165,7 +165,7 @@ func TestFindingsAreCheckedAgain(t *testing.T) {
 		}
 	}
 	most := finding{Set: "require", Approvals: maxApprovals, Group: strings.Repeat("g", maxMessage), Address: "credential.t.a"}
-	if err := errors.Join(most.check(map[string]bool{"credential.t.a": true}), (&finding{Set: "warn", Rule: strings.Repeat("r", maxID), Message: strings.Repeat("m", maxMessage), Controls: make([]string, maxControls)}).check(nil)); err != nil {
+	if err := errors.Join(most.check(map[string][]Step{"credential.t.a": {{Address: most.Step}}}), (&finding{Set: "warn", Rule: strings.Repeat("r", maxID), Message: strings.Repeat("m", maxMessage), Controls: make([]string, maxControls)}).check(nil)); err != nil {
 		t.Error(err)
 	}
 }

@@ -172,7 +172,7 @@ func (e *evaluator) input(q *request) error {
 	}
 	e.about = nil
 	b := newBuilder()
-	s := &subject{stage: q.Input.Stage, addresses: map[string]bool{}}
+	s := &subject{stage: q.Input.Stage, addresses: map[string][]Step{}}
 	var resets []*ast.Term
 	var known []*shape
 	var fault error
@@ -194,7 +194,7 @@ func (e *evaluator) input(q *request) error {
 			fault = fmt.Errorf("%s: %w", r.Address, err)
 		}
 		resets = append(resets, t)
-		s.addresses[r.Address] = true
+		s.addresses[r.Address] = r.Steps
 	}
 	if fault != nil {
 		return e.answer(reply{Diags: denied("Policy input cannot be made", "%v.", fault)}, nil)

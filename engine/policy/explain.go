@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -20,6 +21,8 @@ type Explanation struct {
 // AskedRule is a deny, warn or require rule that an evaluation asked.
 type AskedRule struct {
 	Source string `json:"source"`
+	// Package is the stage that it is asked in.
+	Package string `json:"package"`
 	// Set is deny, warn or require.
 	Set string `json:"set"`
 	// ID is what its findings are known by; empty where it is computed, or there is none.
@@ -37,10 +40,18 @@ type AskedRule struct {
 	Nearest *RuleCase `json:"nearest,omitempty"`
 }
 
+// Name is what the rule is known by among those of its source: its ID, or else FILE:LINE.
+func (r *AskedRule) Name() string {
+	if r.ID != "" || r.Range == nil {
+		return r.ID
+	}
+	return fmt.Sprintf("%s:%d", r.Range.Filename, r.Range.Start.Line)
+}
+
 // Explain is Eval with a trace of which rules held, where they stand, what they
 // read, and what kept them from holding. It costs several times as much.
 func (s *Set) Explain(ctx context.Context, in *Input, also ...*Input) (Explanation, diag.Diagnostics) {
-	verdict, answers, diags := s.eval(ctx, true, in, also...)
+	verdict, answers, diags := s.eval(ctx, true, nil, in, also...)
 	if diags.HasErrors() {
 		return Explanation{}, diags
 	}
@@ -88,7 +99,7 @@ func (c *compiled) explain(stage Stage, why *reasons) []AskedRule {
 // asked is what is known of a rule before it is asked.
 func (c *compiled) asked(set string, rule *ast.Rule) AskedRule {
 	place, _ := c.texts.place(rule.Head.Location)
-	return AskedRule{Source: c.name, Set: set, ID: ruleID(rule), Title: title(rule), Remedy: remedy(rule), Range: place, Rego: c.texts.lines(rule)}
+	return AskedRule{Source: c.name, Package: packageOf(rule), Set: set, ID: ruleID(rule), Title: title(rule), Remedy: remedy(rule), Range: place, Rego: c.texts.lines(rule)}
 }
 
 // also adds what the same rule did with another input.
@@ -97,6 +108,13 @@ func (r *AskedRule) also(other *AskedRule) {
 	if room := maxCases - len(r.Cases); room > 0 {
 		r.Cases = append(r.Cases, other.Cases[:min(room, len(other.Cases))]...)
 	}
+}
+
+func packageOf(rule *ast.Rule) string {
+	if rule.Module == nil {
+		return ""
+	}
+	return packageName(rule.Module)
 }
 
 func title(rule *ast.Rule) string {

@@ -178,6 +178,7 @@ func TestFailsClosedWhenAsked(t *testing.T) {
 		"foreign address":     {deny(`{"id": "a", "msg": "m", "address": "credential.t.z"}`), "none of the plan's"},
 		"empty address":       {deny(`{"id": "a", "msg": "m", "address": ""}`), "address is"},
 		"step of no reset":    {deny(`{"id": "a", "msg": "m", "step": "revoke.old"}`), "a step goes with the address"},
+		"step that is none":   {deny(`{"id": "a", "msg": "m", "address": "credential.t.a", "step": "revoke.odl"}`), `the step "revoke.odl" is none of those of credential.t.a`},
 		"number as step":      {deny(`{"id": "a", "msg": "m", "address": "credential.t.a", "step": 1}`), "step is"},
 		"controls":            {deny(`{"id": "a", "msg": "m", "controls": "x"}`), "controls is"},
 		"null":                {deny(`null`), "must be an object"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -36,12 +37,16 @@ type answer struct {
 }
 
 // check refuses what no evaluator that works would send.
-func (f *finding) check(addresses map[string]bool) error {
-	if f.Address != "" && !addresses[f.Address] {
+func (f *finding) check(addresses map[string][]Step) error {
+	steps, known := addresses[f.Address]
+	if f.Address != "" && !known {
 		return fmt.Errorf("the address %q is none of the plan's", f.Address)
 	}
 	if f.Step != "" && (f.Address == "" || f.Set == "require" || len(f.Step) > maxMessage) {
 		return errors.New("a step goes with the address of a reset, and is as long as those of runbooks at most")
+	}
+	if f.Step != "" && !slices.ContainsFunc(steps, func(s Step) bool { return s.Address == f.Step }) {
+		return fmt.Errorf("the step %q is none of those of %s%s", f.Step, f.Address, stepsOf(steps))
 	}
 	ok := len(f.Group) <= maxMessage && len(f.Controls) <= maxControls
 	switch {
@@ -60,9 +65,25 @@ func (f *finding) check(addresses map[string]bool) error {
 	return nil
 }
 
+// stepsOf names some steps, in brackets.
+func stepsOf(steps []Step) string {
+	const most = 12
+	var names []string
+	for _, s := range steps[:min(len(steps), most)] {
+		names = append(names, s.Address)
+	}
+	if len(steps) > most {
+		names = append(names, fmt.Sprintf("and %d more", len(steps)-most))
+	}
+	if len(names) == 0 {
+		return ", which has none"
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
 // understand turns the sets of one source into findings. What it does not
 // understand is a fault at the rule.
-func (c *compiled) understand(stage Stage, answers map[string]ast.Set, addresses map[string]bool) ([]finding, diag.Diagnostics) {
+func (c *compiled) understand(stage Stage, answers map[string]ast.Set, addresses map[string][]Step) ([]finding, diag.Diagnostics) {
 	var diags diag.Diagnostics
 	var out []finding
 	for _, set := range sets {

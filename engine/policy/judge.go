@@ -16,9 +16,10 @@ import (
 
 // subject is an input as the sources of one process are asked about it.
 type subject struct {
-	stage     Stage
-	term      *ast.Term
-	addresses map[string]bool
+	stage Stage
+	term  *ast.Term
+	// addresses are those of the resets, with their steps.
+	addresses map[string][]Step
 }
 
 // judge asks one source, in this process, within b. The same subject gives the

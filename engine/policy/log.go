@@ -53,18 +53,36 @@ type RecordError struct {
 	Message string `json:"message"`
 }
 
-// RecordCustom is what OPA's form has no place for.
+// RecordCustom is what OPA's form has no place for. Where the policies could not be read
+// there was no question, and all of it is absent.
 type RecordCustom struct {
 	// InputDigest is "sha256:…" over the JSON of the input without its resets,
 	// and of each reset, a line each; then likewise as the trust base would have it,
 	// where that differs and was asked about too.
-	InputDigest string `json:"input_digest"`
+	InputDigest string `json:"input_digest,omitempty"`
 	// Now is the time that the policies were told, in the approval stage.
 	Now    *time.Time `json:"now,omitempty"`
 	Resets int        `json:"resets"`
-	Reason string     `json:"reason"`
-	Mode   string     `json:"mode"`
+	Reason string     `json:"reason,omitempty"`
+	Mode   string     `json:"mode,omitempty"`
 	Ticket string     `json:"ticket,omitempty"`
+	// Lifted are denials that do not stop the run, because somebody signed for that: in the
+	// approval stage, those of this decision and those of the plan.
+	Lifted []RecordLifted `json:"lifted,omitempty"`
+}
+
+// RecordLifted is a denial that was lifted, and by whom.
+type RecordLifted struct {
+	// Stage is the decision that the denial is of, as in remint.plan.
+	Stage  string `json:"stage"`
+	Source string `json:"source"`
+	Rule   string `json:"rule"`
+	// Address is empty where the rule is about the whole plan.
+	Address string `json:"address,omitempty"`
+	// With is override or break-glass, By the approver who signed it, Ticket what that names.
+	With   string `json:"with"`
+	By     string `json:"by"`
+	Ticket string `json:"ticket,omitempty"`
 }
 
 // judgement begins what is kept of a question; digest is that of its input.
@@ -75,8 +93,34 @@ func (s *Set) judgement(in *Input, begun time.Time, digest string) plan.Judgemen
 	}
 }
 
+// record begins a line of the log.
+func record(id string, stage Stage, at time.Time) Record {
+	return Record{
+		Labels: map[string]string{"app": "remint"}, DecisionID: id, Path: strings.ReplaceAll(string(stage), ".", "/"), Erased: []string{"/input"},
+		Timestamp: at.UTC(), Metrics: map[string]int64{},
+	}
+}
+
+// Unasked writes that stage could not be asked about anything, because the policies could
+// not be read: without a line, a SIEM would see nothing of it. faults are why.
+func (o Options) Unasked(stage Stage, at time.Time, faults diag.Diagnostics) diag.Diagnostics {
+	if o.Log == nil || !faults.HasErrors() {
+		return nil
+	}
+	r := record(rand.Text(), stage, at)
+	r.Error = &RecordError{Code: "unread", Message: faults.Err().Error()}
+	if err := o.Log(r); err != nil {
+		return unlogged(err)
+	}
+	return nil
+}
+
+func unlogged(err error) diag.Diagnostics {
+	return denied("The decision log cannot be written", "%v. A decision that is not logged does not count.", err)
+}
+
 // logged writes what was decided about in. What cannot be logged denies.
-func (s *Set) logged(in *Input, j *plan.Judgement, v Verdict, diags diag.Diagnostics) diag.Diagnostics {
+func (s *Set) logged(in *Input, j *plan.Judgement, v Verdict, lifted []RecordLifted, diags diag.Diagnostics) diag.Diagnostics {
 	if !diags.HasErrors() {
 		j.Result = plan.Allowed
 		if v.Denied() {
@@ -89,14 +133,11 @@ func (s *Set) logged(in *Input, j *plan.Judgement, v Verdict, diags diag.Diagnos
 	if s.log == nil {
 		return diags
 	}
-	r := Record{
-		Labels: map[string]string{"app": "remint"}, DecisionID: j.ID, Revision: s.digest,
-		Path: strings.ReplaceAll(string(in.Stage), ".", "/"), Erased: []string{"/input"}, RequestedBy: in.Requester,
-		Timestamp: j.AskedAt, Metrics: map[string]int64{"timer_rego_query_eval_ns": j.Took},
-		Custom: RecordCustom{
-			InputDigest: j.InputDigest, Resets: len(in.Resets), Now: in.Now,
-			Reason: string(in.Reason), Mode: string(in.Mode), Ticket: in.Ticket,
-		},
+	r := record(j.ID, in.Stage, j.AskedAt)
+	r.Revision, r.RequestedBy, r.Metrics["timer_rego_query_eval_ns"] = s.digest, in.Requester, j.Took
+	r.Custom = RecordCustom{
+		InputDigest: j.InputDigest, Resets: len(in.Resets), Now: in.Now,
+		Reason: string(in.Reason), Mode: string(in.Mode), Ticket: in.Ticket, Lifted: lifted,
 	}
 	for name, revision := range s.revisions {
 		if r.Bundles == nil {
@@ -111,7 +152,7 @@ func (s *Set) logged(in *Input, j *plan.Judgement, v Verdict, diags diag.Diagnos
 	}
 	if err := s.log(r); err != nil {
 		j.Result = plan.Unanswered
-		diags = append(diags, denied("The decision log cannot be written", "%v. A decision that is not logged does not count.", err)...)
+		diags = append(diags, unlogged(err)...)
 	}
 	return diags
 }

@@ -12,7 +12,8 @@ import (
 
 // union gathers what the sources say.
 type union struct {
-	addresses map[string]bool
+	// addresses are those of the resets, with their steps on every side that is asked about.
+	addresses map[string][]Step
 	decisions []plan.Decision
 	strength  lifecycle.Strength
 	// counts is how many approvals of a group each address needs; "" is the whole plan.
@@ -20,11 +21,19 @@ type union struct {
 }
 
 func newUnion(in *Input) *union {
-	u := &union{addresses: make(map[string]bool, len(in.Resets)), strength: lifecycle.None, counts: map[string]map[string]int{}}
+	u := &union{addresses: make(map[string][]Step, len(in.Resets)), strength: lifecycle.None, counts: map[string]map[string]int{}}
 	for i := range in.Resets {
-		u.addresses[in.Resets[i].Address] = true
+		u.addresses[in.Resets[i].Address] = in.Resets[i].Steps
 	}
 	return u
+}
+
+// also makes known what steps the same resets have in another input.
+func (u *union) also(in *Input) {
+	for i := range in.Resets {
+		r := &in.Resets[i]
+		u.addresses[r.Address] = slices.Concat(u.addresses[r.Address], r.Steps)
+	}
 }
 
 // add takes in what one source says.
