@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/remint-dev/remint/engine/lifecycle"
@@ -59,8 +60,13 @@ func many(n int) *policy.Input {
 // input to the verdict: in this process, in a process of their own, and one
 // credential at a time; and by OPA as its documentation shows it, from the same
 // input to the same findings.
+//
+// With -short, over 100: to see that it works.
 func BenchmarkJudge(b *testing.B) {
-	const n = 10_000
+	n := 10_000
+	if testing.Short() {
+		n = 100
+	}
 	in := many(n)
 	each := make([]*policy.Input, n)
 	for i := range each {
@@ -68,8 +74,9 @@ func BenchmarkJudge(b *testing.B) {
 		one.Resets = in.Resets[i : i+1]
 		each[i] = &one
 	}
+	results := observed(each)
 	per := func(b *testing.B) {
-		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/n, "µs/credential")
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(n), "µs/credential")
 	}
 	for _, where := range []struct {
 		name  string
@@ -88,28 +95,83 @@ func BenchmarkJudge(b *testing.B) {
 			set := library(b, where.known)
 			b.ReportAllocs()
 			for b.Loop() {
-				var busy sync.WaitGroup
-				for w := range 4 {
-					busy.Go(func() {
-						for i := w; i < n; i += 4 {
-							judge(b, set, each[i])
-						}
-					})
-				}
-				busy.Wait()
+				side(each, func(one *policy.Input) { judge(b, set, one) })
+			}
+			per(b)
+			peak(b, set)
+		})
+		// As a run asks: of each reset alone, when that has ended.
+		b.Run(where.name+"-result-each", func(b *testing.B) {
+			set := library(b, where.known)
+			b.ReportAllocs()
+			for b.Loop() {
+				side(results, func(one *policy.Input) { accept(b, set, one) })
 			}
 			per(b)
 			peak(b, set)
 		})
 	}
 	b.Run("bare-OPA", func(b *testing.B) {
-		query := bareOPA(b)
+		query := prepared(b, "data.remint.plan")
 		b.ReportAllocs()
 		for b.Loop() {
 			askBareOPA(b, query, in)
 		}
 		per(b)
 	})
+	// The floor: the three sets alone, of an input that is a term already.
+	b.Run("bare-OPA-parsed", func(b *testing.B) {
+		query := prepared(b, "deny := data.remint.plan.deny; warn := data.remint.plan.warn; require := data.remint.plan.require")
+		input, err := ast.InterfaceToValue(plain(b, in))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			results, err := query.Eval(context.Background(), rego.EvalParsedInput(input))
+			if err != nil || len(results) != 1 {
+				b.Fatal(results, err)
+			}
+			found(b, results[0].Bindings, len(in.Resets))
+		}
+		per(b)
+	})
+}
+
+// side asks about each of inputs, four at a time.
+func side(inputs []*policy.Input, ask func(*policy.Input)) {
+	var busy sync.WaitGroup
+	for w := range 4 {
+		busy.Go(func() {
+			for i := w; i < len(inputs); i += 4 {
+				ask(inputs[i])
+			}
+		})
+	}
+	busy.Wait()
+}
+
+// observed is what a run asks at the end of each reset, with all that it shows.
+func observed(each []*policy.Input) []*policy.Input {
+	out := make([]*policy.Input, len(each))
+	for i, planned := range each {
+		one := *planned
+		one.Stage, one.Operator = policy.StageResult, "ci@example.com"
+		one.Requirements = &plan.Requirements{Approvals: []plan.Approvals{{Count: 1, Addresses: []string{}}}, Strength: lifecycle.None}
+		one.Approvals = []policy.Approval{{Approver: "alice", Groups: []string{"security"}}}
+		one.Verification = &policy.Verification{Identity: "carol@example.com", Strength: lifecycle.None, Methods: []policy.VerificationMethod{}}
+		one.Resets = []policy.Reset{planned.Resets[0]}
+		one.Resets[0].Result = &policy.Result{Proof: lifecycle.Tested, NewAccepted: true, StoresConfirmed: 1, Notified: true, Asserted: []string{}, Final: true}
+		out[i] = &one
+	}
+	return out
+}
+
+func accept(b *testing.B, set *policy.Set, in *policy.Input) {
+	v, diags := set.Eval(context.Background(), in)
+	if diags.HasErrors() || v.Denied() {
+		b.Error(v, diags.Err())
+	}
 }
 
 // peak reports the memory of the process that judges, where that is not this one.
@@ -144,10 +206,10 @@ func judge(b *testing.B, set *policy.Set, in *policy.Input) {
 	}
 }
 
-// bareOPA is a query of the library's modules by OPA alone.
-func bareOPA(b *testing.B) rego.PreparedEvalQuery {
+// prepared is a query of the library's modules by OPA alone.
+func prepared(b *testing.B, what string) rego.PreparedEvalQuery {
 	b.Helper()
-	opts := []func(*rego.Rego){rego.Query("data.remint.plan")}
+	opts := []func(*rego.Rego){rego.Query(what)}
 	src := builtin(b)
 	err := fs.WalkDir(src.FS, ".", func(name string, _ fs.DirEntry, err error) error {
 		if err != nil || path.Ext(name) != ".rego" {
@@ -169,23 +231,34 @@ func bareOPA(b *testing.B) rego.PreparedEvalQuery {
 
 func askBareOPA(b *testing.B, query rego.PreparedEvalQuery, in *policy.Input) {
 	b.Helper()
-	doc, err := json.Marshal(in)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var input any
-	if err := json.Unmarshal(doc, &input); err != nil {
-		b.Fatal(err)
-	}
-	results, err := query.Eval(context.Background(), rego.EvalInput(input))
+	results, err := query.Eval(context.Background(), rego.EvalInput(plain(b, in)))
 	if err != nil {
 		b.Fatal(err)
 	}
 	said, _ := results[0].Expressions[0].Value.(map[string]any)
+	found(b, said, len(in.Resets))
+}
+
+// plain is the input as JSON has it.
+func plain(b *testing.B, in *policy.Input) (input any) {
+	b.Helper()
+	doc, err := json.Marshal(in)
+	if err == nil {
+		err = json.Unmarshal(doc, &input)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return input
+}
+
+// found holds what OPA says of n resets against what remint says.
+func found(b *testing.B, said map[string]any, n int) {
+	b.Helper()
 	required, _ := said["require"].([]any)
 	denied, _ := said["deny"].([]any)
-	if len(required) < len(in.Resets) || len(denied) > 0 {
-		b.Fatalf("OPA requires %d things and denies %d of %d resets", len(required), len(denied), len(in.Resets))
+	if len(required) < n || len(denied) > 0 {
+		b.Fatalf("OPA requires %d things and denies %d of %d resets", len(required), len(denied), n)
 	}
 }
 
