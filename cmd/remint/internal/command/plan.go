@@ -93,7 +93,7 @@ func (a *app) plan(ctx context.Context, sel selection, args []string, out string
 		return a.done(diags)
 	}
 	if out != "" && diags.HasErrors() && (!file.Plan.Liftable() || withoutDecisions(diags, true).HasErrors()) {
-		diags = diags.Warnf("Not saved", "Nothing can be agreed to in this plan, so %s was not written. What may stand there is an earlier plan.", out)
+		diags = diags.Warnf("Not saved", "Nothing can be agreed to in this plan, so %s was not written. What may stand there is an earlier plan.%s", out, unsaved(file))
 		out = ""
 	}
 	if out != "" {
@@ -107,6 +107,14 @@ func (a *app) plan(ctx context.Context, sel selection, args []string, out string
 		return diag.ExitChanges
 	}
 	return exit
+}
+
+// unsaved says how to have the denials of a plan explained that is in no file.
+func unsaved(f *plan.File) string {
+	if !slices.ContainsFunc(f.Plan.Decisions, func(d plan.Decision) bool { return d.Level == plan.Deny }) {
+		return ""
+	}
+	return " To see which rules deny, and what they read: the same `remint plan` with -json in place of -out, `> denied.json`, and then `remint policy eval -explain denied.json`."
 }
 
 // withoutDecisions leaves out denials, which the plan itself shows; without all,

@@ -131,12 +131,12 @@ func saveInput(ctx context.Context, path string, inputs []*policy.Input) diag.Di
 	return nil
 }
 
-// ruleIDs are those that can be explained one by one.
+// ruleIDs are what rules can be explained by one by one.
 func ruleIDs(x *policy.Explanation) []string {
 	var ids []string
 	for _, r := range x.Rules {
-		if r.ID != "" {
-			ids = append(ids, r.ID)
+		if name := r.Name(); name != "" {
+			ids = append(ids, name)
 		}
 	}
 	slices.Sort(ids)

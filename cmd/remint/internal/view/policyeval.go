@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -18,9 +19,10 @@ type Explained struct {
 }
 
 // Of reports whether r is the one rule, by its ID or, as denials name it, by
-// SOURCE/ID.
+// SOURCE/ID. A rule without an ID is known by its place, FILE:LINE.
 func (e Explained) Of(r policy.AskedRule) bool {
-	return r.ID != "" && (e.Rule == r.ID || e.Rule == r.Source+"/"+r.ID)
+	name := r.Name()
+	return name != "" && (e.Rule == name || e.Rule == r.Source+"/"+name)
 }
 
 // PolicyEval shows a decision and the rules behind it.
@@ -66,10 +68,11 @@ func (v *View) askedRule(r *policy.AskedRule, how Explained) {
 		place = " " + safe(r.Range.String())
 	}
 	why := how.Rule != "" || how.Why && r.Held > 0
-	if r.ID != "" && why {
+	if r.ID != "" {
 		id = "/" + r.ID
 	}
-	v.Text(fmt.Sprintf("%s %s%s %s: %s (%s)%s\n", mark, safe(r.Source), safe(id), r.Set, safe(r.Title), held, st.dim(place)))
+	title := cmp.Or(r.Title, fmt.Sprintf("%s.%s without a title", r.Package, r.Set))
+	v.Text(fmt.Sprintf("%s %s%s %s: %s (%s)%s\n", mark, safe(r.Source), safe(id), r.Set, safe(title), held, st.dim(place)))
 	if !why {
 		return
 	}
