@@ -102,13 +102,16 @@ func TestTheTestingPageLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindSubmatch(page)
+	var source []byte
+	for _, m := range regexp.MustCompile("(?s)```hcl\n(.*?)```").FindAllSubmatch(page, -1) {
+		source = append(source, m[1]...)
+	}
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "page.reminttest.hcl"), m[1], 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "page.reminttest.hcl"), source, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	files, diags := config.LoadTests(dir)
-	if diags.HasErrors() || len(files) != 1 || len(files[0].Runs) != 3 {
+	if diags.HasErrors() || len(files) != 1 || len(files[0].Runs) != 4 {
 		t.Fatal(files, diags.Err())
 	}
 }

@@ -13,9 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/fleet"
-	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
-	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/mocked"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/planner"
@@ -170,8 +168,7 @@ func (t *trial) judge(ctx context.Context) {
 		return
 	}
 	t.decisions, t.requirements = t.planned.File.Plan.Decisions, t.planned.File.Plan.Requirements
-	t.approval(ctx, w, policies)
-	t.results(ctx, policies)
+	t.gates(ctx, w, policies)
 }
 
 // strangers are mocks and results of credentials that do not exist.
@@ -189,55 +186,6 @@ func (t *trial) strangers(w *config.Workspace) diag.Diagnostics {
 		check(r.Address)
 	}
 	return diags
-}
-
-func (t *trial) approval(ctx context.Context, w *config.Workspace, policies *policy.Set) {
-	asked := t.run.Approval
-	if asked == nil {
-		return
-	}
-	doc := &t.planned.File.Plan
-	in := planner.Input(policy.StageApproval, doc, t.planned.Resets)
-	now := t.now
-	if !asked.Now.IsZero() {
-		now = asked.Now
-	}
-	in.Requirements, in.Operator, in.Unattended, in.Now = &doc.Requirements, asked.Operator, asked.Unattended, &now
-	in.Verification = &policy.Verification{Identity: asked.Identity, Strength: lifecycle.Strength(asked.Strength), Methods: []policy.VerificationMethod{}}
-	people := gate.Persons(w.Approvers)
-	var approved []config.Approver
-	for _, name := range asked.ApprovedBy {
-		i := slices.IndexFunc(people, func(a config.Approver) bool { return a.Name == name })
-		if i < 0 {
-			t.diags = t.diags.Errorf("There is no such approver", "The run is approved by %q, and the workspace has no approver of that name.", name)
-			continue
-		}
-		approved = append(approved, people[i])
-	}
-	in.Approvals = []policy.Approval{}
-	for _, a := range gate.Once(approved) { // as apply counts them
-		in.Approvals = append(in.Approvals, policy.Approval{Approver: a.Name, Groups: a.Groups})
-	}
-	if !t.diags.HasErrors() {
-		t.ask(ctx, policies, in, planner.Before(in, t.planned.Resets)...)
-	}
-}
-
-// results asks about each reset alone, as the engine does.
-func (t *trial) results(ctx context.Context, policies *policy.Set) {
-	for _, r := range t.run.Results {
-		for _, reset := range t.planned.Resets {
-			if reset.Credential.Addr != r.Address && reset.Credential.Addr.Block() != r.Address {
-				continue
-			}
-			in := planner.Input(policy.StageResult, &t.planned.File.Plan, []*planner.Reset{reset})
-			in.Resets[0].Result = &policy.Result{
-				Proof: r.Proof, NewAccepted: r.NewAccepted, StoresConfirmed: r.StoresConfirmed, Reloaded: r.Reloaded,
-				SessionsEnded: r.SessionsEnded, Notified: r.Notified, Final: r.Final,
-			}
-			t.ask(ctx, policies, in, planner.Before(in, []*planner.Reset{reset})...)
-		}
-	}
 }
 
 func (t *trial) ask(ctx context.Context, policies *policy.Set, in *policy.Input, before ...*policy.Input) {
@@ -284,6 +232,9 @@ func (t *trial) unexpected() diag.Diagnostics {
 	fault := func(summary, detail string, args ...any) {
 		out = out.Errorf(summary, detail, args...)
 		out[len(out)-1].Range = &t.run.Range
+	}
+	if mode := t.run.Reason.Mode(); t.run.Mode != "" && t.run.Mode != mode {
+		fault("Another mode", "The run expects the mode %s, and the reason %s makes it %s.", t.run.Mode, t.run.Reason, mode)
 	}
 	for i, ok := range met {
 		if !ok {

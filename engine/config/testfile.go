@@ -36,9 +36,11 @@ type TestRun struct {
 	// What the plan is asked, as on the command line.
 	Reason            lifecycle.Reason
 	Ticket, Requester string
-	Addresses         []string
-	Where             string
-	All               bool
+	// Mode is what the plan must be in; "" for whatever follows from the reason.
+	Mode      lifecycle.Mode
+	Addresses []string
+	Where     string
+	All       bool
 	// Variables are as -var takes them.
 	Variables map[string]string
 	// Mocks are in the order in which they apply: of the file, then of the run.
@@ -65,22 +67,6 @@ type TestMock struct {
 	Age time.Duration
 	// Fails is the error of a target that cannot be read; "" for one that can.
 	Fails string
-}
-
-// TestApproval asks the approval policies too.
-type TestApproval struct {
-	ApprovedBy                   []string
-	Identity, Operator, Strength string
-	Unattended                   bool
-	Now                          time.Time // zero is the time of the test
-}
-
-// TestResult asks the result policies about one reset.
-type TestResult struct {
-	Address                                  addrs.Credential
-	Proof                                    lifecycle.Proof
-	Final, NewAccepted, Notified             bool
-	StoresConfirmed, Reloaded, SessionsEnded int
 }
 
 // assertion is a condition that must hold, and what to say when it does not.
@@ -148,21 +134,21 @@ func (l *loader) testFile(f *TestFile, body *hclsyntax.Body) {
 			f.Runs = append(f.Runs, r)
 		}
 	}
+	if !slices.ContainsFunc(body.Blocks, func(b *hclsyntax.Block) bool { return b.Type == "run" }) {
+		l.diags = l.diags.Errorf("A test file without a run", "%s has no block run \"NAME\", and so would pass whatever the workspace is. Write one, or remove the file.", f.Name)
+	}
 }
 
 func (l *loader) testRun(b *hclsyntax.Block) *TestRun {
 	l.noBlocks(b.Body, "A run", "mock", "approval", "result", "assert")
-	var reasons []string
-	for _, r := range lifecycle.Reasons() {
-		reasons = append(reasons, string(r))
-	}
 	got := provider.NewAttrs(l.simple(b.Body, b, "A run",
-		provider.Attribute{Name: "reason", Type: provider.String, OneOf: reasons, Default: string(lifecycle.Scheduled)},
+		provider.Attribute{Name: "reason", Type: provider.String, OneOf: words(lifecycle.Reasons()), Default: string(lifecycle.Scheduled)},
+		provider.Attribute{Name: "mode", Type: provider.String, OneOf: words(lifecycle.Modes())},
 		attr("ticket", provider.String, false), attr("requester", provider.String, false),
 		attr("addresses", provider.StringList, false), attr("where", provider.String, false), attr("all", provider.Bool, false),
 		attr("variables", provider.StringMap, false), attr("expect_denied", provider.StringList, false), attr("expect_errors", provider.StringList, false)))
 	r := &TestRun{
-		Name: b.Labels[0], Reason: lifecycle.Reason(got.String("reason")), Ticket: got.String("ticket"), Requester: got.String("requester"),
+		Name: b.Labels[0], Reason: lifecycle.Reason(got.String("reason")), Mode: lifecycle.Mode(got.String("mode")), Ticket: got.String("ticket"), Requester: got.String("requester"),
 		Addresses: got.Strings("addresses"), Where: got.String("where"), All: got.Bool("all"), Variables: got.Map("variables"),
 		Denied: got.Strings("expect_denied"), Errors: got.Strings("expect_errors"), Range: rangeOf(b),
 	}
@@ -225,42 +211,6 @@ func (l *loader) testMock(b *hclsyntax.Block) []TestMock {
 	return []TestMock{m}
 }
 
-func (l *loader) testApproval(b *hclsyntax.Block) *TestApproval {
-	l.noBlocks(b.Body, "An approval")
-	var strengths []string
-	for _, s := range lifecycle.Strengths() {
-		strengths = append(strengths, string(s))
-	}
-	got := provider.NewAttrs(l.simple(b.Body, b, "An approval", attr("approved_by", provider.StringList, false),
-		attr("identity", provider.String, false), attr("operator", provider.String, false), attr("unattended", provider.Bool, false),
-		provider.Attribute{Name: "strength", Type: provider.String, OneOf: strengths, Default: string(lifecycle.None)}, attr("now", provider.String, false)))
-	a := &TestApproval{
-		ApprovedBy: got.Strings("approved_by"), Identity: got.String("identity"), Operator: got.String("operator"),
-		Strength: got.String("strength"), Unattended: got.Bool("unattended"),
-	}
-	a.Now = l.instant(b, map[string]any{"now": got.String("now")}, "now")
-	return a
-}
-
-func (l *loader) testResult(b *hclsyntax.Block) []TestResult {
-	if !l.labelled(b, "result") {
-		return nil
-	}
-	l.noBlocks(b.Body, "A result")
-	got := provider.NewAttrs(l.simple(b.Body, b, "A result", attr("address", provider.String, true),
-		attr("proof", provider.String, false), provider.Attribute{Name: "final", Type: provider.Bool, Default: true},
-		provider.Attribute{Name: "new_accepted", Type: provider.Bool, Default: true}, attr("notified", provider.Bool, false),
-		attr("stores_confirmed", provider.Int, false), attr("reloaded", provider.Int, false), attr("sessions_ended", provider.Int, false)))
-	a, ok := l.testAddress(b, got.String("address"))
-	if !ok {
-		return nil
-	}
-	return []TestResult{{
-		Address: a, Proof: lifecycle.Proof(got.String("proof")), Final: got.Bool("final"), NewAccepted: got.Bool("new_accepted"), Notified: got.Bool("notified"),
-		StoresConfirmed: int(got.Int("stores_confirmed")), Reloaded: int(got.Int("reloaded")), SessionsEnded: int(got.Int("sessions_ended")),
-	}}
-}
-
 // testAssert takes an assertion's expressions unevaluated: what they speak of
 // is there when the plan is.
 func (l *loader) testAssert(b *hclsyntax.Block) []assertion {
@@ -289,6 +239,10 @@ func (l *loader) testAssert(b *hclsyntax.Block) []assertion {
 		s.names[n] = nil
 	}
 	if !l.check(a.condition, s) || a.message != nil && !l.check(a.message, s) {
+		return nil
+	}
+	if len(a.condition.Variables()) == 0 {
+		l.fault(a.condition.Range(), "An assertion of nothing", "This condition refers to nothing of the plan, and so is the same whatever the plan says. It may speak of %s.", list(testNames))
 		return nil
 	}
 	return []assertion{a}

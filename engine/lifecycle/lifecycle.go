@@ -188,6 +188,9 @@ const (
 	Unknown Proof = "unknown"
 )
 
+// Proofs lists every proof, strongest first.
+func Proofs() []Proof { return []Proof{Tested, Reported, Unknown} }
+
 // Production is the environment of whatever does not say otherwise.
 const Production = "production"
 

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/view"
+	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/internal/atomicfile"
 )
@@ -35,26 +36,16 @@ opened, changed or recorded.`,
 
 func (a *app) test(ctx context.Context, filter []string, junit string) diag.Exit {
 	e, diags := a.engine(nil, 0)
-	if diags.HasErrors() {
-		return a.done(diags)
+	var outcomes []engine.TestOutcome
+	if !diags.HasErrors() {
+		outcomes, diags = e.Test(ctx, filter)
 	}
-	outcomes, diags := e.Test(ctx, filter)
-	if diags.HasErrors() {
-		return a.done(diags)
+	failed := diags.HasErrors()
+	if junit != "" {
+		diags = append(diags, saveJUnit(ctx, junit, outcomes, diags)...)
 	}
-	if junit != "" && !replaceable(junit, "<?xml") {
-		diags = diags.Errorf("The outcome cannot be written", "%s is there already and is no XML. Give -junit=FILE another name.", junit)
-	} else if junit != "" {
-		err := atomicfile.Replace(ctx, junit, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error {
-			text, err := view.JUnit(outcomes)
-			if err == nil {
-				_, err = w.Write(text)
-			}
-			return err
-		})
-		if err != nil {
-			diags = diags.Errorf("The outcome cannot be written", "%s: %s.", junit, err)
-		}
+	if failed {
+		return a.done(diags)
 	}
 	a.view.Tests(outcomes)
 	exit := a.done(diags)
@@ -64,4 +55,23 @@ func (a *app) test(ctx context.Context, filter []string, junit string) diag.Exit
 		}
 	}
 	return exit
+}
+
+// saveJUnit writes what came of the tests, also where faults kept them from being run: what
+// stood there before would be taken for the outcome.
+func saveJUnit(ctx context.Context, path string, outcomes []engine.TestOutcome, faults diag.Diagnostics) diag.Diagnostics {
+	if !replaceable(path, "<?xml") {
+		return diag.Errored(0, "The outcome cannot be written", "%s is there already and is no XML. Give -junit=FILE another name.", path)
+	}
+	err := atomicfile.Replace(ctx, path, atomicfile.Options{Mode: 0o644}, func(w io.Writer) error {
+		text, err := view.JUnit(outcomes, faults)
+		if err == nil {
+			_, err = w.Write(text)
+		}
+		return err
+	})
+	if err != nil {
+		return diag.Errored(0, "The outcome cannot be written", "%s: %s.", path, err)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/remint-dev/remint/engine"
@@ -58,42 +59,48 @@ func testDocuments(outcomes []engine.TestOutcome) []testDocument {
 	return out
 }
 
-// JUnit is the outcomes as CI systems read them: a suite per file.
-func JUnit(outcomes []engine.TestOutcome) ([]byte, error) {
-	type failure struct {
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
-	}
-	type testCase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Time    string   `xml:"time,attr"`
-		Failure *failure `xml:"failure,omitempty"`
-	}
-	type suite struct {
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Cases    []testCase `xml:"testcase"`
-	}
+type junitFault struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+type junitCase struct {
+	Class   string      `xml:"classname,attr"`
+	Name    string      `xml:"name,attr"`
+	Time    string      `xml:"time,attr"`
+	Failure *junitFault `xml:"failure,omitempty"`
+	Error   *junitFault `xml:"error,omitempty"`
+}
+
+type junitSuite struct {
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+// JUnit is the outcomes as CI systems read them: a suite per file. Where faults kept
+// the tests from being run, one suite says so, as an error.
+func JUnit(outcomes []engine.TestOutcome, faults diag.Diagnostics) ([]byte, error) {
 	var doc struct {
-		XMLName xml.Name `xml:"testsuites"`
-		Suites  []*suite `xml:"testsuite"`
+		XMLName xml.Name      `xml:"testsuites"`
+		Suites  []*junitSuite `xml:"testsuite"`
+	}
+	if faults.HasErrors() {
+		const name = "remint test"
+		doc.Suites = append(doc.Suites, &junitSuite{Name: name, Tests: 1, Errors: 1, Cases: []junitCase{{Class: name, Name: "what there is to run", Time: "0.000", Error: junitOf(faults)}}})
 	}
 	for _, o := range outcomes {
 		if n := len(doc.Suites); n == 0 || doc.Suites[n-1].Name != o.File {
-			doc.Suites = append(doc.Suites, &suite{Name: o.File})
+			doc.Suites = append(doc.Suites, &junitSuite{Name: o.File})
 		}
 		s := doc.Suites[len(doc.Suites)-1]
-		c := testCase{Class: o.File, Name: o.Name, Time: fmt.Sprintf("%.3f", o.Took.Seconds())}
+		c := junitCase{Class: o.File, Name: o.Name, Time: fmt.Sprintf("%.3f", o.Took.Seconds())}
 		s.Tests++
 		if o.Faults.HasErrors() {
 			s.Failures++
-			var text strings.Builder
-			for _, d := range o.Faults {
-				writeDiagnostic(&text, style{}, d)
-			}
-			c.Failure = &failure{Message: addrs.Visible(o.Faults[0].Summary), Text: text.String()}
+			c.Failure = junitOf(o.Faults)
 		}
 		s.Cases = append(s.Cases, c)
 	}
@@ -106,4 +113,14 @@ func JUnit(outcomes []engine.TestOutcome) ([]byte, error) {
 	}
 	b.WriteByte('\n')
 	return b.Bytes(), nil
+}
+
+// junitOf are diagnostics, of which there are some, by the summary of the first error.
+func junitOf(diags diag.Diagnostics) *junitFault {
+	var text strings.Builder
+	for _, d := range diags {
+		writeDiagnostic(&text, style{}, d)
+	}
+	first := diags[max(0, slices.IndexFunc(diags, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }))]
+	return &junitFault{Message: addrs.Visible(first.Summary), Text: text.String()}
 }
