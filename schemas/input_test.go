@@ -14,6 +14,7 @@ import (
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/policies"
 	"github.com/remint-dev/remint/schemas"
+	"github.com/remint-dev/remint/schemas/schematest"
 )
 
 // object is as much of a schema as says what a field is and means.
@@ -89,7 +90,7 @@ func TestExamplesOfThePolicyInput(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := schemas.Check("policy-input", raw); err != nil {
+			if err := schematest.Check("policy-input", raw); err != nil {
 				t.Error(err)
 			}
 			var in policy.Input

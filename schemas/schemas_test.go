@@ -10,7 +10,7 @@ import (
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/policy"
-	"github.com/remint-dev/remint/schemas"
+	"github.com/remint-dev/remint/schemas/schematest"
 )
 
 func TestDocumentsFitTheirSchemas(t *testing.T) {
@@ -54,11 +54,11 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 			if name == "policy-input" {
 				b = filled(b)
 			}
-			if err := schemas.Check(name, b); err != nil {
+			if err := schematest.Check(name, b); err != nil {
 				t.Errorf("%s: %v\n%s", name, err, b)
 			}
 			damaged := append([]byte(`{"unknown_member":1,`), b[1:]...)
-			if schemas.Check(name, damaged) == nil {
+			if schematest.Check(name, damaged) == nil {
 				t.Errorf("%s takes an unknown member", name)
 			}
 		}
@@ -96,7 +96,7 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 		bad := bytes.Replace(whole, []byte(d.old), []byte(d.new), 1)
 		if bytes.Equal(bad, whole) {
 			t.Errorf("%s: the document has no %s to damage", d.schema, d.old)
-		} else if schemas.Check(d.schema, bad) == nil {
+		} else if schematest.Check(d.schema, bad) == nil {
 			t.Errorf("%s takes %s", d.schema, d.new)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/remint-dev/remint/policies"
 	"github.com/remint-dev/remint/providers/builtin"
 	"github.com/remint-dev/remint/runbooks"
+	"github.com/remint-dev/remint/schemas"
 )
 
 // version may be made more exact by the linker.
@@ -18,5 +19,5 @@ func main() { os.Exit(command.Main(parts())) }
 
 // parts are what this program is made of.
 func parts() command.Parts {
-	return command.Parts{Version: version, Registry: builtin.Registry(), Runbooks: runbooks.FS, Policies: policies.FS}
+	return command.Parts{Version: version, Registry: builtin.Registry(), Runbooks: runbooks.FS, Policies: policies.FS, Schemas: schemas.FS}
 }

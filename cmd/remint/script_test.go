@@ -25,7 +25,7 @@ import (
 
 	"github.com/remint-dev/remint/cmd/remint/internal/command"
 	"github.com/remint-dev/remint/internal/pgtest"
-	"github.com/remint-dev/remint/schemas"
+	"github.com/remint-dev/remint/schemas/schematest"
 )
 
 func TestMain(m *testing.M) {
@@ -186,7 +186,7 @@ func schema(ts *testscript.TestScript, _ bool, args []string) {
 		documents = strings.Split(strings.TrimSpace(text), "\n")
 	}
 	for _, d := range documents {
-		if err := schemas.Check(args[0], []byte(d)); err != nil {
+		if err := schematest.Check(args[0], []byte(d)); err != nil {
 			ts.Fatalf("%s: %v", args[1], err)
 		}
 	}

@@ -69,7 +69,14 @@ func parametersOf(b *strings.Builder, l *policy.Library, group string) {
 		value, _ := json.Marshal(p.Default)
 		what := p.Description
 		if len(p.OneOf) > 0 {
-			what += "; one of `" + strings.Join(p.OneOf, "`, `") + "`"
+			one := "one of"
+			if p.Type == "list(string)" {
+				one = "each " + one
+			}
+			what += "; " + one + " `" + strings.Join(p.OneOf, "`, `") + "`"
+		}
+		if p.NotEmpty {
+			what += "; at least one"
 		}
 		if p.Max > 0 {
 			what += fmt.Sprintf("; %d to %d", p.Min, p.Max)

@@ -29,6 +29,8 @@ type Parts struct {
 	Version            string
 	Registry           *provider.Registry
 	Runbooks, Policies fs.FS
+	// Schemas are those of documents, NAME.schema.json.
+	Schemas fs.FS
 	// WrapJournal and WrapArchive, when set, stand between the engine and its
 	// journal and evidence archive.
 	WrapJournal func(journal.Journal) journal.Journal

@@ -3,6 +3,9 @@ package command
 import (
 	"context"
 	"flag"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/view"
 	"github.com/remint-dev/remint/engine"
@@ -41,6 +44,9 @@ capabilities  prints what Rego may call, in OPA's own format, for editors and
 			q.flags(fs)
 			a.workspaceFlags(fs)
 			return func(ctx context.Context, args []string) diag.Exit {
+				if faults := policyFlags(fs, args, *threshold); faults.HasErrors() {
+					return a.done(faults)
+				}
 				if len(args) == 2 && args[0] == "bundle" {
 					r.Dir = args[1]
 					return a.policyBundle(ctx, r, *out)
@@ -52,6 +58,38 @@ capabilities  prints what Rego may call, in OPA's own format, for editors and
 			}
 		},
 	}
+}
+
+// flagsOf are the flags that are about one of the things that `policy` does, by it.
+var flagsOf = map[string][]string{
+	"test":         {"threshold"},
+	"eval":         {"explain", "rule", "out", "stage", "input", "now", "address", "unattended", "approval", "verification"},
+	"bundle":       {"key", "revision", "out"},
+	"new":          nil,
+	"capabilities": nil,
+}
+
+// policyFlags refuses flags that would be ignored, and a threshold that nothing could miss or meet.
+func policyFlags(fs *flag.FlagSet, args []string, threshold float64) (diags diag.Diagnostics) {
+	if len(args) == 0 {
+		return nil
+	}
+	own, known := flagsOf[args[0]]
+	fs.Visit(func(f *flag.Flag) {
+		var goes []string
+		for _, what := range slices.Sorted(maps.Keys(flagsOf)) {
+			if slices.Contains(flagsOf[what], f.Name) {
+				goes = append(goes, "`policy "+what+"`")
+			}
+		}
+		if known && len(goes) > 0 && !slices.Contains(own, f.Name) {
+			diags = diags.Errorf("A flag of something else", "-%s goes with %s. `policy %s` would ignore it: leave it out.", f.Name, strings.Join(goes, " and "), args[0])
+		}
+	})
+	if percentage := threshold >= 0 && threshold <= 100; !percentage { // which excludes what is no number
+		diags = diags.Errorf("No such threshold", "-threshold is %g, and must be a percentage from 0 to 100.", threshold)
+	}
+	return diags
 }
 
 func (a *app) policy(ctx context.Context, args []string, threshold float64) diag.Exit {
@@ -72,7 +110,7 @@ func (a *app) policy(ctx context.Context, args []string, threshold float64) diag
 			return a.done(diags)
 		}
 		a.view.PolicyTest(report)
-		if report.Coverage < threshold {
+		if enough := report.Coverage >= threshold; !enough { // nor where one of them is no number
 			diags = diags.Errorf("Too little is tested", "Tests cover %.1f %% of the Rego, and -threshold wants %g %%.", report.Coverage, threshold)
 		}
 		exit := a.done(diags)

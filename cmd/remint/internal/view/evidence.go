@@ -213,7 +213,14 @@ func (v *View) PolicyTest(r *policy.TestReport) {
 	}
 	for _, rule := range r.Rules {
 		if !rule.Covered {
-			v.Text(st.yellow("not covered ") + safe(rule.Package+"."+rule.Name) + " " + safe(rule.Title) + "\n")
+			what := rule.Package + "." + rule.Name
+			if rule.Title != "" {
+				what += " " + rule.Title
+			}
+			if rule.Range != nil {
+				what += " at " + rule.Range.String()
+			}
+			v.Text(st.yellow("not covered ") + safe(what) + "\n")
 		}
 	}
 	v.Text(fmt.Sprintf("%d passed, %d failed, %d skipped; %.0f %% of lines covered\n", counts["pass"], counts["fail"]+counts["error"], counts["skip"], r.Coverage))

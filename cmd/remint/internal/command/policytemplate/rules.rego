@@ -1,5 +1,5 @@
 # Your own rules, judged beside the built-in library. deny, warn and require
-# count; everything else is a helper. `remint schema -json` describes input.
+# count; everything else is a helper. `remint schema policy-input` describes input.
 package remint.plan
 
 # METADATA
