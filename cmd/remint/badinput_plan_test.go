@@ -151,14 +151,14 @@ func badApprovals() []badRow {
 	add("a folder for an approval", 1, unread, func(t *testing.T, b *bad) { must(t, os.Remove(b.path(path))); must(t, os.Mkdir(b.path(path), 0o755)) })
 	add("a device for an approval", 1, unread, func(t *testing.T, b *bad) { b.link(t, "/dev/zero", path) })
 	add("an approval that leads nowhere", 1, unread, func(t *testing.T, b *bad) { b.link(t, "nowhere", path) })
-	// Here alice's own approval lies beside what is bad: she is told that her key was
-	// used, and nobody is told anything else.
+	// Here alice's own approval lies beside what is bad: she was told when she signed, and
+	// is told that her key was used, and nobody is told anything else.
 	told := func() {
 		r := &rows[len(rows)-1]
 		begins := r.may
 		r.may = func(p string) bool { return p == "notices.jsonl" || p == "two.jsonl" || begins(p) }
 		r.after = func(t *testing.T, b *bad) {
-			for name, before := range map[string]int{"notices.jsonl": 2, "two.jsonl": 0} {
+			for name, before := range map[string]int{"notices.jsonl": 3, "two.jsonl": 1} {
 				text, err := os.ReadFile(b.path(name))
 				must(t, err)
 				if lines := strings.Split(strings.TrimSpace(string(text)), "\n"); len(lines) != before+1 || !strings.Contains(lines[before], `"kind":"key_used"`) {
