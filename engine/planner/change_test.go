@@ -50,6 +50,7 @@ provider "mem" "other" {
   environment = "test"
 }
 `
+	said := map[string]bool{"added": true}
 	for name, row := range map[string]struct {
 		old, repl string
 		fields    []string
@@ -119,6 +120,21 @@ provider "mem" "other" {
 				t.Errorf("restored, it is judged by %d other inputs", got)
 			}
 		})
+		for _, field := range row.fields {
+			said[field] = true
+		}
+	}
+	// Policies may compare with what may differ, and with nothing else.
+	resets, _ := policy.Schema().Properties.Get("resets")
+	change, _ := resets.Items.Properties.Get("change")
+	fields, _ := change.Properties.Get("fields")
+	for _, field := range fields.Items.Enum {
+		if !said[field.(string)] {
+			t.Errorf("no change has the field %v", field)
+		}
+	}
+	if len(said) != len(fields.Items.Enum) {
+		t.Errorf("%v, but a change has %v", fields.Items.Enum, said)
 	}
 	vars := map[string]string{"password": "p"}
 	p := newPlanner(t, load(t, map[string]string{"main.remint.hcl": whole}, vars), nil)
