@@ -67,39 +67,39 @@ func (f *folder) checkSpelling(c *ast.Compiler) diag.Diagnostics {
 		found: &misfits{at: map[place]misfit{}, fit: map[place]bool{}},
 	}
 	names := slices.Sorted(maps.Keys(c.Modules))
-	each := func(read func(m *ast.Module, rule *ast.Rule)) (diags diag.Diagnostics) {
+	each := func(read func(m *ast.Module, rule *ast.Rule)) diag.Diagnostics {
 		for _, name := range names {
 			for _, rule := range c.Modules[name].Rules {
-				if r.steps = 0; diags == nil {
-					read(c.Modules[name], rule)
-				}
-				if r.over {
+				r.steps = 0
+				if read(c.Modules[name], rule); r.over {
 					return f.texts.at(rule.Head.Location, notCompiled,
 						"Policy %q: whether names and values are spelt right cannot be told of rule %s: it takes more than %d steps to follow what it calls, or more than %d calls in each other. Split it.",
 						f.source.Name, headName(rule), maxSteps, maxCalls)
 				}
 			}
 		}
-		return diags
+		return nil
 	}
 	for _, stage := range stages {
 		r.stage = stage
-		if diags := each(func(m *ast.Module, rule *ast.Rule) {
+		diags := each(func(m *ast.Module, rule *ast.Rule) {
 			if isStage(m) && Stage(packageName(m)) == stage && slices.Contains(sets, headName(rule)) {
 				r.clause(rule, nil, false)
 			}
-		}); diags.HasErrors() {
+		})
+		if diags.HasErrors() {
 			return diags
 		}
 	}
 	r.stage = ""
-	if diags := each(func(_ *ast.Module, rule *ast.Rule) {
+	diags := each(func(_ *ast.Module, rule *ast.Rule) { // what none of them leads to
 		for ; rule != nil; rule = rule.Else {
 			if !r.entered[rule] {
 				r.clause(rule, nil, false)
 			}
 		}
-	}); diags.HasErrors() {
+	})
+	if diags.HasErrors() {
 		return diags
 	}
 	return r.found.diags(f)
