@@ -30,8 +30,12 @@ func TestPinnedEnvironment(t *testing.T) {
 		"production is named": {"", `environment = "production"`, true, "production", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
+			user := `"ann"`
+			if strings.Contains(row.credential, "for_each") {
+				user = "each.key"
+			}
 			o := options(workspace(t, map[string]string{"main.remint.hcl": "provider \"htpasswd\" \"site\" {\n  file = \"site\"\n  " + row.provider + "\n}\n" +
-				"credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = \"ann\"\n  " + row.credential + "\n}\n"}))
+				"credential \"htpasswd_user\" \"ann\" {\n  provider = htpasswd.site\n  user = " + user + "\n  " + row.credential + "\n}\n"}))
 			o.Vars, o.Pinned = nil, row.pinned
 			w, diags := config.Load(o)
 			if len(diags) != row.faults {

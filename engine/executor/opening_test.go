@@ -104,12 +104,14 @@ func TestALeaseIsGivenBack(t *testing.T) {
 	}
 }
 
-// Two addresses of one credential at the target are one lease, and what the first one
-// did is seen by the second.
+// Two addresses of one credential at the target, by two provider blocks of which only the
+// target can tell that they lead to one, are one lease, and what the first one did is seen
+// by the second.
 func TestTwoAddressesOfOneCredential(t *testing.T) {
 	t.Parallel()
 	e := start(t, setup{two: true, stores: []string{}})
-	e.declare(`name = "b"`, `name = "a"`)
+	e.declare("notifier \"mem\" \"soc\" {}", "provider \"mem\" \"alias\" { environment = \"test\" }\nnotifier \"mem\" \"soc\" {}")
+	e.declare("provider = mem.main\n name = \"b\"", "provider = mem.alias\n name = \"a\"")
 	e.plan()
 	var keys []journal.Key
 	out := e.apply(func(p *process, _ *executor.Job) { p.x.Journal = &counting{p.x.Journal, &keys} })

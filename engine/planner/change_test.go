@@ -50,7 +50,7 @@ provider "mem" "other" {
   environment = "test"
 }
 `
-	said := map[string]bool{"added": true}
+	said := map[string]bool{"added": true, "address": true} // TestCounterparts is about the latter
 	for name, row := range map[string]struct {
 		old, repl string
 		fields    []string

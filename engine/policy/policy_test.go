@@ -213,7 +213,9 @@ func unset(at string, v reflect.Value) []string {
 	case reflect.Struct:
 		var out []string
 		for i := range v.NumField() {
-			out = append(out, unset(at+"."+v.Type().Field(i).Name, v.Field(i))...)
+			if f := v.Type().Field(i); f.Tag.Get("json") != "-" {
+				out = append(out, unset(at+"."+f.Name, v.Field(i))...)
+			}
 		}
 		return out
 	}
