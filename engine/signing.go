@@ -56,7 +56,7 @@ func (r Signing) pen(ctx context.Context) (*pen, diag.Diagnostics) {
 	}
 	signer, err := load(r.Key)
 	if err != nil {
-		return nil, diag.Errored(0, "The key cannot be used", "%s.", capital(err.Error()))
+		return nil, diag.Errored(0, "The key cannot be used", "%s.", err)
 	}
 	return &pen{Signer: signer, id: signer.KeyID(), what: "the public half of " + r.Key}, exposed(r.Key, r.Key)
 }

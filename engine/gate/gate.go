@@ -105,6 +105,9 @@ type Need struct {
 	Why       string
 	// May names who could give one that is missing.
 	May []string
+
+	// unlisted is set where one more is asked because an approver could be an author.
+	unlisted bool
 }
 
 // Met reports whether enough have approved.
@@ -289,7 +292,7 @@ func (q Question) need(need plan.Approvals, have []Approval) Need {
 			why = append(why, fmt.Sprintf("one of them because %s lists no identity of the kind of %s, and could be she", stranger, addrs.Visible(asks)))
 		}
 		if author != "" {
-			why = append(why, author)
+			why, out.unlisted = append(why, author), true
 		}
 		out.Want, out.Why = out.Want+len(why), strings.Join(why, ", and ")
 	}
@@ -331,6 +334,9 @@ func (n Need) missing() string {
 	}
 	text := fmt.Sprintf("%d of %d approvals%s for %s (%d missing%s).", n.Got, n.Want, group, scope, n.Want-n.Got, why)
 	if len(n.May) == 0 {
+		if n.unlisted {
+			return text + " Nobody who could give one is declared: list in `identities` of the approvers the names under which they commit, or add approver blocks."
+		}
 		return text + " Nobody who could give one is declared: add approver blocks."
 	}
 	text += " Who may: " + strings.Join(n.May, ", ")
