@@ -20,7 +20,8 @@ var (
 func tooLong(d time.Duration) error { return fmt.Errorf("%w (more than %v)", errTime, d) }
 func tooMuch(m uint64) error        { return fmt.Errorf("%w (more than %d MiB)", errMemory, m>>20) }
 
-// bound is what an evaluation may cost. Memory is by how many bytes the heap
+// bound is what an evaluation may cost. Time is the processor's, and patience times that
+// by the clock. Memory is by how many bytes the heap
 // may grow while it lasts; a watch ends it at three quarters of that, so that
 // there is some left to say what happened.
 type bound struct {
@@ -43,6 +44,7 @@ func (b bound) watch(ctx context.Context) *watch {
 }
 
 func (w *watch) run(ctx context.Context, b bound, start uint64) {
+	spent := measure(0, b.time)
 	deadline := time.NewTimer(b.time)
 	defer deadline.Stop()
 	sample := time.NewTicker(5 * time.Millisecond)
@@ -55,6 +57,10 @@ func (w *watch) run(ctx context.Context, b bound, start uint64) {
 			w.end(errCancel)
 			return
 		case <-deadline.C:
+			if left := spent.left(); left > 0 {
+				deadline.Reset(left)
+				continue
+			}
 			w.end(tooLong(b.time))
 			return
 		case <-sample.C:

@@ -13,11 +13,12 @@ import (
 // roomy is a bound that nothing here passes.
 var roomy = bound{time: time.Minute, memory: 1 << 40}
 
-// A watch ends an evaluation when its time is over, not before, and says so.
+// A watch ends an evaluation when its time is over, not before, and says so: here, where
+// the clock goes on and the processor does nothing, when patience is.
 func TestWatchEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := roomy.watch(t.Context())
-		time.Sleep(time.Minute - 1)
+		time.Sleep(patience*time.Minute - 1)
 		synctest.Wait()
 		if w.cancel.Cancelled() {
 			t.Fatal("it is ended early")
@@ -87,7 +88,7 @@ func TestWatchEndsAtItsMemory(t *testing.T) {
 func TestWatchSaysItOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := bound{time: time.Millisecond}.watch(t.Context())
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * patience * time.Millisecond)
 		held := make([]byte, 8<<20) // far more than nothing
 		time.Sleep(time.Second)
 		if err := w.stop(); !errors.Is(err, errTime) {

@@ -123,6 +123,7 @@ func (p *process) talk(ctx context.Context, b bound, send func(*wire) error, rec
 	}
 	stop := context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })
 	defer stop()
+	defer p.wait(measure(p.cmd.Process.Pid, b.time))()
 	if !p.greeted {
 		var h hello
 		if err := p.wire.read(&h); err != nil {
@@ -137,6 +138,32 @@ func (p *process) talk(ctx context.Context, b bound, send func(*wire) error, rec
 		return err
 	}
 	return receive(p.wire)
+}
+
+// wait puts off the deadline while it has not had the processor for as long as it may;
+// what is returned ends that.
+func (p *process) wait(spent meter) func() {
+	done := make(chan struct{})
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		look := time.NewTimer(spent.bound)
+		defer look.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-look.C:
+			}
+			left := spent.left()
+			if left <= 0 {
+				return
+			}
+			deadline := time.Now().Add(left + grace)
+			_, _ = p.in.SetDeadline(deadline), p.out.SetDeadline(deadline)
+			look.Reset(left)
+		}
+	})
+	return func() { close(done); waiting.Wait() }
 }
 
 // starved is what Go's runtime says when the system refuses it memory. Its
