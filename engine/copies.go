@@ -55,7 +55,7 @@ func sealedCopies(ctx context.Context, j journal.Journal, old bool) (map[string]
 	out := map[string][]SealedCopy{}
 	for _, s := range list {
 		i, known := at[s.Run]
-		if s.Address == "" || old != (s.Name == executor.OldSecret) || !known {
+		if s.Address == "" || old != (s.Name == executor.OldSecret) || executor.IsDoubted(s.Name) || !known {
 			continue
 		}
 		c := SealedCopy{Run: s.Run, OpenedAt: runs[i].OpenedAt, sealed: s}

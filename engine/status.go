@@ -313,7 +313,7 @@ func oneRun(ctx context.Context, j journal.Journal, id string) ([]RunStatus, dia
 		return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
 	}
 	for _, c := range secrets {
-		if i, ok := index[c.Address]; ok && c.Name != executor.OldSecret {
+		if i, ok := index[c.Address]; ok && c.Name != executor.OldSecret && !executor.IsDoubted(c.Name) {
 			s.Resets[i].Sealed = true
 		}
 	}

@@ -384,8 +384,8 @@ func (b revoker) Revoke(ctx context.Context, m provider.Mutation, versions []str
 	return value(ctx, b.at, "provider.Revoke", func() (provider.Applied, error) { return b.inner.(provider.Revoker).Revoke(ctx, m, versions) })
 }
 
-func (b retirer) Retire(ctx context.Context, m provider.Mutation) (provider.Applied, error) {
-	return value(ctx, b.at, "provider.Retire", func() (provider.Applied, error) { return b.inner.(provider.Retirer).Retire(ctx, m) })
+func (b retirer) Retire(ctx context.Context, m provider.Mutation, versions []string) (provider.Applied, error) {
+	return value(ctx, b.at, "provider.Retire", func() (provider.Applied, error) { return b.inner.(provider.Retirer).Retire(ctx, m, versions) })
 }
 
 func (b ender) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {

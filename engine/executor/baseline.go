@@ -72,7 +72,7 @@ func (r *reset) baseline(ctx context.Context, seen *entry) error {
 		return err
 	}
 	e := entry{Settle: obs.Settle, At: obs.Now, Unlisted: obs.Unlisted, Before: versions(obs)}
-	if err := r.keepOld(ctx, &e); err != nil {
+	if err := r.keepOld(ctx, obs, &e); err != nil {
 		seen.Probes = append(seen.Probes, e.Probes...)
 		return err
 	}
@@ -104,8 +104,10 @@ func versions(obs provider.Observation) []string {
 
 // keepOld looks for the old secret: the first store whose value the target
 // accepts. It is sealed until it is proven dead. In a cutover, a target that
-// gives no clear answer stops the reset here, where nothing has changed.
-func (r *reset) keepOld(ctx context.Context, e *entry) error {
+// gives no clear answer stops the reset here, where nothing has changed. In the
+// other modes what it gave none to is sealed for the proof as well, unless the
+// target's list can show that it is dead.
+func (r *reset) keepOld(ctx context.Context, obs provider.Observation, e *entry) error {
 	for _, m := range r.x.Fleet.Stored(ctx, r.Credential) {
 		r.known.Add(m)
 		p, err := r.probe(ctx, "old", m, e)
@@ -119,8 +121,29 @@ func (r *reset) keepOld(ctx context.Context, e *entry) error {
 		if err != nil && r.mode() == lifecycle.Cutover {
 			return err
 		}
+		if err != nil && !r.listable(obs, m) {
+			if err := r.seal(doubted(e.Doubted), m); err != nil {
+				return err
+			}
+			e.Doubted++
+		}
 	}
 	return nil
+}
+
+// listable reports whether the target's own list can show that a secret is dead: it
+// listed it for this credential, or the secret names nothing that a target could have.
+// One in place needs no list, since what takes its place leaves nothing of it.
+func (r *reset) listable(obs provider.Observation, m secret.Material) bool {
+	if r.inPlace() {
+		return true
+	}
+	id, ok := r.target.(provider.Identifier)
+	if !ok {
+		return false
+	}
+	v, err := id.VersionOf(m)
+	return err != nil || slices.ContainsFunc(obs.Versions, func(x provider.Version) bool { return x.ID == v && !x.Stored })
 }
 
 // checkStores asks every store whether it could take a secret.

@@ -36,6 +36,11 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 		e.Answer, e.AssertedBy, e.Resolution = a.Answer, a.By, a.Document.Content
 	}
 	if outcome != Halted {
+		if b := r.past.baseline; b != nil {
+			for n := range b.Doubted { // the stores had them until they were proven dead
+				r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: doubted(n)})
+			}
+		}
 		if outcome != Abandoned { // it may still be the one that works
 			r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: OldSecret})
 		}

@@ -33,11 +33,13 @@ type entry struct {
 	Sealed  bool    `json:"sealed,omitempty"`
 	// Before are the versions at the target before anything was done (none and
 	// Unlisted: it did not say), Settle its settle window, OldKnown whether a
-	// working old secret is sealed.
+	// working old secret is sealed, Doubted how many are of which it is not known
+	// whether they work.
 	Before   []string      `json:"before,omitempty"`
 	Unlisted bool          `json:"unlisted,omitempty"`
 	Settle   time.Duration `json:"settle,omitempty"`
 	OldKnown bool          `json:"old_known,omitempty"`
+	Doubted  int           `json:"doubted,omitempty"`
 	// Question is what a person is asked, in records of the kind Ended that halted.
 	// Answer, AssertedBy and Resolution are her answer, who she is, and what she
 	// signed: in records of the kind Asserted, in the end of a reset that it

@@ -46,7 +46,7 @@ func (l *listing) Revoke(context.Context, provider.Mutation, []string) (provider
 }
 
 // Retire counts.
-func (l *listing) Retire(context.Context, provider.Mutation) (provider.Applied, error) {
+func (l *listing) Retire(context.Context, provider.Mutation, []string) (provider.Applied, error) {
 	l.changed++
 	return provider.Applied{}, nil
 }
@@ -66,7 +66,7 @@ func TestNothingIsRevokedForWhoeverHasTheRun(t *testing.T) {
 			return err
 		},
 		"one that is retired": func(r *reset) error {
-			r.job.File.Plan.Mode = lifecycle.Retire
+			r.job.File.Plan.Mode, r.past.baseline = lifecycle.Retire, &entry{}
 			_, err := r.revoke(t.Context(), step(lifecycle.Revoke), &attempt{number: 1})
 			return err
 		},

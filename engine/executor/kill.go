@@ -39,10 +39,15 @@ func (r *reset) revoke(ctx context.Context, st config.Step, a *attempt) (entry, 
 		}
 	}
 	if retirer, ok := r.target.(provider.Retirer); ok && mode == lifecycle.Retire {
+		var versions []string
+		if !r.inPlace() { // the target may list some of them under another name
+			versions = r.old()
+			e.fact("versions", "%v", versions)
+		}
 		if err := r.mine(ctx); err != nil {
 			return e, err
 		}
-		applied, err := retirer.Retire(ctx, m)
+		applied, err := retirer.Retire(ctx, m, versions)
 		return r.applied(e, applied, err)
 	}
 	if !ok {

@@ -10,13 +10,17 @@ import (
 
 // prove shows that the old secret is dead: refused as wrong by the target that
 // accepted it before, while a control succeeds there; or, where it is not known,
-// by the target's own records. The new secret is tried last: whoever slipped in
+// by the target's own records, once what a store held and those records do not
+// speak of is refused too. The new secret is tried last: whoever slipped in
 // with the old one could have changed it.
 func (r *reset) prove(ctx context.Context) (entry, error) {
 	var e entry
 	e.Probes = append(e.Probes, r.past.baseline.Probes...)
 	old, err := r.tryOld(ctx, &e)
 	if err != nil {
+		return e, err
+	}
+	if err := r.tryDoubted(ctx, &e); err != nil {
 		return e, err
 	}
 	reported, err := r.readRecords(ctx, &e)
@@ -57,11 +61,29 @@ func (r *reset) tryOld(ctx context.Context, e *entry) (provider.Probe, error) {
 	if !r.past.baseline.OldKnown {
 		return provider.Probe{}, nil
 	}
-	old, err := r.material(ctx, OldSecret)
+	return r.tryDead(ctx, OldSecret, e)
+}
+
+// tryDoubted authenticates once with each secret that a store held, that the target
+// gave no clear answer to, and of which its list does not speak: whatever it lists,
+// they are dead only where it refuses them.
+func (r *reset) tryDoubted(ctx context.Context, e *entry) error {
+	for n := range r.past.baseline.Doubted {
+		if _, err := r.tryDead(ctx, doubted(n), e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryDead authenticates once with a sealed secret that is to be dead: the answer is
+// Refused, or an error says what else it was.
+func (r *reset) tryDead(ctx context.Context, name string, e *entry) (provider.Probe, error) {
+	m, err := r.material(ctx, name)
 	if err != nil {
 		return provider.Probe{}, err
 	}
-	p, err := r.probe(ctx, "old", old, e)
+	p, err := r.probe(ctx, "old", m, e)
 	if err != nil {
 		return p, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine/config"
@@ -22,6 +23,13 @@ import (
 
 // OldSecret is the name under which the old secret is sealed.
 const OldSecret = "old"
+
+// doubted names the nth secret of a store of which it is not known whether it works.
+func doubted(n int) string { return fmt.Sprintf("%s.%d", OldSecret, n) }
+
+// IsDoubted reports whether a secret is sealed for the proof alone: a store held it,
+// and the target did not say whether it works.
+func IsDoubted(name string) bool { return strings.HasPrefix(name, OldSecret+".") }
 
 // reset is one reset in flight. It is used by one goroutine.
 type reset struct {

@@ -65,6 +65,8 @@ type account struct {
 type version struct {
 	id, label, value string
 	created          time.Time
+	// elsewhere: it works, but stands under a name that is not the credential's.
+	elsewhere bool
 }
 
 // fault is what goes wrong at one call, or what somebody does just before it.
@@ -122,7 +124,7 @@ func (w *world) account(name string) *account {
 // add puts a version on top, as somebody at the target would.
 func (w *world) add(a *account, label, value string) version {
 	w.serial++
-	v := version{fmt.Sprintf("v%d", w.serial), label, value, w.tick()}
+	v := version{id: fmt.Sprintf("v%d", w.serial), label: label, value: value, created: w.tick()}
 	a.versions = append([]version{v}, a.versions...)
 	a.exists, a.enabled = true, true
 	return v
@@ -137,8 +139,12 @@ func (w *world) works(name, value string) bool {
 
 func (w *world) accept(name, value string) provider.Verdict {
 	a := w.account(name)
-	if !slices.ContainsFunc(a.versions, func(v version) bool { return v.value == value }) {
+	i := slices.IndexFunc(a.versions, func(v version) bool { return v.value == value })
+	if i < 0 {
 		return provider.Refused
+	}
+	if a.versions[i].elsewhere {
+		return provider.Unclear
 	}
 	if !a.enabled {
 		return provider.Disabled
@@ -254,11 +260,13 @@ type controlled struct{ target }
 // retiring is a target that retires in an operation of its own.
 type retiring struct{ controlled }
 
-// Retire leaves nothing of the account.
-func (t retiring) Retire(ctx context.Context, m provider.Mutation) (provider.Applied, error) {
+// Retire leaves nothing of the account, but for what stands under another name and
+// is not named.
+func (t retiring) Retire(ctx context.Context, m provider.Mutation, ids []string) (provider.Applied, error) {
 	var out provider.Applied
 	_, err := t.w.call(ctx, t.p, "Retire", func() {
-		t.w.accounts[name(m.Credential)] = &account{}
+		left := slices.DeleteFunc(t.w.account(name(m.Credential)).versions, func(v version) bool { return !v.elsewhere || slices.Contains(ids, v.id) })
+		t.w.accounts[name(m.Credential)] = &account{versions: left}
 		out = provider.Applied{At: t.w.tick(), Detail: "the account is gone"}
 	})
 	return out, err
@@ -280,6 +288,12 @@ func (t identifying) VersionOf(m secret.Material) (string, error) {
 		}
 	})
 	return id, err
+}
+
+// retiringNamed is both.
+type retiringNamed struct {
+	retiring
+	provider.Identifier
 }
 
 // reading is a target that can be read and logged in to, and no more.
@@ -318,7 +332,7 @@ func (t target) Inspect(ctx context.Context, c provider.Credential) (provider.Ob
 		}
 		obs.Exists, obs.Incomplete = obs.Exists && !a.unrecorded, a.unrecorded
 		for _, v := range a.versions {
-			if !a.unlisted && !a.unrecorded {
+			if !a.unlisted && !a.unrecorded && !v.elsewhere {
 				obs.Versions = append(obs.Versions, provider.Version{ID: v.id, Label: v.label, Created: v.created})
 			}
 		}
@@ -521,6 +535,9 @@ func registry(w *world, p *process) *provider.Registry {
 				return nil, errUnopenable
 			case w.wrap != nil:
 				return w.wrap(controlled{target{w, p}}), nil
+			case w.identifies && w.retires:
+				at := controlled{target{w, p}}
+				return retiringNamed{retiring{at}, identifying{at}}, nil
 			case w.identifies:
 				return identifying{controlled{target{w, p}}}, nil
 			case w.readOnly:

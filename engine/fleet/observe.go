@@ -31,7 +31,7 @@ func (f *Fleet) Observe(ctx context.Context, c *config.Credential) (provider.Obs
 		if err != nil || slices.ContainsFunc(obs.Versions, func(x provider.Version) bool { return x.ID == v }) {
 			continue
 		}
-		obs.Versions = append(obs.Versions, provider.Version{ID: v})
+		obs.Versions = append(obs.Versions, provider.Version{ID: v, Stored: true})
 		obs.Notes = append(obs.Notes, "A store holds the version "+v+", which the target does not list for this credential; it is to die too.")
 		obs.Exists = true
 	}

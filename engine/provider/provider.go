@@ -176,6 +176,9 @@ type Version struct {
 	Created time.Time
 	// Label is the idempotency label under which remint made it; empty for others'.
 	Label string
+	// Stored is set by the engine where only a store told of it: the target does
+	// not list it for the credential, and so cannot show by its list that it is dead.
+	Stored bool
 }
 
 // Verdict is the answer to one attempt to authenticate.
@@ -253,8 +256,10 @@ type Revoker interface {
 // Retirer says what becomes of the credential when it is retired, for types
 // where that is more than revoking.
 type Retirer interface {
-	// Retire is Revoke in the mode retire. Idempotent.
-	Retire(ctx context.Context, m Mutation) (Applied, error)
+	// Retire is Revoke in the mode retire: it makes the named versions unusable,
+	// also those that Inspect does not list for the credential, and whatever
+	// Inspect lists. For in-place types it is given no names. Idempotent.
+	Retire(ctx context.Context, m Mutation, versions []string) (Applied, error)
 }
 
 // SessionEnder ends sessions.

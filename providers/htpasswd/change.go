@@ -65,7 +65,7 @@ func (s *site) Revoke(ctx context.Context, m provider.Mutation, _ []string) (pro
 }
 
 // Retire removes the user's lines.
-func (s *site) Retire(ctx context.Context, m provider.Mutation) (provider.Applied, error) {
+func (s *site) Retire(ctx context.Context, m provider.Mutation, _ []string) (provider.Applied, error) {
 	return s.change(ctx, m.Credential, func(data []byte, user string) ([]splice, string, string) {
 		found := find(data, user)
 		if len(found) == 0 {

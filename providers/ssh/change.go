@@ -51,16 +51,28 @@ func (p *Provider) Set(ctx context.Context, m provider.Mutation, material secret
 // a key that is still listed anywhere is not dead. When none is left for the
 // credential, a comment line keeps the options for the successor.
 func (p *Provider) Revoke(ctx context.Context, m provider.Mutation, versions []string) (provider.Applied, error) {
-	return p.revoke(ctx, m.Credential, versions, m.Credential.Attrs.String("options") == "")
+	comment, keep := m.Credential.Attrs.String("comment"), m.Credential.Attrs.String("options") == ""
+	return p.revoke(ctx, comment, versions, keep)
 }
 
-// Retire removes every line of the credential and what Revoke kept.
-func (p *Provider) Retire(ctx context.Context, m provider.Mutation) (provider.Applied, error) {
-	return p.revoke(ctx, m.Credential, nil, false)
+// Retire removes every line of the credential, every line with one of the named keys,
+// under whatever comment, and what Revoke kept.
+func (p *Provider) Retire(ctx context.Context, m provider.Mutation, versions []string) (provider.Applied, error) {
+	comment := m.Credential.Attrs.String("comment")
+	var removed []line
+	err := p.edit(ctx, func(d *document) error {
+		doomed := slices.Concat(versions, fingerprints(d.of(comment)))
+		removed = d.remove(func(l line) bool { return l.key != nil && slices.Contains(doomed, l.fingerprint) })
+		d.remove(func(l line) bool { return l.kept && l.comment == comment })
+		return nil
+	})
+	if err != nil {
+		return provider.Applied{}, err
+	}
+	return provider.Applied{At: p.now(), Detail: removal(removed, comment)}, nil
 }
 
-func (p *Provider) revoke(ctx context.Context, c provider.Credential, versions []string, keep bool) (provider.Applied, error) {
-	comment := c.Attrs.String("comment")
+func (p *Provider) revoke(ctx context.Context, comment string, versions []string, keep bool) (provider.Applied, error) {
 	var current string
 	var removed []line
 	err := p.edit(ctx, func(d *document) error {

@@ -109,11 +109,44 @@ func TestContainKeepsRestrictions(t *testing.T) {
 	if got := read(t, d.keys); strings.Contains(got, "# remint") || !strings.HasPrefix(got, publicLine(other)+" other\n") {
 		t.Errorf("file after:\n%s", got)
 	}
-	if _, err := p.(provider.Retirer).Retire(t.Context(), m); err != nil {
+	if _, err := p.(provider.Retirer).Retire(t.Context(), m, nil); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(publicLine(other)+" other\n", read(t, d.keys)); diff != "" {
 		t.Errorf("retire leaves something:\n%s", diff)
+	}
+}
+
+// A key that is named to Retire is dead under whatever comment it is listed, beside the
+// lines of the credential; other keys, and a second time, change nothing.
+func TestRetireRemovesTheKeysItNames(t *testing.T) {
+	t.Parallel()
+	d := startDaemon(t)
+	stored, listed, other := generate(t, "ed25519"), generate(t, "ed25519"), generate(t, "ed25519")
+	c, keep := credential("ann@laptop"), publicLine(other)+" other\n"
+	for name, tc := range map[string]struct{ file, detail string }{
+		"under another comment": {publicLine(stored) + " ann@old-laptop\n" + keep, "1 line(s) removed, 1 of them the same key under another comment"},
+		"under both":            {keep + publicLine(stored) + " ann@laptop\n" + publicLine(stored) + " ann@old-laptop\n", "2 line(s) removed, 1 of them the same key under another comment"},
+		"beside the listed one": {publicLine(listed) + " ann@laptop\n" + keep + publicLine(stored) + "\n", "2 line(s) removed, 1 of them the same key under another comment"},
+		"nowhere":               {publicLine(listed) + " ann@laptop\n" + keep, "1 line(s) removed"},
+	} {
+		write(t, d.keys, tc.file)
+		p := open(t, d.block())
+		for _, detail := range []string{tc.detail, "0 line(s) removed"} {
+			got, err := p.(provider.Retirer).Retire(t.Context(), provider.Mutation{Credential: c, Label: "l"}, []string{version(t, p, stored)})
+			if err != nil || got.Detail != detail || got.Version != "" {
+				t.Errorf("%s: %+v, %v, want %q", name, got, err, detail)
+			}
+			if diff := cmp.Diff(keep, read(t, d.keys)); diff != "" {
+				t.Errorf("%s: file after (-want +got):\n%s", name, diff)
+			}
+		}
+		if d.login(t, stored) || d.login(t, listed) || !d.login(t, other) {
+			t.Errorf("%s: the keys must be dead, the other alive", name)
+		}
+		if v := probe(t, p, c, stored); v.Verdict != provider.Refused {
+			t.Errorf("%s: %+v", name, v)
+		}
 	}
 }
 

@@ -250,7 +250,7 @@ func (r *reference) Revoke(ctx context.Context, m provider.Mutation, versions []
 	})
 }
 
-func (r *reference) Retire(ctx context.Context, m provider.Mutation) (provider.Applied, error) {
+func (r *reference) Retire(ctx context.Context, m provider.Mutation, _ []string) (provider.Applied, error) {
 	applied, err := r.change(ctx, m, func(*account) {})
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()

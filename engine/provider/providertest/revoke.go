@@ -92,8 +92,12 @@ func checkRetire(b *bench) {
 	if !ok {
 		return
 	}
+	var versions []string // as the engine names them: of what is in place, none
+	if b.typ.Kind != lifecycle.InPlace {
+		versions = append(b.live(), "no-such-version")
+	}
 	for range 2 {
-		a, err := r.Retire(background(), b.mutation(b.f.Credential))
+		a, err := r.Retire(background(), b.mutation(b.f.Credential), versions)
 		b.leaks.look(b, "Retire", a, err)
 		if err != nil {
 			b.Fatalf("Retire: %v\nRetiring what is retired succeeds.", err)
@@ -103,7 +107,7 @@ func checkRetire(b *bench) {
 	if o := b.inspect(b.f.Credential); o.Enabled {
 		b.Errorf("Inspect says Enabled after Retire")
 	}
-	a, err := r.Retire(background(), b.mutation(b.f.Absent))
+	a, err := r.Retire(background(), b.mutation(b.f.Absent), nil)
 	b.leaks.look(b, "Retire", a, err)
 	if err != nil {
 		b.Errorf("Retire of what is absent: %v; it must succeed", err)
