@@ -150,6 +150,7 @@ func TestFaults(t *testing.T) {
 		"store over keys":     {user("a", "store \"file\" \"x\" {\n path = \"keys/evidence.pub\"\n}"), "A path that must not be written to", "key"},
 		"store over policies": {"policy \"p\" { path = \"rules\" }\n" + user("a", "store \"file\" \"x\" {\n path = \"rules/x.rego\"\n}"), "A path that must not be written to", "policies"},
 		"store over target":   {user("a", "store \"file\" \"x\" {\n path = \"site.htpasswd\"\n}"), "A path that must not be written to", "htpasswd.site"},
+		"one key spelt twice": {user("a", "store \"file\" \"x\" {\n path = \"x\"\n format = \"json\"\n key = \"db.to\\\\ken.1\"\n}\nstore \"file\" \"y\" {\n path = \"x\"\n format = \"json\"\n key = \"db.token.01\"\n}"), "Two stores at one place", "credential.htpasswd_user.a"},
 		"two stores":          {user("a", "store \"file\" \"x\" {\n path = \"x\"\n}\nstore \"file\" \"y\" {\n path = \"./x\"\n}"), "Two stores at one place", "credential.htpasswd_user.a"},
 		"unknown field":       {user("a", "store \"file\" \"x\" {\n path = \"x\"\n field = \"private_key\"\n}"), "A store that this type cannot fill", "value"},
 		"secret in text":      {"runbook \"b\" {\n resets = \"htpasswd_user\"\n issue \"p\" {}\n notify \"n\" { to = \"${issue.p}\" }\n}", "A secret where none may be", "`to`"},

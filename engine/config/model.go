@@ -91,6 +91,8 @@ type Block struct {
 	// Field is the field of the secret that a store takes; filled in.
 	Field string
 	Attrs provider.Attrs
+	// File is the real path of what a store writes to; "" where it is not known.
+	File string
 	// Bound is set when the block comes from a trust base: no step leaves it out.
 	Bound bool
 	Range diag.Range

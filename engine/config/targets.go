@@ -1,5 +1,61 @@
 package config
 
+import (
+	"strconv"
+	"strings"
+)
+
+// SamePlace says whether a store writes where other does, so that the secret of one
+// would take the other's place: into the same file, wherever links lead, unless each
+// has a key of its own there. What is not known offline is at no place.
+func (b *Block) SamePlace(other *Block) bool {
+	if b.File == "" || b.File != other.File {
+		return false
+	}
+	format := b.Attrs.String("format")
+	return format != other.Attrs.String("format") || place(b) == place(other)
+}
+
+// place is the file and the key in it, which is "" where the whole file is the secret.
+func place(b *Block) string {
+	switch b.Attrs.String("format") {
+	case "", "raw":
+		return b.File + "\x00"
+	case "json":
+		return b.File + "\x00" + jsonKey(b.Attrs.String("key"))
+	}
+	return b.File + "\x00" + b.Attrs.String("key")
+}
+
+// jsonKey writes a dotted path as all others are written that lead to the same value:
+// with a backslash only where it is needed, and numbers, which may count through an
+// array, in their shortest form.
+func jsonKey(key string) string {
+	var out, part strings.Builder
+	end := func() {
+		if n, err := strconv.Atoi(part.String()); err == nil {
+			out.WriteString(strconv.Itoa(n))
+		} else {
+			out.WriteString(strings.NewReplacer(`\`, `\\`, `.`, `\.`).Replace(part.String()))
+		}
+		part.Reset()
+	}
+	for i := 0; i < len(key); i++ {
+		switch {
+		case key[i] == '\\' && i+1 < len(key):
+			i++
+			part.WriteByte(key[i])
+		case key[i] == '.':
+			end()
+			out.WriteByte('.')
+		default:
+			part.WriteByte(key[i])
+		}
+	}
+	end()
+	return out.String()
+}
+
 // checkTargets finds two stores that write to one place, and stores that write
 // to what a provider manages.
 func (l *loader) checkTargets() {
@@ -8,9 +64,8 @@ func (l *loader) checkTargets() {
 		managed[l.paths.follow(p.path)] = p.what
 	}
 	type taken struct {
-		c      *Credential
-		b      *Block
-		format string
+		c *Credential
+		b *Block
 	}
 	whole := map[string]taken{} // by file
 	parts := map[string]taken{} // by file and key
@@ -20,25 +75,24 @@ func (l *loader) checkTargets() {
 			if p.Absolute == "" {
 				continue
 			}
-			real := l.paths.follow(p.Absolute)
-			if what, ok := managed[real]; ok {
+			b.File = l.paths.follow(p.Absolute)
+			if what, ok := managed[b.File]; ok {
 				l.atBlock(b, c, "A path that must not be written to", "Store %s of %s would write to %s, %s. Choose another path.", b.Key(), c.Addr, quoted(p.Written), what)
 				continue
 			}
-			me := taken{c, b, b.Attrs.String("format")}
-			other, clash := whole[real]
-			if clash && me.format == other.format && me.format != "" && me.format != "raw" {
-				other, clash = parts[real+"\x00"+b.Attrs.String("key")]
+			other, clash := whole[b.File]
+			if clash && !b.SamePlace(other.b) {
+				other, clash = parts[place(b)]
 			}
 			if clash {
 				l.atBlock(b, c, "Two stores at one place", "Store %s of %s and store %s of %s both write to %s, and would overwrite each other. Give each a path or key of its own.",
 					b.Key(), c.Addr, other.b.Key(), other.c.Addr, quoted(p.Written))
 				continue
 			}
-			if _, ok := whole[real]; !ok {
-				whole[real] = me
+			if _, ok := whole[b.File]; !ok {
+				whole[b.File] = taken{c, b}
 			}
-			parts[real+"\x00"+b.Attrs.String("key")] = me
+			parts[place(b)] = taken{c, b}
 		}
 	}
 }

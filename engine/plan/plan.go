@@ -200,14 +200,17 @@ type Reset struct {
 	Subject string `json:"subject,omitempty"`
 }
 
-// Change is what of a credential is not as the trust base has it, at its address or at
-// any other that stands for the same account.
+// Change is what of a credential is not as the trust base has it, at its address, at
+// any other that stands for the same account, or at one whose secret is where a store of
+// the credential writes.
 type Change struct {
-	// Address is where the base has it, if that is another address than the reset's.
+	// Address is where the base has it, or has what its store would overwrite, if that is
+	// another address than the reset's.
 	Address string   `json:"address,omitempty"`
 	Fields  []string `json:"fields"`
 	// Others are further credentials of the base that the reset is held against: it has
-	// the account at several addresses, or another account at the reset's.
+	// the account at several addresses, another account at the reset's, or the secret of
+	// another where a store of the reset writes.
 	Others []Counterpart `json:"others,omitempty"`
 	// Owner is the base's, who is told whomever the runbook tells; "" if the base
 	// lacks the credential.

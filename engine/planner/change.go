@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -13,9 +14,10 @@ import (
 
 // against holds a reset against the base: what differs is put into the plan and the
 // policies' input, and how policies would see it by the base's values is kept. A
-// credential of the base counts if it has the reset's address, or is the same account
-// at another: whoever renames one, or points it elsewhere, gets round nothing. told
-// says of what only targets can tell whether it is that account.
+// credential of the base counts if it has the reset's address, is the same account
+// at another, or has its secret where a store of the reset is: whoever renames one,
+// points it elsewhere or puts another in its place gets round nothing. told says of
+// what only targets can tell whether it is that account.
 func (p *Planner) against(base *baseline, r *Reset, told teller) diag.Diagnostics {
 	if base == nil {
 		return nil
@@ -27,13 +29,13 @@ func (p *Planner) against(base *baseline, r *Reset, told teller) diag.Diagnostic
 	}
 	var fields []string
 	var all []counterpart
-	for _, was := range counterparts {
-		differs := differing(was, r.Credential)
+	for _, there := range counterparts {
+		differs := differing(there.was, r.Credential)
 		if len(differs) == 0 {
 			continue
 		}
 		fields = append(fields, differs...)
-		one, diags := p.counterpart(was, r)
+		one, diags := p.counterpart(there, r)
 		if diags.HasErrors() {
 			return diags
 		}
@@ -52,13 +54,13 @@ func (p *Planner) against(base *baseline, r *Reset, told teller) diag.Diagnostic
 // counterpart is a credential of the base that a reset is held against, and how
 // policies see the reset by its values.
 type counterpart struct {
-	was   *config.Credential
+	held
 	input policy.Reset
 }
 
-func (p *Planner) counterpart(was *config.Credential, r *Reset) (counterpart, diag.Diagnostics) {
-	before := *r.Plan
-	before.Address = was.Addr.String()
+func (p *Planner) counterpart(there held, r *Reset) (counterpart, diag.Diagnostics) {
+	was, before := there.was, *r.Plan
+	before.Address, before.CredentialType, before.Kind = was.Addr.String(), was.Type.Name, was.Type.Kind
 	before.Owner, before.Subject, before.Environment, before.Labels = was.Owner, was.Subject, was.Environment, was.Labels
 	before.Runbook = plan.Runbook{Name: was.Runbook.Name, Digest: was.Runbook.Digest, Builtin: was.Runbook.Builtin}
 	steps, diags := was.Runbook.Expand(was, *r.request)
@@ -66,7 +68,7 @@ func (p *Planner) counterpart(was *config.Credential, r *Reset) (counterpart, di
 		return counterpart{}, diags
 	}
 	s := situation{c: was, reset: *r.request, obs: provider.Observation{InUseBy: r.Input.InUseBy}, steps: steps, shared: &p.shared}
-	return counterpart{was, s.input(&before, s.shared.find(s.planSteps()))}, nil
+	return counterpart{there, s.input(&before, s.shared.find(s.planSteps()))}, nil
 }
 
 // change says in plan and input what differs from all: none where the base lacks the
@@ -88,17 +90,20 @@ func (r *Reset) change(fields []string, all []counterpart) {
 			Address: in.Address, Provider: in.Provider, Owner: in.Owner, Subject: in.Subject, Environment: in.Environment, Production: in.Production,
 			Labels: in.Labels, Runbook: in.Runbook, MaxAgeSeconds: in.MaxAgeSeconds, Stores: in.Stores, Consumers: in.Consumers,
 		}
-		var note string
+		var note, another string
+		if x.store != nil {
+			another = "its store " + x.store.Key() + " is where the trust base has the secret of " + there.Address + ", and it is judged as that too"
+		}
 		if i == 0 {
 			note = "not as the trust base has it: " + strings.Join(fields, ", ")
 			r.Input.Change.Base = &changed
 			c := r.Plan.Change
 			if c.Owner, c.Subject = there.Owner, there.Subject; there.Address != r.Plan.Address {
 				c.Address = there.Address
-				note += "; it is " + there.Address + " there, and judged as that too"
+				note += "; " + cmp.Or(another, "it is "+there.Address+" there, and judged as that too")
 			}
 		} else {
-			note = "the trust base has this account as " + there.Address + ", and it is judged as that too"
+			note = cmp.Or(another, "the trust base has this account as "+there.Address+", and it is judged as that too")
 			r.Input.Change.Others = append(r.Input.Change.Others, changed)
 			r.Plan.Change.Others = append(r.Plan.Change.Others, there)
 		}

@@ -10,10 +10,18 @@ import (
 )
 
 // baseline are the trust base's credentials, by address, and by what they are at their
-// targets: for sure (config.Credential.Places), or if these are one.
+// targets: for sure (config.Credential.Places), or if these are one. byFile are those
+// that have a store in a file.
 type baseline struct {
-	byAddress          map[string]*config.Credential
-	byPlace, byAccount map[string][]*config.Credential
+	byAddress                  map[string]*config.Credential
+	byPlace, byAccount, byFile map[string][]*config.Credential
+}
+
+// held is a credential of the base that a reset is held against. store is the reset's
+// that writes where that credential's secret is, if that alone makes it one.
+type held struct {
+	was   *config.Credential
+	store *config.Block
 }
 
 // baseline is nil if the base holds no credentials, and so is no version of this workspace.
@@ -23,7 +31,7 @@ func (p *Planner) baseline() *baseline {
 	}
 	out := &baseline{
 		byAddress: make(map[string]*config.Credential, len(p.Base.Credentials)),
-		byPlace:   map[string][]*config.Credential{}, byAccount: map[string][]*config.Credential{},
+		byPlace:   map[string][]*config.Credential{}, byAccount: map[string][]*config.Credential{}, byFile: map[string][]*config.Credential{},
 	}
 	for _, c := range p.Base.Credentials {
 		out.byAddress[c.Addr.String()] = c
@@ -32,6 +40,11 @@ func (p *Planner) baseline() *baseline {
 		}
 		if account, known := c.Account(); known {
 			out.byAccount[account] = append(out.byAccount[account], c)
+		}
+		for _, store := range c.Stores {
+			if store.File != "" {
+				out.byFile[store.File] = append(out.byFile[store.File], c)
+			}
 		}
 	}
 	return out
@@ -48,10 +61,11 @@ type untold struct {
 }
 
 // counterparts are the credentials of the base that c is held against: first the one
-// at its address, if there is one, then all that are the same account at others. Where
-// the first is c's account already, the base itself has said what holds for it, and no
-// target is asked about further ones.
-func (b *baseline) counterparts(c *config.Credential, told teller) ([]*config.Credential, *untold) {
+// at its address, if there is one, then all that are the same account at others, then
+// those whose secret is where a store of c writes: a reset would read it there as its
+// own, or overwrite it. Where the first is c's account already, the base itself has said
+// what holds for it, and no target is asked about further ones.
+func (b *baseline) counterparts(c *config.Credential, told teller) ([]held, *untold) {
 	was := b.byAddress[c.Addr.String()]
 	var others []*config.Credential
 	for _, place := range c.Places() {
@@ -70,13 +84,35 @@ func (b *baseline) counterparts(c *config.Credential, told teller) ([]*config.Cr
 			}
 		}
 	}
-	slices.SortFunc(others, func(x, y *config.Credential) int { return strings.Compare(x.Addr.String(), y.Addr.String()) })
-	others = slices.DeleteFunc(slices.Compact(others), func(x *config.Credential) bool { return x == was })
-	if was == nil {
-		return others, nil
+	slices.SortFunc(others, byAddress)
+	var out []held
+	if was != nil {
+		out = append(out, held{was: was})
 	}
-	return append([]*config.Credential{was}, others...), nil
+	for _, other := range slices.Compact(others) {
+		if other != was {
+			out = append(out, held{was: other})
+		}
+	}
+	return append(out, b.stored(c, out)...), nil
 }
+
+// stored are the credentials of the base that have a store where c has one, but for
+// those that c is held against already.
+func (b *baseline) stored(c *config.Credential, already []held) (out []held) {
+	for _, store := range c.Stores {
+		for _, other := range b.byFile[store.File] {
+			known := func(h held) bool { return h.was == other }
+			if !slices.ContainsFunc(already, known) && !slices.ContainsFunc(out, known) && slices.ContainsFunc(other.Stores, store.SamePlace) {
+				out = append(out, held{other, store})
+			}
+		}
+	}
+	slices.SortFunc(out, func(x, y held) int { return byAddress(x.was, y.was) })
+	return out
+}
+
+func byAddress(x, y *config.Credential) int { return strings.Compare(x.Addr.String(), y.Addr.String()) }
 
 // asking tells by the identities of the targets. Two that are not of one form cannot be
 // compared, and count as one. Offline nobody is asked: such a plan is not applied.

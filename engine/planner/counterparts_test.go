@@ -53,6 +53,11 @@ func account(label, at, name, who, tier string) string {
 		"  labels = { tier = \"" + tier + "\" }\n}\n"
 }
 
+// keeping is a credential block with a store.
+func keeping(block, attributes string) string {
+	return strings.TrimSuffix(block, "}\n") + "  store \"mem\" \"kept\" {\n" + attributes + "\n  }\n}\n"
+}
+
 // loadBase reads a trust base.
 func loadBase(t *testing.T, text string) *config.Workspace {
 	t.Helper()
@@ -78,12 +83,22 @@ require contains {"approvals": 1, "group": "ann's", "address": r.address} if {
 	some r in input.resets
 	r.address == "credential.mem_password.ann"
 }
+require contains {"approvals": 1, "group": "keys", "address": r.address} if {
+	some r in input.resets
+	r.credential_type == "mem_key"
+	r.kind == "overlapping"
+}
 warn contains {"id": "base", "msg": sprintf("%s of %s", [x.address, x.owner]), "address": r.address} if {
 	some r in input.resets
 	some x in array.concat([r.change.base], object.get(r.change, "others", []))
 }
 `
 	base := account("ann", "main", "ann", "ann", "1") + account("bob", "main", "bob", "bob", "2")
+	const at, member, elsewhere = `path = "/secrets/ann"`, "path = \"/secrets/all\"\nformat = \"json\"\nkey = \"ann.old\"", `path = "/secrets/moved"`
+	kept := keeping(account("ann", "main", "ann", "ann", "1"), at)
+	keptByKey := keeping(account("ann", "main", "ann", "ann", "1"), member)
+	taken := &plan.Change{Address: ann, Fields: []string{"address", "attributes", "labels", "owner", "subject"}, Owner: "ann-owner", Subject: "ann"}
+	takenByKey := &plan.Change{Address: ann, Fields: []string{"address", "attributes", "labels", "owner", "stores", "subject"}, Owner: "ann-owner", Subject: "ann"}
 	mine := func(label, at, name string) string { return account(label, at, name, "mal", "3") }
 	for name, row := range map[string]struct {
 		base, text string
@@ -129,6 +144,25 @@ warn contains {"id": "base", "msg": sprintf("%s of %s", [x.address, x.owner]), "
 			groups: []string{"ann's", "tier 1", "tier 4"}, owners: []string{"more-owner"}, subjects: []string{"ann", "more"}, warns: []string{"credential.mem_password.more of more-owner"}, twins: 1},
 		"the base has it by two blocks": {base: base + account("more", "alias", "ann", "more", "4"), text: base, about: ann,
 			groups: []string{"ann's", "tier 1"}, subjects: []string{"ann"}},
+		"its store is as it was": {base: kept, text: kept, about: ann, groups: []string{"ann's", "tier 1"}, subjects: []string{"ann"}},
+		"another in its store": {base: kept, text: keeping(mine("other", "main", "new"), at), about: other, want: taken,
+			groups: []string{"ann's", "tier 1", "tier 3"}, owners: []string{"ann-owner"}, subjects: []string{"mal", "ann"}, warns: []string{ann + " of ann-owner"}, twins: 1},
+		"another in its store, which moved": {base: kept, text: keeping(account("ann", "main", "ann", "ann", "1"), elsewhere) + keeping(mine("other", "main", "new"), at), about: other, want: taken,
+			groups: []string{"ann's", "tier 1", "tier 3"}, owners: []string{"ann-owner"}, subjects: []string{"mal", "ann"}, warns: []string{ann + " of ann-owner"}, twins: 2},
+		"another in its store, offline": {base: kept, text: keeping(mine("other", "main", "new"), at), about: other, offline: true, want: taken,
+			groups: []string{"ann's", "tier 1", "tier 3"}, owners: []string{"ann-owner"}, subjects: []string{"mal", "ann"}, warns: []string{ann + " of ann-owner"}, twins: 1},
+		"another of the base in its store": {base: kept + account("bob", "main", "bob", "bob", "2"), text: keeping(account("bob", "main", "bob", "bob", "2"), at), about: bob,
+			want:   &plan.Change{Fields: []string{"address", "attributes", "labels", "owner", "stores", "subject"}, Owner: "bob-owner", Others: []plan.Counterpart{{Address: ann, Owner: "ann-owner", Subject: "ann"}}},
+			groups: []string{"ann's", "tier 1", "tier 2"}, owners: []string{"bob-owner", "ann-owner"}, subjects: []string{"bob", "ann"}, warns: []string{bob + " of bob-owner", ann + " of ann-owner"}, twins: 2},
+		"one of another type in its store": {base: strings.Replace(keeping(account("ann", "main", "ann", "ann", "1"), at+"\nfield = \"private_key\""), "mem_password", "mem_key", 1), text: keeping(mine("other", "main", "new"), at), about: other,
+			want:   &plan.Change{Address: "credential.mem_key.ann", Fields: []string{"address", "attributes", "labels", "owner", "runbook", "stores", "subject"}, Owner: "ann-owner", Subject: "ann"},
+			groups: []string{"keys", "tier 1", "tier 3"}, owners: []string{"ann-owner"}, subjects: []string{"mal", "ann"}, warns: []string{"credential.mem_key.ann of ann-owner"}, twins: 1},
+		"another by its key": {base: keptByKey, text: keeping(mine("other", "main", "new"), strings.Replace(member, "old", `o\\ld`, 1)), about: other, want: takenByKey,
+			groups: []string{"ann's", "tier 1", "tier 3"}, owners: []string{"ann-owner"}, subjects: []string{"mal", "ann"}, warns: []string{ann + " of ann-owner"}, twins: 1},
+		"the whole file of its key": {base: keptByKey, text: keeping(mine("other", "main", "new"), `path = "/secrets/all"`), about: other, want: takenByKey,
+			groups: []string{"ann's", "tier 1", "tier 3"}, owners: []string{"ann-owner"}, subjects: []string{"mal", "ann"}, warns: []string{ann + " of ann-owner"}, twins: 1},
+		"another key of its file": {base: keptByKey, text: keptByKey + keeping(mine("other", "main", "new"), strings.Replace(member, "old", "new", 1)), about: other,
+			want: &plan.Change{Fields: []string{"added"}}, groups: []string{"tier 3"}, subjects: []string{"mal"}},
 		"offline": {text: mine("other", "main", "ann"), about: other, offline: true,
 			want:   &plan.Change{Address: ann, Fields: []string{"address", "labels", "owner", "subject"}, Owner: "ann-owner", Subject: "ann"},
 			groups: []string{"ann's", "tier 1", "tier 3"}, owners: []string{"ann-owner"}, subjects: []string{"mal", "ann"}, warns: []string{ann + " of ann-owner"}, twins: 1},
@@ -188,6 +222,9 @@ warn contains {"id": "base", "msg": sprintf("%s of %s", [x.address, x.owner]), "
 				if who, _, _ := strings.Cut(x, " of "); who != row.about && who != about.Owner && !strings.Contains(notes, who) {
 					t.Errorf("the plan's notes do not name %s: %s", who, notes)
 				}
+			}
+			if inStore := strings.Contains(name, "in its store") || strings.Contains(name, "its key"); inStore != strings.Contains(notes, "its store mem.kept is where the trust base has the secret of credential.") {
+				t.Errorf("whether it is a store that counts: %s", notes)
 			}
 			again, diags := p.Restore(planned.File)
 			if err := diags.Err(); err != nil {

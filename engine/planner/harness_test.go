@@ -85,7 +85,8 @@ func registry(t targets) *provider.Registry {
 			return located{t, b.Attrs.String("url")}, nil
 		},
 	})
-	r.AddStore(provider.StoreDefinition{Name: "mem", Schema: provider.Schema{Attributes: []provider.Attribute{text("key", false)}},
+	r.AddStore(provider.StoreDefinition{Name: "mem", Schema: provider.Schema{Attributes: []provider.Attribute{text("key", false),
+		{Name: "path", Type: provider.PathType}, text("format", false)}},
 		Open: func(context.Context, provider.Block) (provider.Store, error) {
 			return nil, errors.New("this store cannot be read")
 		}})

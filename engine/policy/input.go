@@ -215,19 +215,21 @@ type Reset struct {
 type Change struct {
 	// Fields are some of added, address, attributes, consumers, environment, labels, max_age,
 	// owner, provider, runbook, stores, subject; sorted. Where address is among them, the trust
-	// base has the same account at another address; where added is, at none.
+	// base has the same account at another address, or another's secret where a store of the
+	// reset writes; where added is, neither.
 	Fields []string `json:"fields" jsonschema:"enum=added,enum=address,enum=attributes,enum=consumers,enum=environment,enum=labels,enum=max_age,enum=owner,enum=provider,enum=runbook,enum=stores,enum=subject"`
 	// Base is what the trust base says; absent for a credential that it lacks.
 	Base *Changed `json:"base,omitempty"`
 	// Others are what the trust base says of further credentials that the reset is held against:
-	// it has the account at several addresses, or another account at the reset's. Absent when there
-	// are none.
+	// it has the account at several addresses, another account at the reset's, or the secret of
+	// another where a store of the reset writes. Absent when there are none.
 	Others []Changed `json:"others,omitempty"`
 }
 
 // Changed is the trust base's side of a change.
 type Changed struct {
-	// Address there: another than the reset's where the account has another name there.
+	// Address there: another than the reset's where the account has another name there, or the
+	// store another's secret.
 	Address string `json:"address"`
 	// Provider is TYPE.NAME of the provider block there.
 	Provider string `json:"provider"`
