@@ -134,13 +134,10 @@ func (e *Engine) readBase(offline bool) (*trustBase, diag.Diagnostics) {
 			return fail(err)
 		}
 		label = fmt.Sprintf("git:%.12s:", tree.Commit)
-	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return fail(errors.New("there is no such directory; a tree of the repository is written git:REF[:PATH]"))
-	} else if same(dir, e.opts.Dir) {
-		return fail(errors.New("it is the workspace itself, which would judge itself; leave -trust out, or name a protected branch as in git:origin/main"))
-	} else if trust.Within(dir, e.opts.Dir) {
-		return fail(errors.New("it lies within the workspace, so that whoever changes the workspace changes who judges it; keep the trust base in a folder beside the workspace, or name a protected branch as in git:origin/main"))
 	} else {
+		if err := e.apart(dir); err != nil {
+			return fail(err)
+		}
 		own = trust.Beside(context.Background(), e.opts.Dir, dir)
 		b.authors = trust.AuthorsBeyond(context.Background(), e.opts.Dir, dir)
 	}
@@ -157,6 +154,20 @@ func (e *Engine) readBase(offline bool) (*trustBase, diag.Diagnostics) {
 		return nil, diags
 	}
 	return b, diags
+}
+
+// apart finds fault with a folder that is no trust base for the workspace: there is none,
+// or whoever changes the workspace changes it.
+func (e *Engine) apart(dir string) error {
+	switch info, err := os.Stat(dir); {
+	case err != nil || !info.IsDir():
+		return errors.New("there is no such directory; a tree of the repository is written git:REF[:PATH]")
+	case same(dir, e.opts.Dir):
+		return errors.New("it is the workspace itself, which would judge itself; leave -trust out, or name a protected branch as in git:origin/main")
+	case trust.Within(dir, e.opts.Dir):
+		return errors.New("it lies within the workspace, so that whoever changes the workspace changes who judges it; keep the trust base in a folder beside the workspace, or name a protected branch as in git:origin/main")
+	}
+	return nil
 }
 
 // read keeps what is needed beside the configuration, and digests all of it.

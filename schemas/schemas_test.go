@@ -36,8 +36,8 @@ func TestDocumentsFitTheirSchemas(t *testing.T) {
 		"decision": {policy.Record{Labels: map[string]string{"app": "remint"}, Erased: []string{"/input"}, Metrics: map[string]int64{"t": 1}, Timestamp: now,
 			Result: &policy.RecordResult{Decisions: []plan.Decision{}, Requirements: file.Plan.Requirements}, Custom: policy.RecordCustom{Reason: "scheduled", Mode: "cutover"}}},
 		"policy-input": {policy.Input{Version: policy.InputVersion, Stage: policy.StageResult, Reason: "scheduled", Mode: "cutover", Now: &now, Requirements: &file.Plan.Requirements,
-			Targets:      policy.Targets{By: plan.ByDue, Addresses: []string{}, LeftOut: []policy.LeftOut{}},
-			Trust: plan.SelfAsserted, Verification: &policy.Verification{Strength: "none", Methods: []policy.VerificationMethod{}}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
+			Targets: policy.Targets{By: plan.ByDue, Addresses: []string{}, LeftOut: []policy.LeftOut{}},
+			Trust:   plan.SelfAsserted, Verification: &policy.Verification{Strength: "none", Methods: []policy.VerificationMethod{}}, Resets: []policy.Reset{{Kind: "minted", Labels: map[string]string{}, Attributes: map[string]any{}, Stores: []string{},
 				Consumers: []string{}, Phases: nil, Result: &policy.Result{Proof: "tested", Asserted: []string{}}, Observed: plan.Observed{Versions: []string{}}}}}},
 	}
 	for _, typ := range []event.Type{event.Version, event.Diagnostic, event.PlanProgress, event.RunOpened, event.ResetStarted, event.StepStarted,

@@ -1,10 +1,6 @@
-package addrs_test
+package addrs
 
-import (
-	"testing"
-
-	"github.com/remint-dev/remint/engine/addrs"
-)
+import "testing"
 
 func TestAccount(t *testing.T) {
 	for mail, want := range map[string]string{
@@ -25,7 +21,7 @@ func TestAccount(t *testing.T) {
 		"github:alice":                                      "",
 		"":                                                  "",
 	} {
-		if got := addrs.Account(mail); got != want {
+		if got := Account(mail); got != want {
 			t.Errorf("%s: %q, want %q", mail, got, want)
 		}
 	}

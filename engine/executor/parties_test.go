@@ -85,15 +85,14 @@ func TestPartiesOfARunWithoutRecords(t *testing.T) {
 	if err := e.file.Write(&doc); err != nil {
 		t.Fatal(err)
 	}
-	look(e, func(j journal.Journal) error {
-		err := j.Open(context.Background(), journal.Run{
+	err := look(e, func(j journal.Journal) error {
+		return j.Open(context.Background(), journal.Run{
 			ID: e.run, PlanID: e.file.ID, PlanDigest: e.file.Digest, Operator: "ann", OpenedAt: e.w.now(), Plan: doc.Bytes(), Meta: json.RawMessage("{}"),
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return nil
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if out := e.resume(by("carl", []string{"root"}, nil, []string{"ann", "github:ann"})); !out.Closed {
 		t.Fatalf("%+v", out)
 	}
