@@ -79,7 +79,10 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 			s.close()
 		}
 	}()
-	faults := s.older(ctx, req.AcceptEphemeralState)
+	faults := s.workspace.Unreached()
+	if !faults.HasErrors() {
+		faults = s.older(ctx, req.AcceptEphemeralState)
+	}
 	if !faults.HasErrors() {
 		faults = append(faults, a.derive(ctx)...)
 	}

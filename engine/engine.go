@@ -151,7 +151,7 @@ func (e *Engine) Validate(ctx context.Context) (*config.Workspace, diag.Diagnost
 		set, faults = e.policies(ctx, w)
 		set.Close()
 	})
-	diags = append(diags, w.Validate()...)
+	diags = slices.Concat(diags, w.Unreached(), w.Validate())
 	_, unusable := authority(w.Settings.Approvals.TrustedRoot)
 	diags = append(diags, unusable...)
 	beside.Wait()

@@ -22,6 +22,9 @@ func (e *Engine) excepting(ctx context.Context, file *plan.File) (*config.Worksp
 	if w == nil || diags.HasErrors() {
 		return nil, nil, diags
 	}
+	if diags = append(diags, w.Unreached()...); diags.HasErrors() {
+		return nil, nil, diags
+	}
 	diags = append(diags, e.judgedBy(file, from)...)
 	return w, from, append(diags, e.unspent(ctx, w, file)...)
 }

@@ -38,7 +38,8 @@ func didAnswer(run string) string { return "answered a question of run " + run }
 // something was signed with it: a stolen key may be used on a plan that nobody ever
 // applies. It says who was told through what, "" for nobody. Nothing is undone where she
 // cannot be told. The state does not remember that she was, and apply tells her again:
-// whoever signs chooses the workspace, and so the notifiers, that tell her. p is the plan that it is about, nil where it is not at hand.
+// whoever signs chooses the workspace, and so the notifiers, that tell her. p is the plan
+// that it is about, nil where it is not at hand.
 func (e *Engine) TellSigned(ctx context.Context, u gate.Use, p *plan.Plan) (string, diag.Diagnostics) {
 	w, _, faults := e.load(true) // what there is to warn of was said when it was signed
 	if w == nil || faults.HasErrors() {

@@ -20,6 +20,9 @@ func (e *Engine) Plan(ctx context.Context, req planner.Request, offline bool) (*
 		return nil, diags
 	}
 	defer s.close()
+	if diags = append(diags, s.workspace.Unreached()...); diags.HasErrors() {
+		return nil, diags
+	}
 	diags = append(diags, s.base.anonymous()...)
 	planned, faults := s.planner().Plan(ctx, req)
 	diags = append(diags, faults...)

@@ -37,6 +37,19 @@ type BreakGlass struct {
 	// statement counts.
 	ReviewWithin, MaxExpires time.Duration
 	Range                    diag.Range
+
+	// unreached is why nobody can be told.
+	unreached diag.Diagnostics
+}
+
+// Unreached is the fault that nobody could be told at once if the glass were broken. It
+// is one for whoever validates, plans, applies or breaks it; what was begun or evidenced
+// before is looked at and ended all the same.
+func (w *Workspace) Unreached() diag.Diagnostics {
+	if w.BreakGlass == nil {
+		return nil
+	}
+	return w.BreakGlass.unreached
 }
 
 // Bounds of break-glass.
@@ -77,12 +90,14 @@ func (l *loader) loadExceptions() {
 	}
 }
 
-// reached refuses to let the glass be broken where nobody is told of it at once: no
-// notifier is declared. Where only files are written, it warns.
+// reached finds that nobody is told at once that the glass is broken: no notifier is
+// declared. Where only files are written, it warns.
 func (l *loader) reached(g *BreakGlass) {
 	to := strings.Join(g.Notify, ", ")
 	if len(l.blocks["notifier"]) == 0 {
+		before := len(l.diags)
 		l.fault(hclRange(g.Range), "Nobody can be told that the glass is broken", "notify names %s, and no notifier is declared that could tell them. Declare one, as notifier \"smtp\" or notifier \"webhook\".", addrs.Visible(to))
+		g.unreached, l.diags = slices.Clone(l.diags[before:]), l.diags[:before]
 		return
 	}
 	if by := g.By(l.ws.Notifiers); len(by) > 0 && !slices.ContainsFunc(by, func(b *Block) bool { return !l.opts.Registry.Notifier(b.Type).Local }) {

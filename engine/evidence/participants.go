@@ -7,8 +7,8 @@ import (
 )
 
 // Participants names all who took part in a run, as its own records tell, not
-// verified: who asked for it, wrote its change, ran it or
-// resumed it, approved it, and broke the glass.
+// verified: who asked for it, wrote its change, ran it or resumed it, approved it, and
+// broke the glass.
 // Nobody where there is no evidence of the run here.
 func Participants(dir, run string) ([]string, error) {
 	var out []string
