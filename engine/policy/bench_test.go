@@ -82,33 +82,24 @@ func BenchmarkJudge(b *testing.B) {
 		name  string
 		known bool
 	}{{"here", true}, {"apart", false}} {
-		b.Run(where.name, func(b *testing.B) {
-			set := library(b, where.known)
-			b.ReportAllocs()
-			for b.Loop() {
-				judge(b, set, in)
-			}
-			per(b)
-			peak(b, set)
-		})
-		b.Run(where.name+"-each", func(b *testing.B) {
-			set := library(b, where.known)
-			b.ReportAllocs()
-			for b.Loop() {
-				side(each, func(one *policy.Input) { judge(b, set, one) })
-			}
-			per(b)
-			peak(b, set)
+		row := func(name string, ask func(b *testing.B, set *policy.Set)) {
+			b.Run(where.name+name, func(b *testing.B) {
+				set := library(b, where.known)
+				b.ReportAllocs()
+				for b.Loop() {
+					ask(b, set)
+				}
+				per(b)
+				peak(b, set)
+			})
+		}
+		row("", func(b *testing.B, set *policy.Set) { judge(b, set, in) })
+		row("-each", func(b *testing.B, set *policy.Set) {
+			side(each, func(one *policy.Input) { judge(b, set, one) })
 		})
 		// As a run asks: of each reset alone, when that has ended.
-		b.Run(where.name+"-result-each", func(b *testing.B) {
-			set := library(b, where.known)
-			b.ReportAllocs()
-			for b.Loop() {
-				side(results, func(one *policy.Input) { accept(b, set, one) })
-			}
-			per(b)
-			peak(b, set)
+		row("-result-each", func(b *testing.B, set *policy.Set) {
+			side(results, func(one *policy.Input) { accept(b, set, one) })
 		})
 	}
 	b.Run("bare-OPA", func(b *testing.B) {
