@@ -12,8 +12,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/remint-dev/remint/internal/pgtest"
 )
@@ -60,12 +62,7 @@ func postgresqlWorld(t *testing.T, s *pgtest.Server) world {
 		if !ok || password == "" {
 			return false
 		}
-		c, err := pgx.Connect(context.Background(), s.URL(roleOf(dir), password))
-		if err != nil {
-			return false
-		}
-		_ = c.Close(context.Background())
-		return true
+		return admits(s.URL(roleOf(dir), password))
 	}
 	// ask runs q as the superuser and gives its one value, if it has one.
 	ask := func(t *testing.T, q string) (answer string) {
@@ -122,6 +119,23 @@ credential "postgresql_role" "x" {
 			return nil
 		},
 	}
+}
+
+// admits reports whether a PostgreSQL server lets in with this URL. A server that cut the
+// login short, as a busy one does, has not answered, and is asked again.
+func admits(url string) bool {
+	for range 20 {
+		c, err := pgx.Connect(context.Background(), url)
+		if err == nil {
+			_ = c.Close(context.Background())
+			return true
+		}
+		if said := (*pgconn.PgError)(nil); errors.As(err, &said) && strings.HasPrefix(said.Code, "28") {
+			return false // invalid authorization: SQLSTATE class 28
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return false
 }
 
 func write(t *testing.T, dir string, files map[string]string) {
