@@ -17,6 +17,7 @@ import (
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/fleet"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/policy"
@@ -46,6 +47,9 @@ type Options struct {
 	Events   event.Sink
 	Now      func() time.Time
 	Trust    TrustOptions
+	// Hurry, if set, ends when nobody wants to wait any more: a shared state that is
+	// silent is soon given up then.
+	Hurry context.Context
 	// Parallelism is DefaultParallelism when zero.
 	Parallelism int
 	// WrapJournal and WrapArchive, when set, stand between the engine and its
@@ -75,6 +79,13 @@ func New(opts Options) *Engine {
 		opts.Parallelism = DefaultParallelism
 	}
 	return &Engine{opts: opts}
+}
+
+// newFleet is an empty fleet that goes by this engine's clock.
+func (e *Engine) newFleet() *fleet.Fleet {
+	f := fleet.New(e.opts.Registry)
+	f.Now = e.opts.Now
+	return f
 }
 
 // Load evaluates the workspace, under its trust base if there is one. Offline

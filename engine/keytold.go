@@ -8,7 +8,6 @@ import (
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
-	"github.com/remint-dev/remint/engine/fleet"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/provider"
@@ -57,7 +56,7 @@ func (e *Engine) TellSigned(ctx context.Context, u gate.Use, p *plan.Plan) (stri
 	if p != nil {
 		n.Reason, n.Mode, n.Ticket, n.Requester = string(p.Reason), string(p.Mode), p.Ticket, p.Requester
 	}
-	f := fleet.New(e.opts.Registry)
+	f := e.newFleet()
 	defer func() { _ = f.Close() }() // who was told is known by then
 	s := &session{engine: e, workspace: w}
 	var via []string

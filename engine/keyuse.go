@@ -32,7 +32,7 @@ func (s *session) tellUses(ctx context.Context, file *plan.File, uses []gate.Use
 	var diags diag.Diagnostics
 	notifiers := s.fleet
 	if notifiers == nil && len(uses) > 0 {
-		notifiers = fleet.New(s.engine.opts.Registry)
+		notifiers = s.engine.newFleet()
 		defer func() { _ = notifiers.Close() }() // who was told is known by then
 	}
 	for _, u := range uses {

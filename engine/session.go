@@ -86,7 +86,7 @@ func (e *Engine) open(ctx context.Context, n need) (*session, diag.Diagnostics) 
 	}
 	if !n.offline && !n.judges {
 		go s.policies.Warm() // beside the targets being looked at
-		s.fleet = fleet.New(e.opts.Registry)
+		s.fleet = e.newFleet()
 	}
 	if !n.offline {
 		s.journal, faults = e.state(ctx, w, n.state)

@@ -178,8 +178,8 @@ func (r *reset) probe(ctx context.Context, subject string, m secret.Material, e 
 	now, recent := r.x.now(), 0
 	var first time.Time
 	for _, p := range r.past.probes {
-		if p.Subject == subjectControl || p.Verdict == string(provider.Accepted) || now.Sub(p.At) > unacceptedWindow {
-			continue
+		if p.Subject == subjectControl || p.Verdict == string(provider.Accepted) || now.Sub(p.At).Abs() > unacceptedWindow {
+			continue // also what is long after now: by a clock that went back since
 		}
 		if recent++; first.IsZero() || p.At.Before(first) {
 			first = p.At

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/provider"
@@ -15,6 +16,8 @@ import (
 // Fleet opens what a workspace's blocks configure. It is safe for concurrent use.
 type Fleet struct {
 	registry *provider.Registry
+	// Now is the clock of whatever is opened, set before that; this machine's if nil.
+	Now func() time.Time
 
 	mu        sync.Mutex
 	providers map[*config.ProviderBlock]*opening
@@ -50,7 +53,7 @@ func (f *Fleet) Provider(ctx context.Context, b *config.ProviderBlock) (provider
 	o := f.opening(b)
 	o.once.Do(func() {
 		d := f.registry.Provider(b.Type)
-		o.provider, o.err = d.Open(context.WithoutCancel(ctx), provider.Block{Name: b.Name, Attrs: b.Attrs})
+		o.provider, o.err = d.Open(context.WithoutCancel(ctx), provider.Block{Name: b.Name, Attrs: b.Attrs, Now: f.Now})
 	})
 	return o.provider, o.err
 }
@@ -73,12 +76,12 @@ func (f *Fleet) Identity(ctx context.Context, b *config.ProviderBlock) (string, 
 
 // Store opens a store.
 func (f *Fleet) Store(ctx context.Context, b *config.Block) (provider.Store, error) {
-	return f.registry.Store(b.Type).Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs})
+	return f.registry.Store(b.Type).Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs, Now: f.Now})
 }
 
 // Consumer opens a consumer.
 func (f *Fleet) Consumer(ctx context.Context, b *config.Block) (provider.Consumer, error) {
-	return f.registry.Consumer(b.Type).Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs})
+	return f.registry.Consumer(b.Type).Open(ctx, provider.Block{Name: b.Name, Attrs: b.Attrs, Now: f.Now})
 }
 
 // Notifier gives a notifier, opened once: one that keeps a file remembers what
@@ -89,7 +92,7 @@ func (f *Fleet) Notifier(ctx context.Context, b *config.Block) (provider.Notifie
 	if n := f.notifiers[b]; n != nil {
 		return n, nil
 	}
-	n, err := f.registry.Notifier(b.Type).Open(context.WithoutCancel(ctx), provider.Block{Name: b.Name, Attrs: b.Attrs})
+	n, err := f.registry.Notifier(b.Type).Open(context.WithoutCancel(ctx), provider.Block{Name: b.Name, Attrs: b.Attrs, Now: f.Now})
 	if err == nil {
 		f.notifiers[b] = n
 	}

@@ -40,6 +40,17 @@ type Block struct {
 	// Name is the block's last label.
 	Name  string
 	Attrs Attrs
+	// Now is the engine's clock; this machine's if nil.
+	Now func() time.Time
+}
+
+// Clock is the clock that everything goes by which tells the time to this block or
+// writes it down: one clock, so that what two parts of a program wrote can be compared.
+func (b Block) Clock() func() time.Time {
+	if b.Now == nil {
+		return time.Now
+	}
+	return b.Now
 }
 
 // CredentialType declares one type of credential.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
@@ -26,7 +27,7 @@ func BenchmarkResets(b *testing.B) {
 			if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
 				b.Fatal(err)
 			}
-			s := &site{file: provider.Path{Written: path, Absolute: path}, cost: lowestCost, known: schemes(), queue: queue{turn: make(chan struct{}, 1)}}
+			s := &site{file: provider.Path{Written: path, Absolute: path}, cost: lowestCost, known: schemes(), now: time.Now, queue: queue{turn: make(chan struct{}, 1)}}
 			ctx, jobs := context.Background(), make(chan int)
 			var running sync.WaitGroup
 			for range 10 {

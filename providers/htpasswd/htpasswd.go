@@ -48,7 +48,7 @@ func New() provider.Definition {
 			if cost == 0 {
 				cost = defaultCost
 			}
-			return &site{file: b.Attrs.Path("file"), cost: cost, known: schemes(), queue: queue{turn: make(chan struct{}, 1)}}, nil
+			return &site{file: b.Attrs.Path("file"), cost: cost, known: schemes(), now: b.Clock(), queue: queue{turn: make(chan struct{}, 1)}}, nil
 		},
 	}
 }

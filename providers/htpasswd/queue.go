@@ -89,7 +89,7 @@ func (s *site) write(ctx context.Context, c *change) error {
 	if len(batch) == 0 {
 		return err
 	}
-	at := time.Now()
+	at := s.now()
 	for _, c := range batch {
 		c.at, c.err = at, err
 		close(c.done)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
 )
@@ -19,7 +20,7 @@ func TestReadersJoin(t *testing.T) {
 		}
 	}
 	write("ann:old\n")
-	s := &site{file: provider.Path{Written: path, Absolute: path}}
+	s := &site{file: provider.Path{Written: path, Absolute: path}, now: time.Now}
 	s.reads.turn.Lock() // a reading is going on
 	type answer struct {
 		data []byte

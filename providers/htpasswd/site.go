@@ -19,6 +19,7 @@ type site struct {
 	file  provider.Path
 	cost  int
 	known []scheme
+	now   func() time.Time
 	queue
 	reads    reads
 	snapshot snapshot
@@ -76,7 +77,7 @@ func (s *site) entriesIn(data []byte, user string) []entry {
 // Inspect finds the user's lines.
 func (s *site) Inspect(ctx context.Context, c provider.Credential) (provider.Observation, error) {
 	found, err := s.entries(ctx, c.Attrs.String("user"))
-	o := provider.Observation{Exists: len(found) > 0, Now: time.Now()}
+	o := provider.Observation{Exists: len(found) > 0, Now: s.now()}
 	switch {
 	case provider.ClassOf(err, "") == provider.NotFound:
 		o.Notes = append(o.Notes, fmt.Sprintf("The file %s does not exist yet; setting a password makes it.", s.file.Written))

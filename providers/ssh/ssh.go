@@ -64,7 +64,8 @@ type Provider struct {
 }
 
 func open(_ context.Context, b provider.Block) (provider.Provider, error) {
-	p := &Provider{file: b.Attrs.Path("authorized_keys"), control: b.Attrs.Path("control_key"), now: func() time.Time { return time.Now().UTC() }}
+	now := b.Clock()
+	p := &Provider{file: b.Attrs.Path("authorized_keys"), control: b.Attrs.Path("control_key"), now: func() time.Time { return now().UTC() }}
 	address, user, pin := b.Attrs.String("probe_address"), b.Attrs.String("probe_user"), b.Attrs.String("host_key")
 	switch {
 	case address == "" && (user != "" || pin != "" || p.control.Absolute != ""):

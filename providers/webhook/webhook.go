@@ -67,7 +67,7 @@ func open(_ context.Context, b provider.Block) (provider.Notifier, error) {
 				return http.ErrUseLastResponse
 			},
 		},
-		now: time.Now, wait: wait,
+		now: b.Clock(), wait: wait,
 	}, nil
 }
 

@@ -159,3 +159,52 @@ func opened(t *testing.T, attrs provider.Attrs) *Provider {
 }
 
 var _ provider.Identifier = (*Provider)(nil)
+
+// TestListOfTheFuture: what was revoked while the clock was ten years ahead is dead
+// for those whose clock is right as soon as it is revoked again by a right one.
+func TestListOfTheFuture(t *testing.T) {
+	dir := t.TempDir()
+	attrs := authorityFiles(t, dir)
+	api := provider.Credential{Attrs: provider.NewAttrs(map[string]any{"common_name": "api"})}
+	p := opened(t, attrs)
+	m, minted, err := p.Mint(t.Context(), provider.Mutation{Credential: api}, provider.Attrs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := p.now
+	p.now = func() time.Time { return right().Add(10 * 365 * day) }
+	if _, err := p.Revoke(t.Context(), provider.Mutation{Credential: api}, []string{minted.Version}); err != nil {
+		t.Fatal(err)
+	}
+	p.now = right
+	if got, err := p.Probe(t.Context(), api, m); err != nil || got.Verdict != provider.Unclear {
+		t.Errorf("by a list that is not valid yet: %+v, %v", got, err)
+	}
+	if _, err := p.Revoke(t.Context(), provider.Mutation{Credential: api}, []string{minted.Version}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Probe(t.Context(), api, m); err != nil || got.Verdict != provider.Refused {
+		t.Errorf("revoked again: %+v, %v", got, err)
+	}
+	cert := filepath.Join(dir, "old.pem")
+	if err := os.WriteFile(cert, m.Field("certificate").Reveal(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("openssl", "verify", "-crl_check", "-CAfile", filepath.Join(dir, "ca.pem"), "-CRLfile", filepath.Join(dir, "ca.crl"), cert).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "certificate revoked") {
+		t.Errorf("openssl: %v: %s", err, out)
+	}
+}
+
+// TestClock: a block goes by the clock that it is opened with.
+func TestClock(t *testing.T) {
+	at := time.Now().Add(5 * 24 * time.Hour).UTC().Truncate(time.Second)
+	p, err := New().Open(t.Context(), provider.Block{Name: "ca", Attrs: authorityFiles(t, t.TempDir()), Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	obs, err := p.Inspect(t.Context(), provider.Credential{Attrs: provider.NewAttrs(map[string]any{"common_name": "api"})})
+	if err != nil || !obs.Now.Equal(at) {
+		t.Errorf("%+v, %v", obs, err)
+	}
+}

@@ -81,9 +81,10 @@ func (r *revocations) stale(now time.Time) bool {
 }
 
 // ripe reports whether the list should be signed again though nothing changed:
-// half of its life has passed, or there is none.
+// half of its life has passed, or there is none, or it is of the future: a clock was
+// wrong, and whoever goes by a right one does not take it.
 func (p *Provider) ripe(crl *revocations, now time.Time) bool {
-	return crl == nil || !crl.NextUpdate.IsZero() && now.After(crl.NextUpdate.Add(-p.crlLifetime/2))
+	return crl == nil || now.Before(crl.ThisUpdate) || !crl.NextUpdate.IsZero() && now.After(crl.NextUpdate.Add(-p.crlLifetime/2))
 }
 
 // renew puts a new list in place, if pick has serial numbers to add to the old

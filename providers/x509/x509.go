@@ -79,10 +79,11 @@ type Provider struct {
 }
 
 func open(_ context.Context, b provider.Block) (provider.Provider, error) {
+	now := b.Clock()
 	p := &Provider{
 		certificate: b.Attrs.Path("certificate"), key: b.Attrs.Path("private_key"), crl: b.Attrs.Path("crl"),
 		crlLifetime: b.Attrs.Duration("crl_lifetime"),
-		now:         func() time.Time { return time.Now().UTC() },
+		now:         func() time.Time { return now().UTC() },
 	}
 	if p.crlLifetime <= 0 {
 		p.crlLifetime = 7 * day
