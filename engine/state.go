@@ -55,7 +55,7 @@ func (e *Engine) sharedState(ctx context.Context, w *config.Workspace, create bo
 	if diags := checkURL(s); diags.HasErrors() {
 		return nil, diags
 	}
-	j, err := postgresql.Open(ctx, s.URL.RevealString(), postgresql.Options{Schema: s.Schema, Create: create})
+	j, err := postgresql.Open(ctx, s.URL.RevealString(), postgresql.Options{Schema: s.Schema, Create: create, Hurry: e.opts.Hurry})
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		return nil, nil

@@ -212,3 +212,27 @@ func TestStoppedHolder(t *testing.T) {
 		t.Errorf("%d records of the run that was lost, want the one from before", n)
 	}
 }
+
+// A holder that died while the server's clock was ten years ahead is taken over as
+// soon as any other, now that it is right again.
+func TestHolderOfTheFuture(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{})
+	schema := fresh()
+	h := newHolder(t, s.SuperURL(), schema, "r1", "")
+	j := open(t, s.SuperURL(), schema)
+	h.signal(t, syscall.SIGKILL)
+	heard(t, s.SuperURL(), schema, h, 10*365*24*time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for { // the server may need a moment to see that its client is gone
+		_, err := j.Acquire(ctx, "r2", "bob", []journal.Key{{Name: "key of r1"}})
+		var held *journal.HeldError
+		if err == nil {
+			return
+		}
+		if !errors.As(err, &held) {
+			t.Fatalf("a holder that was heard of in ten years: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

@@ -17,15 +17,16 @@ func TestJudge(t *testing.T) {
 		want   string
 		silent time.Duration
 	}{
-		"alive":                        {standing{session: true, silent: stale - 1}, refused, 0},
-		"alive and fenced":             {standing{session: true, fenced: true, silent: stale - 1}, refused, 0},
-		"by a clock that went back":    {standing{session: true, fenced: true, silent: -time.Hour}, refused, 0},
-		"stopped, not fenced":          {standing{session: true, silent: stale}, refused, stale},
-		"stopped for long, not fenced": {standing{session: true, silent: time.Hour}, refused, time.Hour},
-		"stopped and fenced":           {standing{session: true, fenced: true, silent: stale}, taken, 0},
-		"gone just now":                {standing{silent: grace - 1}, waits, 0},
-		"gone just now and fenced":     {standing{fenced: true, silent: grace - 1}, waits, 0},
-		"dead":                         {standing{silent: grace}, taken, 0},
+		"alive":                           {standing{session: true, silent: stale - 1}, refused, 0},
+		"alive and fenced":                {standing{session: true, fenced: true, silent: stale - 1}, refused, 0},
+		"by a clock that went back":       {standing{session: true, fenced: true, silent: -time.Hour}, refused, 0},
+		"stopped, not fenced":             {standing{session: true, silent: stale}, refused, stale},
+		"stopped for long, not fenced":    {standing{session: true, silent: time.Hour}, refused, time.Hour},
+		"stopped and fenced":              {standing{session: true, fenced: true, silent: stale}, taken, 0},
+		"gone just now":                   {standing{silent: grace - 1}, waits, 0},
+		"gone just now and fenced":        {standing{fenced: true, silent: grace - 1}, waits, 0},
+		"gone, by a clock that went back": {standing{silent: -87600 * time.Hour}, waits, 0},
+		"dead":                            {standing{silent: grace}, taken, 0},
 	} {
 		tc.h.run, tc.h.holder, tc.h.age = "r1", "ann on h, process 1", time.Minute
 		err := tc.h.judge("a key")
@@ -40,7 +41,7 @@ func TestJudge(t *testing.T) {
 			}
 		case errors.As(err, &soon):
 			got = waits
-			if soon.wait <= grace-tc.h.silent || soon.wait > grace {
+			if soon.wait <= min(grace, grace-tc.h.silent) || soon.wait > grace+time.Second {
 				t.Errorf("%s: waits %s", name, soon.wait)
 			}
 		case err != nil:

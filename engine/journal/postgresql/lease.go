@@ -3,6 +3,7 @@ package postgresql
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -16,7 +17,18 @@ func (s *store) Holds(ctx context.Context, run string) error {
 	if s.shut.Load() {
 		return journal.ErrClosed
 	}
-	return s.presence.holds(ctx, run)
+	began := time.Now()
+	waiting, done := s.patient(ctx)
+	defer done()
+	err := s.presence.holds(waiting, run)
+	silent := err != nil && waiting.Err() != nil && ctx.Err() == nil
+	if silent {
+		err = fmt.Errorf("%s gives no answer, so it cannot be told whether this run is still at work here", s.name())
+	}
+	if ctx.Err() == nil {
+		s.silence.heard(began, silent)
+	}
+	return err
 }
 
 // Acquire takes leases on all keys or on none. The fence of each grows with every
@@ -26,10 +38,11 @@ func (s *store) Acquire(ctx context.Context, run, holder string, keys []journal.
 	if err := journal.CheckRunID(run); err != nil {
 		return nil, err
 	}
+	gone := absences{}
 	for {
 		var leases []journal.Lease
 		err := s.w.submit(ctx, &change{alone: func(ctx context.Context, tx session) (err error) {
-			leases, err = s.acquire(ctx, tx, run, holder, keys)
+			leases, err = s.acquire(ctx, tx, gone, run, holder, keys)
 			return err
 		}})
 		var soon *soonError
@@ -70,7 +83,7 @@ func (h standing) judge(key string) error {
 	held := &journal.HeldError{Key: key, Run: h.run, Holder: h.holder, Since: h.since, Age: h.age}
 	switch {
 	case !h.session && h.silent < grace:
-		return &soonError{grace - h.silent + 10*time.Millisecond}
+		return &soonError{min(grace, grace-h.silent) + 10*time.Millisecond} // less than nothing, by a clock that went back
 	case !h.session:
 		return nil
 	case h.silent < stale:
@@ -82,15 +95,33 @@ func (h standing) judge(key string) error {
 	return held
 }
 
+// absences are the runners whose session is gone, and since when that is seen by this
+// process's own clock: the server's may go back.
+type absences map[int32]struct{ seen, since time.Time }
+
+// silent is how long nothing was heard of a holder that the server last heard of at seen.
+func (a absences) silent(h standing, seen time.Time) time.Duration {
+	first, known := a[h.runner]
+	switch {
+	case h.session:
+		delete(a, h.runner)
+		return h.silent
+	case !known || !first.seen.Equal(seen):
+		a[h.runner] = struct{ seen, since time.Time }{seen, time.Now()}
+		return h.silent
+	}
+	return max(h.silent, time.Since(first.since))
+}
+
 // standingSQL reads holders, of the runs $1. $2 and $3 are the class of runners' locks.
 const standingSQL = `SELECT w.run, w.holder || ' on ' || r.host || ', process ' || r.pid, w.since,
 	extract(epoch FROM clock_timestamp() - w.since)::float8, w.runner, extract(epoch FROM clock_timestamp() - r.seen)::float8,
 	EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
 		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.classid = $2::bigint::oid AND l.objid = r.n::bigint::oid),
-	NOT EXISTS (SELECT FROM lease WHERE lease.run = w.run AND NOT fenced)
+	NOT EXISTS (SELECT FROM lease WHERE lease.run = w.run AND NOT fenced), r.seen
 FROM at_work w JOIN runner r ON r.n = w.runner WHERE w.run = ANY($1) ORDER BY w.run FOR UPDATE OF w`
 
-func (s *store) standing(ctx context.Context, tx session, runs []string) (map[string]standing, error) {
+func (s *store) standing(ctx context.Context, tx session, gone absences, runs []string) (map[string]standing, error) {
 	rows, err := tx.Query(ctx, standingSQL, runs, int64(s.class))
 	if err != nil {
 		return nil, err
@@ -98,8 +129,10 @@ func (s *store) standing(ctx context.Context, tx session, runs []string) (map[st
 	out := map[string]standing{}
 	var h standing
 	var age, silent float64
-	_, err = pgx.ForEachRow(rows, []any{&h.run, &h.holder, &h.since, &age, &h.runner, &silent, &h.session, &h.fenced}, func() error {
+	var seen time.Time
+	_, err = pgx.ForEachRow(rows, []any{&h.run, &h.holder, &h.since, &age, &h.runner, &silent, &h.session, &h.fenced, &seen}, func() error {
 		h.age, h.silent = seconds(age), seconds(silent)
+		h.silent = gone.silent(h, seen)
 		out[h.run] = h
 		return nil
 	})
@@ -108,7 +141,7 @@ func (s *store) standing(ctx context.Context, tx session, runs []string) (map[st
 
 func seconds(f float64) time.Duration { return time.Duration(f * float64(time.Second)) }
 
-func (s *store) acquire(ctx context.Context, tx session, run, holder string, keys []journal.Key) ([]journal.Lease, error) {
+func (s *store) acquire(ctx context.Context, tx session, gone absences, run, holder string, keys []journal.Key) ([]journal.Lease, error) {
 	// One at a time: the order in which leases are taken cannot matter then.
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, 0)", s.class); err != nil {
 		return nil, err
@@ -130,7 +163,7 @@ func (s *store) acquire(ctx context.Context, tx session, run, holder string, key
 	for _, by := range holders {
 		runs = append(runs, by)
 	}
-	standings, err := s.standing(ctx, tx, runs)
+	standings, err := s.standing(ctx, tx, gone, runs)
 	if err != nil {
 		return nil, err
 	}

@@ -31,9 +31,12 @@ type Options struct {
 	// Create makes schema and tables where there are none; without it, a state that
 	// is not there is ErrNotFound.
 	Create bool
-	// Patience is how long a lost connection is tried again before what was written
-	// last counts as unknown; 30 s if zero.
+	// Patience is how long a lost connection is tried again, and a server that is
+	// silent waited for, before what was written last counts as unknown; 30 s if zero.
 	Patience time.Duration
+	// Hurry, if set, ends when nobody wants to wait any more: from then on a server
+	// that is silent is waited for no longer than a few seconds.
+	Hurry context.Context
 }
 
 // store is a Journal in a PostgreSQL schema.
@@ -43,6 +46,7 @@ type store struct {
 	w        *writer
 	presence *presence
 	held     held
+	silence  silence
 	poison   atomic.Pointer[error]
 	shut     atomic.Bool
 	closing  sync.Once
@@ -66,6 +70,8 @@ func Open(ctx context.Context, url string, o Options) (journal.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	conn, err := a.connect(ctx, writerSettings)
 	if err != nil {
 		return nil, a.connectError(ctx, err)
@@ -103,9 +109,23 @@ func (s *store) Close() error {
 		if err := s.presence.stop(); err != nil && s.broken() == nil {
 			s.closed = fmt.Errorf("%s was not closed well: %w", s.name(), wording(context.Background(), err))
 		}
-		s.read.Close()
+		s.closePool()
 	})
 	return s.closed
+}
+
+// closePool lets go of the readers. Those that a network has swallowed take longer
+// to see that than anybody wants to wait: they end with the process.
+func (s *store) closePool() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.read.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(soon):
+	}
 }
 
 // broken gives the error that made the journal unusable, if there was one.

@@ -3,7 +3,6 @@ package postgresql
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -180,9 +179,10 @@ func (p *presence) say(ctx context.Context) (runs map[string]bool, cast bool, er
 }
 
 // holds reports whether the run is still this process's. Where the last answer is
-// too old, it asks anew: a process that was stopped wakes with old answers.
+// too old, it asks anew, until ctx ends: a process that was stopped wakes with old
+// answers.
 func (p *presence) holds(ctx context.Context, run string) error {
-	for deadline := time.Now().Add(p.a.opts.Patience); ; {
+	for {
 		p.mu.Lock()
 		fresh, has := time.Since(p.at) < trust, p.runs[run] && !p.cast
 		p.mu.Unlock()
@@ -191,8 +191,6 @@ func (p *presence) holds(ctx context.Context, run string) error {
 			return nil
 		case fresh:
 			return journal.ErrLost
-		case time.Now().After(deadline):
-			return fmt.Errorf("%s gives no answer, so it cannot be told whether this run is still at work here", p.a.name())
 		}
 		if err := p.now(ctx); err != nil {
 			return err

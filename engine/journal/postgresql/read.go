@@ -26,29 +26,41 @@ func scanRun(row pgx.CollectableRow, more ...any) (journal.Run, error) {
 }
 
 // collect reads all rows of a query; what broke is tried again:
-// the pool finds out that a connection is dead by using it.
+// the pool finds out that a connection is dead by using it. It ends within the
+// journal's patience.
 func collect[T any](ctx context.Context, s *store, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
 	if s.shut.Load() {
 		return nil, journal.ErrClosed
 	}
-	deadline := time.Now().Add(s.opts.Patience)
-	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
-		var out []T
-		rows, err := s.read.Query(ctx, query, args...)
-		if err == nil {
-			out, err = pgx.CollectRows(rows, scan)
+	began := time.Now()
+	waiting, done := s.patient(ctx)
+	defer done()
+	for wait := time.Millisecond; ; wait = min(2*wait, time.Second) {
+		out, err := fetch(waiting, s, scan, query, args)
+		silent := err != nil && (state(err) == "" || gone(err))
+		if silent && !s.shut.Load() && pause(waiting, wait) {
+			continue
+		}
+		if ctx.Err() == nil {
+			s.silence.heard(began, silent)
 		}
 		var connect *pgconn.ConnectError
-		again := err != nil && (state(err) == "" || gone(err)) && ctx.Err() == nil && !s.shut.Load() && time.Now().Add(pause).Before(deadline)
-		switch {
-		case again:
-			time.Sleep(pause)
-			continue
-		case errors.As(err, &connect):
+		if errors.As(err, &connect) {
 			err = s.connectError(ctx, err)
 		}
 		return out, s.explain(ctx, err)
 	}
+}
+
+// fetch tries it once.
+func fetch[T any](ctx context.Context, s *store, scan pgx.RowToFunc[T], query string, args []any) ([]T, error) {
+	ctx, cancel := try(ctx)
+	defer cancel()
+	rows, err := s.read.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
 }
 
 // Run gives one run, whole.

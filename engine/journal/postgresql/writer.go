@@ -167,19 +167,29 @@ func (w *writer) transact(do func(context.Context, session) error) error {
 	if err := w.s.broken(); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(w.s.opts.Patience)
+	began := time.Now()
+	ctx, done := w.s.patient(context.Background())
+	defer done()
+	err := w.insist(ctx, do)
+	var nobody said
+	w.s.silence.heard(began, errors.As(err, &nobody))
+	return err
+}
+
+// insist tries until the server has said what became of it, or ctx ends.
+func (w *writer) insist(ctx context.Context, do func(context.Context, session) error) error {
 	for {
-		err := w.connected(deadline)
+		err := w.connected(ctx)
 		if err != nil {
 			return err
 		}
 		w.batch++
-		asked, err := w.once(do)
+		asked, err := w.once(ctx, do)
 		switch {
 		case err == nil:
 			return nil
 		case w.conn == nil || w.conn.IsClosed() || gone(err):
-			done, err := w.settle(deadline, asked)
+			done, err := w.settle(ctx, asked)
 			if err != nil && asked {
 				return w.s.breakWith(errUnsettled)
 			}
@@ -189,15 +199,15 @@ func (w *writer) transact(do func(context.Context, session) error) error {
 		case !again(err):
 			return err
 		}
-		if time.Now().After(deadline) {
+		if ctx.Err() != nil {
 			return said(w.s.name() + " gives no answer")
 		}
 	}
 }
 
 // once tries a transaction. asked is whether COMMIT was sent.
-func (w *writer) once(do func(context.Context, session) error) (asked bool, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.s.opts.Patience)
+func (w *writer) once(ctx context.Context, do func(context.Context, session) error) (asked bool, err error) {
+	ctx, cancel := try(ctx)
 	defer cancel()
 	begun, err := w.conn.PgConn().Exec(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; UPDATE commits SET batch = %d WHERE runner = %d", w.batch, w.s.presence.n)).ReadAll()
 	if err == nil && (len(begun) != 2 || begun[1].CommandTag.RowsAffected() != 1) {
@@ -234,26 +244,21 @@ func (w *writer) drop() {
 
 // connected sees that there is a connection, and that nothing of an earlier one
 // is still going on.
-func (w *writer) connected(deadline time.Time) error {
+func (w *writer) connected(ctx context.Context) error {
 	if w.conn != nil && !w.conn.IsClosed() {
 		return nil
 	}
 	w.drop()
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := w.reconnect(deadline)
-		if err == nil {
-			return nil
-		}
-		if time.Now().Add(pause).After(deadline) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := w.reconnect(ctx)
+		if err == nil || !pause(ctx, wait) {
 			return err
 		}
-		time.Sleep(pause)
 	}
 }
 
-func (w *writer) reconnect(deadline time.Time) error {
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
+// reconnect tries it once. Its errors are worded: there is no server to ask.
+func (w *writer) reconnect(ctx context.Context) error {
 	conn, err := w.s.connect(ctx, writerSettings)
 	if err != nil {
 		return w.s.connectError(ctx, err)
@@ -263,7 +268,8 @@ func (w *writer) reconnect(deadline time.Time) error {
 		w.self, err = backendOf(ctx, conn)
 	}
 	if err != nil {
-		return errors.Join(err, closeConn(conn))
+		_ = closeConn(conn)
+		return w.s.connectError(ctx, err)
 	}
 	w.conn = conn
 	return nil
@@ -271,25 +277,23 @@ func (w *writer) reconnect(deadline time.Time) error {
 
 // settle finds out, once the session that was lost is over, whether its last
 // transaction was committed.
-func (w *writer) settle(deadline time.Time, asked bool) (committed bool, err error) {
+func (w *writer) settle(ctx context.Context, asked bool) (committed bool, err error) {
 	w.drop()
 	if !asked {
 		return false, nil
 	}
 	for {
-		if err := w.connected(deadline); err != nil {
+		if err := w.connected(ctx); err != nil {
 			return false, err
 		}
 		var last int64
-		ctx, cancel := context.WithDeadline(context.Background(), deadline)
 		// The lost transaction has this row locked as long as it goes on.
 		err = w.conn.QueryRow(ctx, "SELECT batch FROM commits WHERE runner = $1 FOR UPDATE", w.s.presence.n).Scan(&last)
-		cancel()
 		if err == nil {
 			return last == w.batch, nil
 		}
 		w.drop()
-		if time.Now().After(deadline) {
+		if ctx.Err() != nil {
 			return false, err
 		}
 	}

@@ -267,7 +267,7 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 	diags = append(diags, faults...)
 	return engine.New(engine.Options{
 		Trust: trust, Dir: dir, Registry: a.parts.Registry, Runbooks: a.parts.Runbooks, Policies: a.parts.Policies, Version: a.parts.Version,
-		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal, WrapArchive: a.parts.WrapArchive, Now: a.parts.Now,
+		Vars: vars, VarFiles: a.varFiles, Environ: environ, Events: events, Parallelism: parallelism, WrapJournal: a.parts.WrapJournal, WrapArchive: a.parts.WrapArchive, Now: a.parts.Now, Hurry: a.hard,
 	}), diags
 }
 
