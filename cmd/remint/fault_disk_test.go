@@ -60,31 +60,67 @@ func (d disk) heal() error {
 	return os.RemoveAll(filepath.Join(d.dir, ".filler"))
 }
 
-// diskCase is a case with a part of its workspace on a disk of its own.
-func diskCase(t *testing.T, w world, template, reason, scope string) (*faultCase, disk) {
+// newDiskFault is a case whose own log stays on a good disk.
+func newDiskFault(t *testing.T, w world, template, reason, scope string) (c *faultCase, dir string) {
 	t.Helper()
-	c := newCase(t, w, template, reason)
-	dir := filepath.Join(c.dir, scope)
+	c = newFault(t, w, template, reason)
+	dir = filepath.Join(c.dir, scope)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	c.log = filepath.Join(t.TempDir(), "operations")
+	return c, dir
+}
+
+// diskCase is a case with a part of its workspace on a disk of its own.
+func diskCase(t *testing.T, w world, template, reason, scope string) (*faultCase, disk) {
+	t.Helper()
+	c, dir := newDiskFault(t, w, template, reason, scope)
 	d := newDisk(t, dir)
-	c.log = filepath.Join(t.TempDir(), "operations") // the test's own stays on a good disk
-	return &faultCase{crash: c, heal: d.heal, lasts: true}, d
+	c.heal, c.lasts = d.heal, true
+	return c, d
 }
 
 // fault breaks the disk of a scope at an operation.
 func diskFault(t *testing.T, f *faults, w world, template, reason, scope, op, way string) {
 	t.Helper()
-	c, d := diskCase(t, w, template, reason, scope)
-	hook := d.filler(0)
 	if way == readOnly {
-		// A file that is open for writing keeps a mount writable: then the disk is
-		// full instead, which such a file notices.
-		hook = "mount -o remount,ro " + d.dir + " 2>/dev/null || { " + d.filler(0) + "; }"
+		diskReadOnly(t, f, w, template, reason, scope, op)
+		return
 	}
-	c.env = []string{"REMINT_TEST_BREAK=" + hooked + " " + op, "REMINT_TEST_HOOK=" + hook}
-	c.run(t, f, way, func() bool { return slices.ContainsFunc(read(c.log), func(l logged) bool { return l.word == "broke" }) })
+	c, d := diskCase(t, w, template, reason, scope)
+	c.env = []string{"REMINT_TEST_BREAK=" + hooked + " " + op, "REMINT_TEST_HOOK=" + d.filler(0)}
+	c.run(t, f, way, c.broke)
+}
+
+// broke reports whether the operation came.
+func (c *faultCase) broke() bool {
+	return slices.ContainsFunc(read(c.log), func(l logged) bool { return l.word == "broke" })
+}
+
+// diskReadOnly lets nothing be written in a scope from an operation on, nor by a
+// process that comes after. The kernel makes no mount read-only while a file of it
+// is open for writing, as the state's is; on a disk that fails, the calls fail. So
+// they do here, with EROFS, and the hook's shell is the sign from when on.
+func diskReadOnly(t *testing.T, f *faults, w world, template, reason, scope, op string) {
+	t.Helper()
+	c, _ := newDiskFault(t, w, template, reason, scope)
+	began, failing, healed := false, false, false
+	c.as = func(env []string, args ...string) (string, int) {
+		if healed {
+			return child(c.dir, env, args...)
+		}
+		disk := &watcher{dir: c.dir, ignored: c.log, way: noWriting, at: "execve /bin/sh#1", scope: "./" + scope, broke: began, onBreak: func() {}}
+		if scope == "." {
+			disk.scope = scope
+		}
+		out, code := disk.run(env, args...)
+		began, failing = true, failing || disk.broke
+		return out, code
+	}
+	c.heal, c.lasts = func() error { healed = true; return nil }, true
+	c.env = []string{"REMINT_TEST_BREAK=" + hooked + " " + op, "REMINT_TEST_HOOK=:"}
+	c.run(t, f, readOnly, func() bool { return c.broke() && failing })
 }
 
 // diskFull leaves only some room from the beginning.

@@ -136,7 +136,8 @@ func (p *pgFaults) fault(t *testing.T, f *faults, template, reason string, at fa
 	}
 	proxy := faultproxy.New(t, p.address(), toxics...)
 	app := "remint-" + strings.ReplaceAll(proxy.Address(), ":", "-")
-	c := &faultCase{crash: newCase(t, p.behind(proxy, app), template, reason), lasts: way == hole || way == down}
+	c := newFault(t, p.behind(proxy, app), template, reason)
+	c.lasts = way == hole || way == down
 	var failed error
 	done := make(chan struct{})
 	c.heal = func() error {
@@ -174,7 +175,7 @@ func (p *pgFaults) moments(t *testing.T, template, reason string) []faultproxy.M
 	t.Helper()
 	proxy := faultproxy.New(t, p.address())
 	proxy.Count(pgMoments...)
-	c := &faultCase{crash: newCase(t, p.behind(proxy, "remint-unbroken"), template, reason), heal: proxy.Heal}
+	c := newFault(t, p.behind(proxy, "remint-unbroken"), template, reason)
 	if _, code := c.remint("apply", "-auto-approve", "-reason="+reason, "-all"); code != 0 {
 		t.Fatalf("unbroken: exit %d\n%s", code, c.trail.String())
 	}
@@ -255,7 +256,8 @@ func TestFaultsDuringCommit(t *testing.T) {
 					t.Run(at.String(), func(t *testing.T) {
 						proxy := faultproxy.New(t, p.address())
 						app := "remint-" + strings.ReplaceAll(proxy.Address(), ":", "-")
-						c := &faultCase{crash: newCase(t, p.behind(proxy, app), template, reason), heal: proxy.Heal}
+						c := newFault(t, p.behind(proxy, app), template, reason)
+						c.heal = proxy.Heal
 						done := make(chan error, 1)
 						proxy.At(at, func() faultproxy.Way {
 							ready := make(chan error, 1)
@@ -266,6 +268,9 @@ func TestFaultsDuringCommit(t *testing.T) {
 							return faultproxy.Pass
 						})
 						c.run(t, total, "backend-terminated-during-commit", proxy.Reached)
+						if !proxy.Reached() {
+							return
+						}
 						if err := <-done; err != nil {
 							t.Errorf("the fault itself: %v", err)
 						}
@@ -361,7 +366,8 @@ func TestFaultsOfASlowNetwork(t *testing.T) {
 				t.Run(reason+" "+way, func(t *testing.T) {
 					t.Parallel()
 					proxy := faultproxy.New(t, p.address(), toxic(faultproxy.Request), toxic(faultproxy.Reply))
-					c := &faultCase{crash: newCase(t, p.behind(proxy, "remint-"+way), template, reason), heal: proxy.Heal}
+					c := newFault(t, p.behind(proxy, "remint-"+way), template, reason)
+					c.heal = proxy.Heal
 					c.run(t, total, way, func() bool { return true })
 				})
 			}

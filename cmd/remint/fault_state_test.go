@@ -23,20 +23,35 @@ var stateMoments = []faultproxy.Moment{
 	{Direction: faultproxy.Reply, Text: "COMMIT\x00"},            // it holds
 }
 
-var stateWays = []string{terminated, cut, cutAfter, halved, reset, resetAfter, restarted}
+var stateWays = []string{terminated, cut, cutAfter, halved, reset, resetAfter, restarted, hole, down}
+
+// slow is the way that is the same at every moment.
+const slow = "slow"
+
+// slowly is a network that takes its time, in both directions.
+func slowly() (out []faultproxy.Toxic) {
+	for _, stream := range []string{faultproxy.Request, faultproxy.Reply} {
+		out = append(out, faultproxy.Toxic{Type: "latency", Stream: stream, Toxicity: 1, Attributes: map[string]any{"latency": 60, "jitter": 30}})
+	}
+	return out
+}
 
 // stateFault breaks the way to the state at a moment of a reset.
 func stateFault(t *testing.T, f *faults, s *pgtest.Server, w world, template, reason string, at faultproxy.Moment, way string) {
 	t.Helper()
 	address := net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
 	var toxics []faultproxy.Toxic
-	if way == reset || way == resetAfter {
+	switch way {
+	case reset, resetAfter:
 		toxics = faultproxy.Reset
+	case slow:
+		toxics = slowly()
 	}
 	proxy := faultproxy.New(t, address, toxics...)
 	app := "state-" + strings.ReplaceAll(proxy.Address(), ":", "-")
 	url := strings.Replace(s.SuperURL(), address, proxy.Address(), 1) + "&application_name=" + app
-	c := &faultCase{crash: newCase(t, onPostgreSQL(w, url, url), template, reason)}
+	c := newFault(t, onPostgreSQL(w, url, url), template, reason)
+	c.lasts = way == hole || way == down
 	var failed error
 	done := make(chan struct{})
 	c.heal = func() error {
@@ -56,9 +71,12 @@ func stateFault(t *testing.T, f *faults, s *pgtest.Server, w world, template, re
 				failed = proxy.Point(net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
 			}
 			return faultproxy.Cut
+		case down:
+			proxy.Stop()
+			return faultproxy.Cut
 		}
 		return map[string]faultproxy.Way{cut: faultproxy.Cut, cutAfter: faultproxy.CutAfter, halved: faultproxy.Half,
-			reset: faultproxy.Cut, resetAfter: faultproxy.CutAfter}[way]
+			reset: faultproxy.Cut, resetAfter: faultproxy.CutAfter, hole: faultproxy.Hole, slow: faultproxy.Pass}[way]
 	})
 	c.run(t, f, way, proxy.Reached)
 	if failed != nil {
@@ -83,7 +101,9 @@ func TestFaultsOfTheState(t *testing.T) {
 				var cases abreast
 				own := stateServer(t) // it is restarted, so nobody else's
 				var restarts []func(t *testing.T)
-				for i, at := range momentsOfState(t, shared, w, template, reason) {
+				moments := momentsOfState(t, shared, w, template, reason)
+				cases.add(slow, func(t *testing.T) { stateFault(t, total, shared, w, template, reason, moments[0], slow) })
+				for i, at := range moments {
 					for j, way := range stateWays {
 						if os.Getenv("REMINT_TORTURE") == "" && (i+j)%len(stateWays) != 0 {
 							continue
@@ -114,7 +134,7 @@ func momentsOfState(t *testing.T, s *pgtest.Server, w world, template, reason st
 	proxy := faultproxy.New(t, address)
 	proxy.Count(stateMoments...)
 	url := strings.Replace(s.SuperURL(), address, proxy.Address(), 1)
-	c := &faultCase{crash: newCase(t, onPostgreSQL(w, url, url), template, reason), heal: proxy.Heal}
+	c := newFault(t, onPostgreSQL(w, url, url), template, reason)
 	if _, code := c.remint("apply", "-auto-approve", "-reason="+reason, "-all"); code != 0 {
 		t.Fatalf("unbroken: exit %d\n%s", code, c.trail.String())
 	}
@@ -142,12 +162,13 @@ func TestFaultsOfTheStateDuringCommit(t *testing.T) {
 				url := strings.Replace(s.SuperURL(), address, proxy.Address(), 1) + "&application_name=" + app
 				done := make(chan error, 1)
 				over := sync.OnceValue(func() error { return <-done })
-				c := &faultCase{crash: newCase(t, onPostgreSQL(w, url, s.SuperURL()), template, "scheduled"), heal: func() error {
+				c := newFault(t, onPostgreSQL(w, url, s.SuperURL()), template, "scheduled")
+				c.heal = func() error {
 					if proxy.Reached() {
 						_ = over() // until then every commit of the server waits, also that of who only looks
 					}
 					return proxy.Heal()
-				}}
+				}
 				proxy.At(at, func() faultproxy.Way {
 					ready := make(chan error, 1)
 					go func() { done <- (&pgFaults{server: s}).terminateInCommit(app, ready) }()

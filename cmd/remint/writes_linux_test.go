@@ -35,6 +35,7 @@ type watcher struct {
 	dir     string // paths are named relative to it
 	ignored string // the test's own file in it
 	way, at string // what to break, and how
+	scope   string // where it fails from then on; everywhere if empty
 	onBreak func()
 
 	pid    int // of the process: of others only that they were started counts
@@ -112,6 +113,9 @@ func (w *watcher) judge(n *notification) unix.Errno {
 		w.found = append(w.found, durable{name, call.name, row})
 	}
 	if w.broke && (w.way == noRoom || w.way == noWriting) {
+		if !w.covers(path) {
+			return 0
+		}
 		return call.fails(path, w.way)
 	}
 	if w.broke || name != w.at || (w.way == killWithin) != (row == 2) {
@@ -124,6 +128,11 @@ func (w *watcher) judge(n *notification) unix.Errno {
 		return unix.EIO
 	}
 	return call.fails(path, w.way)
+}
+
+// covers reports whether a path lies where it fails.
+func (w *watcher) covers(path string) bool {
+	return w.scope == "" || path == w.scope || strings.HasPrefix(path, w.scope+"/")
 }
 
 // fails gives what a call ends with where a disk, or a network, fails in a way: 0
