@@ -179,7 +179,7 @@ func (r *reset) probe(ctx context.Context, subject string, m secret.Material, e 
 	var first time.Time
 	for _, p := range r.past.probes {
 		if p.Subject == subjectControl || p.Verdict == string(provider.Accepted) || now.Sub(p.At).Abs() > unacceptedWindow {
-			continue // also what is long after now: by a clock that went back since
+			continue // or dated so far ahead that the clock was wrong then: it would count for as long
 		}
 		if recent++; first.IsZero() || p.At.Before(first) {
 			first = p.At

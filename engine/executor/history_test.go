@@ -156,6 +156,10 @@ func TestWhatRestsALogin(t *testing.T) {
 		"the clock stepped back":     {append(refused(six[1:]...), refused(25*time.Minute)...), "12:05:00Z"},
 		"the clock was years ahead":  {append(refused(six[1:]...), refused(-87600*time.Hour)...), ""},
 		"seven, the oldest is first": {append(refused(29*time.Minute), refused(six...)...), "12:01:00Z"},
+		"the clock was years ahead":  {refused(slices.Repeat([]time.Duration{-10 * 365 * 24 * time.Hour}, 9)...), ""},
+		"the clock was a bit ahead":  {slices.Concat(five, refused(-time.Minute)), "12:25:00Z"},
+		"one is just too far ahead":  {slices.Concat(five, refused(-30*time.Minute-1)), ""},
+		"one is just not too far":    {slices.Concat(five, refused(-30*time.Minute)), "12:25:00Z"},
 	} {
 		r := &reset{x: &Executor{Now: func() time.Time { return now }}, past: &history{probes: tc.probes}, target: accepting{}}
 		var e entry
