@@ -84,7 +84,7 @@ func TestWhatIsSeenFirst(t *testing.T) {
 		want          executor.Outcome
 		says          string
 	}{
-		"a token of before":          {s: setup{}, then: func(w *world) { w.fence = 1 }, want: executor.Finished},
+		"another who has our token":  {s: setup{}, then: func(w *world) { w.fence = 1 }, want: executor.Failed, says: "the target was changed with fencing token 1, and this run's is 1"},
 		"a newer token than ours":    {s: setup{}, then: func(w *world) { w.fence = 2 }, want: executor.Failed, says: "the target was changed with fencing token 2, and this run's is 1"},
 		"a key's versions hidden":    {s: setup{typ: "mem_key"}, then: unlisted, want: executor.Failed, says: "the target does not let its versions be read"},
 		"a password's versions":      {s: setup{}, planned: unlisted, want: executor.Finished},

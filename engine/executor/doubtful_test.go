@@ -78,7 +78,7 @@ func TestADoubtThatWasTakenAway(t *testing.T) {
 			w.account("a").versions = nil
 			w.add(w.account("a"), "", theirs)
 		}, fault{}, executor.Refused},
-		"the target does not say": {func(*world) {}, fault{op: "Inspect", skip: 1, kind: permanent}, executor.Failed},
+		"the target does not say": {func(*world) {}, fault{op: "Inspect", skip: 2, kind: permanent}, executor.Failed},
 	} {
 		e := start(t, setup{retry: ptr(once)})
 		e.w.fail(fault{op: "Set", kind: crash})

@@ -212,8 +212,16 @@ func TestWhichStateIsOld(t *testing.T) {
 	for _, tc := range []struct {
 		seen, lease int64
 		old         bool
-	}{{0, 1, false}, {1, 1, false}, {2, 1, true}, {1, 2, false}} {
-		r := &reset{address: "a", job: &Job{Leases: map[string]journal.Lease{"a": {Fence: tc.lease}}}}
+		shared      bool
+	}{
+		{0, 0, false, false}, {0, 1, false, false}, {1, 1, true, false}, {2, 1, true, false}, {1, 2, false, false},
+		{1, 1, false, true}, {2, 1, true, true}, {1, 2, false, true},
+	} {
+		leases := map[string]journal.Lease{"a": {Key: "db ann", Fence: tc.lease}, "b": {Key: "db bob", Fence: tc.lease}}
+		if tc.shared { // another address of the same account
+			leases["c"] = leases["a"]
+		}
+		r := &reset{address: "a", job: &Job{Leases: leases}}
 		err := r.behind(provider.Observation{Fence: tc.seen})
 		if (err != nil) != tc.old || tc.old && provider.ClassOf(err, "") != provider.Permanent {
 			t.Errorf("%+v: %v", tc, err)

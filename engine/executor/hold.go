@@ -39,12 +39,25 @@ func (r *run) older() diag.Diagnostics {
 	return diags
 }
 
-// behind is older for one reset, when it is looked at again before its first effect
-// or in a resume.
+// behind is older for one reset, when it is looked at again before this process's
+// first effect. Every process of a run has a token of its own: a mark with this one's is
+// then of somebody who has it from another copy of the state, were it the same run's.
 func (r *reset) behind(obs provider.Observation) error {
-	if lease := r.job.Leases[r.address]; obs.Fence > lease.Fence {
-		return provider.Errorf(provider.Permanent, "the target was changed with fencing token %d, and this run's is %d: the state is an old copy, or the run was taken over; "+
-			"nothing more is changed here", obs.Fence, lease.Fence)
+	lease := r.job.Leases[r.address]
+	if obs.Fence < lease.Fence || obs.Fence == 0 || obs.Fence == lease.Fence && r.shares(lease) {
+		return nil
 	}
-	return nil
+	return provider.Errorf(provider.Permanent, "the target was changed with fencing token %d, and this run's is %d: the state is an old copy, or the run was taken over; "+
+		"nothing more is changed here. Put the newest copy of the state back (docs/operations.md says what to do when there is none)", obs.Fence, lease.Fence)
+}
+
+// shares reports whether another reset of this run is of the same credential, under
+// another address: the mark may be its.
+func (r *reset) shares(lease journal.Lease) bool {
+	for address, other := range r.job.Leases {
+		if address != r.address && other.Key == lease.Key {
+			return true
+		}
+	}
+	return false
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
@@ -91,4 +93,37 @@ func TestOldStateIsRefused(t *testing.T) {
 			t.Error("it was refused, and something was set")
 		}
 	}
+}
+
+// Nor does a copy of the state go on with a run that somebody went on with elsewhere: its
+// token is then one that the target has seen, from the same run or another.
+func TestAnOldCopyDoesNotGoOn(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s setup) {
+		for mark, refused := range map[int64]bool{0: false, 1: false, 2: true, 3: true} { // this resume has token 2
+			e := start(t, s)
+			op, _ := firstEffect(s)
+			e.w.fail(fault{op: op, kind: crash, effect: true})
+			if out := e.apply(); !out.died {
+				t.Fatal("it lives")
+			}
+			e.w.fence = mark
+			changes := func() int { return e.w.count("Set") + e.w.count("Mint") + e.w.count("Revoke") + e.w.count("Put") }
+			before := changes()
+			out := e.resume()
+			r := out.reset(t, 0)
+			if !refused {
+				if out.Exit() != diag.ExitOK {
+					t.Errorf("mark %d: %+v", mark, r)
+				}
+				continue
+			}
+			if r.Outcome != executor.Halted || !r.Open || out.Closed || out.Exit() != diag.ExitUnfinished || !strings.Contains(r.Error, "the state is an old copy") {
+				t.Errorf("mark %d: %+v, exit %d", mark, r, out.Exit())
+			}
+			if n := changes() - before; n > 0 {
+				t.Errorf("mark %d: %d changes", mark, n)
+			}
+		}
+	})
 }

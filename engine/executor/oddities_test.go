@@ -203,7 +203,7 @@ func TestWhichSessionsAreEnded(t *testing.T) {
 		e, c := d.into(t, true)
 		c.answer("alice", event.AnswerDone, false)
 		d.over(e)
-		e.w.fail(fault{op: "Inspect", kind: permanent})
+		e.w.fail(fault{op: "Inspect", skip: 1, kind: permanent})
 		if r := e.resume(c.real).reset(t, 0); r.Step != "terminate.sessions" || e.w.count("EndSessions") > 0 {
 			t.Errorf("%+v, swept %d times", r, e.w.count("EndSessions"))
 		}

@@ -18,9 +18,10 @@ var errSuperseded = provider.Errorf(provider.Permanent, "somebody else reset the
 var errAnother = fmt.Errorf("%w: another run finished a reset of it. Nothing more is done here; the state of the credential is that run's", errSuperseded)
 
 // stillOurs sees, in a reset that an earlier process began, that the target is
-// the planned one and that nobody has reset the credential since: what is left to
-// do would otherwise put a dead secret over a living one. Only a reset whose new
-// secret was accepted once can tell by trying it; it is tried once.
+// the planned one, that the state is not older than its mark, and that nobody has reset
+// the credential since: what is left to do would otherwise put a dead secret over a
+// living one. Only a reset whose new secret was accepted once can tell by trying it; it
+// is tried once.
 func (r *reset) stillOurs(ctx context.Context, seen *entry) error {
 	target, err := r.x.Fleet.Identity(ctx, r.Credential.Provider)
 	if err != nil {
@@ -29,6 +30,13 @@ func (r *reset) stillOurs(ctx context.Context, seen *entry) error {
 	if target != r.Plan.Observed.Target {
 		return provider.Errorf(provider.Permanent, "this is another target (%s) than the one that the run began to change (%s): "+
 			"point the provider block back to it, then resume", target, r.Plan.Observed.Target)
+	}
+	obs, err := r.target.Inspect(ctx, r.cred)
+	if err != nil {
+		return err
+	}
+	if err := r.behind(obs); err != nil {
+		return err
 	}
 	if r.job.Generations[r.address] > r.Plan.Observed.Generation {
 		return errAnother
