@@ -100,6 +100,9 @@ type progress struct {
 	// denied is whether a person said once that it had not happened.
 	denied bool
 }
+	// clock is this process's own, monotonic, when it had done the step: zero where an
+	// earlier process did. No journal has it.
+	clock time.Time
 
 // done reports whether the step needs nothing more: it happened, or a person says so.
 func (p progress) done() bool {

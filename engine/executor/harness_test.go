@@ -218,7 +218,7 @@ func (e *env) process() *process {
 	p.p = &planner.Planner{Workspace: ws, Fleet: f, Policies: set, Known: known, Events: event.Discard, Now: e.w.now, Parallelism: 1}
 	p.x = &executor.Executor{
 		Journal: &crashing{j, p}, Fleet: f, Notifiers: ws.Notifiers, Policies: set, Signer: signer{p}, Archive: archive{p}, Seal: sealer{p},
-		Events: &p.events, Now: e.w.now, Program: "remint test", Parallelism: 2,
+		Events: &p.events, Now: e.w.now, Clock: e.w.now, Program: "remint test", Parallelism: 2,
 	}
 	e.last = p
 	return p

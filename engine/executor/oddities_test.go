@@ -65,10 +65,10 @@ func (t skewed) EndSessions(ctx context.Context, m provider.Mutation, cutoff tim
 	return out, err
 }
 
-// punctual is a target whose clock shows the very end of the window at once.
-type punctual struct{ controlled }
+// leaping is a target whose clock shows the very end of the window at once.
+type leaping struct{ controlled }
 
-func (t punctual) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {
+func (t leaping) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {
 	out, err := t.controlled.EndSessions(ctx, m, cutoff)
 	out.Now = cutoff.Add(t.w.settle)
 	return out, err
@@ -176,13 +176,33 @@ func TestWhichSessionsAreEnded(t *testing.T) {
 			t.Errorf("%+v, swept %d times", out.reset(t, 0), e.w.count("EndSessions"))
 		}
 	})
-	t.Run("the window ends to the instant", func(t *testing.T) {
+	t.Run("the target's clock leaps over the window", func(t *testing.T) {
+		t.Parallel()
+		for _, reason := range reasons {
+			e := start(t, setup{reason: reason})
+			e.w.settle = 400 * time.Millisecond // of which half passes with each sweep
+			e.w.wrap = func(c controlled) provider.Provider { return leaping{c} }
+			begun, late := e.w.now(), false
+			e.w.fail(somebody("EndSessions", 1, func(w *world) { w.account("a").sessions, late = []time.Time{begun}, true }))
+			if out := e.apply(); out.Exit() != diag.ExitOK || !late || len(e.w.account("a").sessions) > 0 {
+				t.Errorf("%s: %+v, swept %d times, sessions %v", reason, out.reset(t, 0), e.w.count("EndSessions"), e.w.account("a").sessions)
+			}
+		}
+	})
+	t.Run("it leaps while nobody is at work", func(t *testing.T) {
 		t.Parallel()
 		e := start(t, setup{})
-		e.w.settle = 20 * time.Millisecond
-		e.w.wrap = func(c controlled) provider.Provider { return punctual{c} }
-		if out := e.apply(); out.Exit() != diag.ExitOK || e.w.count("EndSessions") != 1 {
-			t.Errorf("%+v, swept %d times", out.reset(t, 0), e.w.count("EndSessions"))
+		e.w.settle = 400 * time.Millisecond
+		e.plan()
+		e.w.fail(fault{op: "EndSessions", kind: crash})
+		if out := e.apply(); !out.died {
+			t.Fatal("it lives")
+		}
+		e.w.clock = e.w.clock.Add(time.Hour) // everybody's, and nobody waited
+		begun, late := e.w.now().Add(-2*time.Hour), false
+		e.w.fail(somebody("EndSessions", 1, func(w *world) { w.account("a").sessions, late = []time.Time{begun}, true }))
+		if out := e.resume(); out.Exit() != diag.ExitOK || !late || len(e.w.account("a").sessions) > 0 {
+			t.Errorf("%+v, swept %d times, sessions %v", out.reset(t, 0), e.w.count("EndSessions"), e.w.account("a").sessions)
 		}
 	})
 	t.Run("after a word, by the target's clock", func(t *testing.T) {

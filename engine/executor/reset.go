@@ -207,13 +207,16 @@ func (r *reset) issued() string {
 }
 
 // of gives the entry of the first step of a phase that is done: nothing before one is.
-func (r *reset) of(phase lifecycle.Phase) entry {
+func (r *reset) of(phase lifecycle.Phase) entry { return r.first(phase).entry }
+
+// first is the progress of that step.
+func (r *reset) first(phase lifecycle.Phase) progress {
 	for _, st := range r.steps {
 		if p := r.past.steps[st.Addr.String()]; st.Phase == phase && p.done() {
-			return p.entry
+			return p
 		}
 	}
-	return entry{}
+	return progress{}
 }
 
 // queue adds a record to the next flush and takes it into the history at once.

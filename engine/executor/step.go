@@ -108,9 +108,13 @@ func (r *reset) begin(ctx context.Context, st config.Step, number int) error {
 // did records success. It becomes durable with the next intention or at
 // the end, since nothing outside happens in between.
 func (r *reset) did(st config.Step, number int, e entry) error {
+	clock := r.x.clock()
 	if err := r.queue(&st, journal.Done, number, e); err != nil {
 		return err
 	}
+	p := r.past.steps[st.Addr.String()]
+	p.clock = clock
+	r.past.steps[st.Addr.String()] = p
 	r.tell(event.Event{Type: event.StepCompleted, Level: event.Info, Message: st.Addr.String() + ": done",
 		Step: st.Addr.String(), Phase: string(st.Phase), Attempt: number, Proof: string(e.Proof), Detail: e.Facts["detail"]})
 	return nil
