@@ -23,15 +23,17 @@ type SealedCopy struct {
 	Outcome string `json:"outcome,omitempty"`
 	// Replaced says by what, "" for a copy that may be the secret that works.
 	Replaced string `json:"replaced,omitempty"`
-	// Command forgets it, where it was replaced.
+	// Command forgets it, where it was replaced; an old one that was not, it takes out.
 	Command string `json:"command,omitempty"`
 
 	sealed journal.Sealed
+	// old is set for a secret that the run was to kill, or that may be it.
+	old bool
 }
 
 // sealedCopies are the secrets that the state keeps sealed, by address, those of the
-// newest run first; old asks for the old ones instead of the new.
-func sealedCopies(ctx context.Context, j journal.Journal, old bool) (map[string][]SealedCopy, error) {
+// newest run first, and of a run the surest first.
+func sealedCopies(ctx context.Context, j journal.Journal) (map[string][]SealedCopy, error) {
 	list, err := j.Secrets(ctx, "")
 	if err != nil || len(list) == 0 {
 		return nil, err
@@ -55,23 +57,26 @@ func sealedCopies(ctx context.Context, j journal.Journal, old bool) (map[string]
 	out := map[string][]SealedCopy{}
 	for _, s := range list {
 		i, known := at[s.Run]
-		if s.Address == "" || old != (s.Name == executor.OldSecret) || executor.IsDoubted(s.Name) || !known {
+		if s.Address == "" || !known {
 			continue
 		}
-		c := SealedCopy{Run: s.Run, OpenedAt: runs[i].OpenedAt, sealed: s}
+		c := SealedCopy{Run: s.Run, OpenedAt: runs[i].OpenedAt, sealed: s, old: executor.IsOld(s.Name)}
 		if err := c.judge(ctx, j, runs[i], last[s.Address], func(run string) bool { n, known := at[run]; return known && n < i }); err != nil {
 			return nil, err
 		}
 		out[s.Address] = append(out[s.Address], c)
 	}
 	for _, copies := range out {
-		slices.SortFunc(copies, func(a, b SealedCopy) int { return cmp.Compare(at[a.Run], at[b.Run]) })
+		slices.SortFunc(copies, func(a, b SealedCopy) int {
+			return cmp.Or(cmp.Compare(at[a.Run], at[b.Run]), cmp.Compare(a.sealed.Name, b.sealed.Name))
+		})
 	}
 	return out, nil
 }
 
 // judge finds out how the reset ended that made c, and whether it was replaced: by the
-// run that finished one last, if later says that it is a later one, or by somebody else.
+// run that finished one last, if later says that it is a later one, or by somebody else,
+// who may have put the old one back.
 func (c *SealedCopy) judge(ctx context.Context, j journal.Journal, r journal.Run, last string, later func(string) bool) error {
 	switch c.Outcome = r.Outcome; {
 	case r.ClosedAt.IsZero():
@@ -91,15 +96,25 @@ func (c *SealedCopy) judge(ctx context.Context, j journal.Journal, r journal.Run
 				c.Outcome = executor.Summary(rec).Outcome
 			}
 		}
-		if c.Outcome != string(executor.Superseded) {
+		switch {
+		case c.old:
+			c.Command = c.command("-out=FILE")
+			return nil
+		case c.Outcome != string(executor.Superseded):
 			return nil
 		}
 		c.Replaced = "somebody else reset the credential"
 	}
-	if c.sealed.Name != executor.OldSecret {
-		c.Command = "remint recover -erase -run=" + c.Run + " " + event.Shell(c.sealed.Address)
-	}
+	c.Command = c.command("-erase")
 	return nil
+}
+
+// command is what does to c as the flag says.
+func (c *SealedCopy) command(flag string) string {
+	if c.old {
+		flag = "-old " + flag
+	}
+	return "remint recover " + flag + " -run=" + c.Run + " " + event.Shell(c.sealed.Address)
 }
 
 // theOne is the one copy that is meant: the only one that may be the secret that
@@ -119,6 +134,10 @@ func theOne(copies []SealedCopy, address string, erase bool) (SealedCopy, diag.D
 		if !erase {
 			return copies[0], diag.Diagnostics{}.Warnf("There are others", "The state keeps %d secrets of %s sealed, of which none should work; this is the newest. Others: %s.", len(copies), address, candidates(copies[1:]))
 		}
+	}
+	if n := len(live); live[0].Run == live[n-1].Run {
+		return live[0], diag.Diagnostics{}.Warnf("There are others", "Run %s keeps %d secrets of %s sealed; this is the first. "+
+			"The next one comes once this one is forgotten: -erase.", live[0].Run, n, address)
 	}
 	return SealedCopy{}, diag.Errored(0, "Which run?", "The state keeps more than one secret of %s sealed, and nothing tells which one is meant. Name its run: %s.", address, candidates(live))
 }

@@ -101,21 +101,17 @@ func (r *RecoverRequest) find(ctx context.Context, j journal.Journal) (found Sea
 	unread := func(err error) (SealedCopy, diag.Diagnostics) {
 		return SealedCopy{}, diag.Errored(0, "The state cannot be read", "%s.", err)
 	}
-	all, err := sealedCopies(ctx, j, r.Old)
+	all, err := sealedCopies(ctx, j)
 	if err != nil {
 		return unread(err)
 	}
+	only(all, func(c SealedCopy) bool { return c.old == r.Old })
 	if r.Run != "" {
 		var faults diag.Diagnostics
 		if r.Run, faults = runOf(ctx, j, r.Run); faults.HasErrors() {
 			return found, faults
 		}
-		for address, copies := range all {
-			copies = slices.DeleteFunc(copies, func(c SealedCopy) bool { return c.Run != r.Run })
-			if all[address] = copies; len(copies) == 0 {
-				delete(all, address)
-			}
-		}
+		only(all, func(c SealedCopy) bool { return c.Run == r.Run })
 		if r.Address == "" {
 			switch addresses := slices.Sorted(maps.Keys(all)); len(addresses) {
 			case 0:
@@ -138,6 +134,16 @@ func (r *RecoverRequest) find(ctx context.Context, j journal.Journal) (found Sea
 		return found, diag.Errored(0, "Nothing is sealed", "The state holds no old secret of %s%s: it was never known, or was proven dead.", r.Address, of)
 	}
 	return found, diag.Errored(0, "Nothing is sealed", "The state holds no secret of %s%s: it is in its stores, was taken, or was never made.", r.Address, of)
+}
+
+// only keeps the copies that are wanted.
+func only(all map[string][]SealedCopy, wanted func(SealedCopy) bool) {
+	for address, copies := range all {
+		copies = slices.DeleteFunc(copies, func(c SealedCopy) bool { return !wanted(c) })
+		if all[address] = copies; len(copies) == 0 {
+			delete(all, address)
+		}
+	}
 }
 
 // runOf finds the one run whose id is, or begins with, prefix.
@@ -172,7 +178,9 @@ func (r *RecoverRequest) erasable(c SealedCopy) diag.Diagnostics {
 	case c.Outcome == "open":
 		return diag.Errored(0, "The run still needs it", "Run %s is open, and cannot be finished without this secret. Nothing was written or erased. "+
 			"Take it without -erase, or finish the run first: remint resume %[1]s.", c.Run)
-	case r.Out == "" && (c.Replaced == "" || r.Old):
+	case r.Out == "" && c.Replaced == "" && r.Old:
+		return diag.Errored(0, "It may be the one that works", "Nothing shows that the old secret of run %s is dead, and the state may have the only copy. Nothing was erased. Take it with -out=FILE.", c.Run)
+	case r.Out == "" && c.Replaced == "":
 		return diag.Errored(0, "It may be the one that works", "Nothing tells that the secret of run %s was replaced, and the state may have the only copy. Nothing was erased. Take it with -out=FILE.", c.Run)
 	}
 	return nil

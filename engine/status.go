@@ -40,6 +40,9 @@ type CredentialStatus struct {
 	// Replaced are secrets that the state still keeps sealed and that are not the
 	// credential's any more.
 	Replaced []SealedCopy `json:"replaced,omitempty"`
+	// Old are secrets that runs were to kill and ended without it, kept sealed since
+	// they may be the ones that work.
+	Old []SealedCopy `json:"old,omitempty"`
 	// Questions wait for a person's answer, or for the resume that goes on by it.
 	Questions []OpenQuestion `json:"questions,omitempty"`
 }
@@ -81,8 +84,10 @@ type RunReset struct {
 	Steps   []RunStep `json:"steps"`
 	// Question is what it waits for.
 	Question *OpenQuestion `json:"question,omitempty"`
-	// Sealed is whether the state has its new secret sealed.
-	Sealed bool `json:"sealed,omitempty"`
+	// Sealed is whether the state has its new secret sealed, and SealedOld whether it has
+	// the old one of a run that is closed.
+	Sealed    bool `json:"sealed,omitempty"`
+	SealedOld bool `json:"sealed_old,omitempty"`
 	// AssertedBy is who gave it up.
 	AssertedBy string `json:"asserted_by,omitempty"`
 }
@@ -118,7 +123,7 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 			return nil, append(diags, faults...)
 		}
 		var err error
-		if sealed, err = sealedCopies(ctx, j, false); err != nil {
+		if sealed, err = sealedCopies(ctx, j); err != nil {
 			return nil, diags.Errorf("The state cannot be read", "%s.", err)
 		}
 		if questions, faults = openQuestions(ctx, j, open); faults.HasErrors() {
@@ -145,10 +150,13 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 		s := CredentialStatus{Address: address, Type: c.Type.Name, Owner: c.Owner, Environment: c.Environment, AgeSeconds: -1,
 			OpenRuns: open[address], Questions: questions[address], Due: c.MaxAge > 0}
 		for _, copy := range sealed[address] {
-			if copy.Replaced != "" {
+			switch {
+			case copy.Replaced != "":
 				s.Replaced = append(s.Replaced, copy)
-			} else {
+			case !copy.old:
 				s.Sealed = true
+			case copy.Outcome != "open": // an open run needs it
+				s.Old = append(s.Old, copy)
 			}
 		}
 		if c.MaxAge > 0 {
@@ -313,7 +321,11 @@ func oneRun(ctx context.Context, j journal.Journal, id string) ([]RunStatus, dia
 		return nil, diag.Errored(0, "The state cannot be read", "%s.", err)
 	}
 	for _, c := range secrets {
-		if i, ok := index[c.Address]; ok && c.Name != executor.OldSecret && !executor.IsDoubted(c.Name) {
+		switch i, ok := index[c.Address]; {
+		case !ok:
+		case executor.IsOld(c.Name):
+			s.Resets[i].SealedOld = s.ClosedAt != nil // an open run needs it
+		default:
 			s.Resets[i].Sealed = true
 		}
 	}

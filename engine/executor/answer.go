@@ -116,7 +116,7 @@ func (r *reset) versionOf(st config.Step) string {
 // abandon ends the reset on a person's word: nothing more is begun.
 func (r *reset) abandon(ctx context.Context, a *Answer) (ResetResult, error) {
 	cause := fmt.Errorf("%s says that it cannot be finished. What was done stays as it is, and nothing shows that the old secret is dead: plan a reset of it again if the target is still there", a.By)
-	if b := r.past.baseline; b != nil && b.OldKnown {
+	if len(r.past.old) > 0 {
 		cause = fmt.Errorf("%w. The old secret stays sealed (`remint recover -old`)", cause)
 	}
 	if a.Step == "" {

@@ -87,7 +87,7 @@ func TestWhatTheTargetListsElsewhere(t *testing.T) {
 			if tc.alive && e.w.stores["a-private_key"] != e.old {
 				t.Errorf("the store has %q, and the old one may work", e.w.stores["a-private_key"])
 			}
-			sealed := slices.ContainsFunc(e.sealedNames(), executor.IsDoubted)
+			sealed := slices.ContainsFunc(e.sealedNames(), executor.IsOld)
 			if sealed != (tc.want == executor.Halted) {
 				t.Errorf("what was kept for the proof is sealed: %v", sealed)
 			}

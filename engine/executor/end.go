@@ -11,7 +11,6 @@ import (
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
-	"github.com/remint-dev/remint/engine/provider"
 )
 
 // finish writes the end of one reset: the secrets that nobody needs any more
@@ -36,21 +35,8 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 		e.Answer, e.AssertedBy, e.Resolution = a.Answer, a.By, a.Document.Content
 	}
 	if outcome != Halted {
-		if b := r.past.baseline; b != nil {
-			for n := range b.Doubted { // the stores had them until they were proven dead
-				r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: doubted(n)})
-			}
-		}
-		if outcome != Abandoned { // it may still be the one that works
-			r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: OldSecret})
-		}
-		if issued := r.issued(); issued != "" {
-			if r.needless(outcome) {
-				r.batch.Erase = append(r.batch.Erase, journal.Sealed{Run: r.job.Run, Address: r.address, Name: issued})
-			} else {
-				out.Sealed, e.Sealed = true, true
-			}
-		}
+		out.Sealed, out.SealedOld = r.keep(outcome, cause)
+		e.Sealed, e.SealedOld = out.Sealed, out.SealedOld
 	}
 	if err := r.queue(nil, journal.Ended, 0, e); err != nil {
 		return out, err
@@ -70,28 +56,6 @@ func first(p *plan.Reset) bool { return !p.Observed.Exists && len(p.Observed.Ver
 // complete reports whether every step is done.
 func (r *reset) complete() bool {
 	return !slices.ContainsFunc(r.steps, func(st config.Step) bool { return !r.past.steps[st.Addr.String()].done() })
-}
-
-// needless reports whether the sealed copy of the new secret may be forgotten:
-// it was never set, or was taken back, or each field that it takes to authenticate is
-// in a store that this run wrote to. What a person asserted is no store's word.
-func (r *reset) needless(outcome Outcome) bool {
-	switch outcome {
-	case Failed, Refused, RolledBack:
-		return true
-	case Superseded:
-		return false
-	}
-	stored := map[string]bool{}
-	for _, st := range r.steps {
-		if st.Phase == lifecycle.Distribute && r.past.steps[st.Addr.String()].kind == journal.Done {
-			stored[st.Store.Field] = true
-		}
-	}
-	return !slices.ContainsFunc(r.Credential.Type.Fields, func(f provider.Field) bool {
-		// A public field that authenticating needs (a certificate) is as good as lost too.
-		return (!f.Public || f.Probe) && !stored[f.Name]
-	})
 }
 
 // rollBackStep is the step that takes a new version back: no runbook's, and begun

@@ -27,10 +27,11 @@ type entry struct {
 	At      time.Time `json:"at,omitzero"`
 	Error   string    `json:"error,omitempty"`
 	Started time.Time `json:"started,omitzero"`
-	// Outcome of the reset, in records of the kind Ended, and whether its new secret
-	// stays sealed.
-	Outcome Outcome `json:"outcome,omitempty"`
-	Sealed  bool    `json:"sealed,omitempty"`
+	// Outcome of the reset, in records of the kind Ended, and whether its new secret,
+	// and its old one, stay sealed.
+	Outcome   Outcome `json:"outcome,omitempty"`
+	Sealed    bool    `json:"sealed,omitempty"`
+	SealedOld bool    `json:"sealed_old,omitempty"`
 	// Before are the versions at the target before anything was done (none and
 	// Unlisted: it did not say), Settle its settle window, OldKnown whether a
 	// working old secret is sealed, Doubted how many are of which it is not known
@@ -99,10 +100,10 @@ type progress struct {
 	intended bool
 	// denied is whether a person said once that it had not happened.
 	denied bool
-}
 	// clock is this process's own, monotonic, when it had done the step: zero where an
 	// earlier process did. No journal has it.
 	clock time.Time
+}
 
 // done reports whether the step needs nothing more: it happened, or a person says so.
 func (p progress) done() bool {
@@ -134,6 +135,8 @@ type history struct {
 	lastLine string
 	// probes are all attempts to log in that were recorded, once each.
 	probes []evidence.Probe
+	// old names the old secrets that any process sealed, and those that may be one.
+	old []string
 }
 
 // open is the question that the reset stopped with, nil if none is open.
@@ -230,6 +233,7 @@ func (h *history) read(r journal.Record) error {
 		h.ended = &e
 	case r.Kind == journal.Note && r.Step == "":
 		h.baseline = &e
+		h.sealed(&e)
 	case r.Step != "":
 		before := h.steps[r.Step]
 		p := progress{kind: r.Kind, attempt: r.Attempt, entry: e, intended: before.intended || r.Kind == journal.Intend}
@@ -237,4 +241,19 @@ func (h *history) read(r journal.Record) error {
 		h.steps[r.Step] = p
 	}
 	return nil
+}
+
+// sealed takes in which old secrets a process sealed before it changed anything.
+func (h *history) sealed(baseline *entry) {
+	add := func(name string) {
+		if !slices.Contains(h.old, name) {
+			h.old = append(h.old, name)
+		}
+	}
+	if baseline.OldKnown {
+		add(OldSecret)
+	}
+	for n := range baseline.Doubted {
+		add(doubted(n))
+	}
 }

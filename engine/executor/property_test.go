@@ -44,9 +44,13 @@ func TestWhateverGoesWrong(t *testing.T) {
 type life struct {
 	*env
 	*rand.Rand
-	// stranger is whether somebody else changes the target between two processes.
-	stranger bool
-	story    []string
+	// stranger is whether somebody else changes the target between two processes; undoer,
+	// whether all that she does is to put the old secret back.
+	stranger, undoer bool
+	// back is whether she put the old secret back, of which the state then had a copy;
+	// odd, whether she did anything else.
+	back, odd bool
+	story     []string
 }
 
 func newLife(t testing.TB, s setup, seed uint64) *life {
@@ -72,14 +76,16 @@ func newLife(t testing.TB, s setup, seed uint64) *life {
 	if r.IntN(6) == 0 {
 		s.rego = denyEnd
 	}
-	l := &life{env: start(t, s), Rand: r, stranger: r.IntN(6) == 0}
+	l := &life{env: start(t, s), Rand: r}
+	who := r.IntN(6)
+	l.stranger, l.undoer = who < 3, who > 0
 	l.w.controller = r.IntN(5) > 0
 	if r.IntN(4) == 0 {
 		l.w.settle = 6 * time.Millisecond
 	}
 	l.w.account("a").sessions = []time.Time{l.w.now()}
-	l.tell("stores %v, consumers %d, steps %v, denied %v, stranger %v, settle %v, control %v",
-		s.stores, s.consumers, s.steps, s.rego != "", l.stranger, l.w.settle, l.w.controller)
+	l.tell("stores %v, consumers %d, steps %v, denied %v, stranger %v, undoer %v, settle %v, control %v",
+		s.stores, s.consumers, s.steps, s.rego != "", l.stranger, l.undoer, l.w.settle, l.w.controller)
 	return l
 }
 
@@ -121,7 +127,20 @@ func (l *life) plague() {
 // interfere is somebody else's doing at the target.
 func (l *life) interfere() {
 	a := l.w.account("a")
-	switch l.IntN(3) {
+	move := l.IntN(4)
+	if l.undoer {
+		move = 3
+	}
+	records := l.records()
+	if move > 2 && (slices.Contains(records, "notify.owner done") || l.setup.reason == lifecycle.Offboarding && slices.Contains(records, "prove.dead done")) {
+		return // whoever puts it back after the end, or after the last look, is seen by nobody
+	}
+	kept := slices.Contains(l.sealedNames(), executor.OldSecret)
+	l.back, l.odd = l.back || move > 2 && kept, l.odd || move <= 2 || !kept
+	switch move {
+	default:
+		l.tell("somebody put the old one back; it is sealed: %v", kept)
+		a.versions, a.enabled, a.exists = []version{{id: "v0", value: l.old}}, true, true
 	case 0:
 		l.tell("somebody set a secret")
 		if l.setup.typ == "mem_password" {
@@ -241,10 +260,11 @@ func (l *life) untouched(said string) {
 }
 
 // recoverable is promise 1: somebody has a secret that works. Before install a
-// contain has none, and a retire never has.
+// contain has none, and a retire never has. Where somebody put the old one back, its
+// holders may have the new one by now: in a cutover the state, or a store, has the old.
 func (l *life) recoverable() {
 	l.t.Helper()
-	if l.stranger || l.setup.reason == lifecycle.Offboarding || l.works(nil) {
+	if l.odd || l.setup.reason == lifecycle.Offboarding || !l.back && l.works(nil) || l.back && l.setup.reason == lifecycle.Compromised {
 		return
 	}
 	if l.setup.reason == lifecycle.Compromised {
@@ -277,7 +297,7 @@ func (l *life) works(field func(string) string) bool {
 		return l.w.works("a", l.old)
 	}
 	v := field(probeField(l.setup.typ))
-	if l.setup.typ == "mem_token" && field("private_key") != "key of "+v {
+	if l.setup.typ == "mem_token" && v != l.old && field("private_key") != "key of "+v {
 		return false
 	}
 	return l.w.works("a", v)
@@ -319,6 +339,9 @@ func (l *life) last(out outcome) {
 		if !l.stranger || others > 1 {
 			l.wrong("superseded by nobody; or %d new versions live", others)
 		}
+		if sealed := slices.Contains(l.sealedNames(), executor.OldSecret); r.SealedOld != sealed {
+			l.wrong("the old secret is sealed: said %v, is %v", r.SealedOld, sealed)
+		}
 	case executor.Failed, executor.Refused, executor.RolledBack, executor.NotStarted:
 		if !alive && !l.stranger || others > 0 {
 			l.wrong("%s: old works %v, %d new versions live", r.Outcome, alive, others)
@@ -329,7 +352,7 @@ func (l *life) last(out outcome) {
 	default:
 		l.wrong("closed as %s", r.Outcome)
 	}
-	if slices.Contains(l.sealedNames(), executor.OldSecret) {
+	if r.Outcome != executor.Superseded && slices.Contains(l.sealedNames(), executor.OldSecret) {
 		l.wrong("the old secret is sealed in a closed run")
 	}
 	if out.Filed {

@@ -27,9 +27,9 @@ const OldSecret = "old"
 // doubted names the nth secret of a store of which it is not known whether it works.
 func doubted(n int) string { return fmt.Sprintf("%s.%d", OldSecret, n) }
 
-// IsDoubted reports whether a secret is sealed for the proof alone: a store held it,
-// and the target did not say whether it works.
-func IsDoubted(name string) bool { return strings.HasPrefix(name, OldSecret+".") }
+// IsOld reports whether a secret is sealed as the old one, or as one that may be it: a
+// store held it, and the target did not say whether it works.
+func IsOld(name string) bool { return name == OldSecret || strings.HasPrefix(name, OldSecret+".") }
 
 // reset is one reset in flight. It is used by one goroutine.
 type reset struct {

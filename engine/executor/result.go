@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"strings"
+
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
@@ -50,6 +52,9 @@ type ResetResult struct {
 	First bool `json:"first,omitempty"`
 	// Sealed is whether the new secret stays sealed in the state, because no store has it.
 	Sealed bool `json:"sealed,omitempty"`
+	// SealedOld is whether the old secret, or what may be it, stays sealed in the state,
+	// because it may still work.
+	SealedOld bool `json:"sealed_old,omitempty"`
 	// Asserted are the steps that rest on a person's word.
 	Asserted []string `json:"asserted,omitempty"`
 	// Step is where it stopped; Error why, and what to do.
@@ -62,6 +67,22 @@ type ResetResult struct {
 	Exit diag.Exit `json:"-"`
 	// record is the sha256 of the reset's last evidence line.
 	record string
+}
+
+// sealed says what stays sealed in the state, and what to do about it.
+func (x *ResetResult) sealed(run string) string {
+	var out []string
+	where := "-run=" + run + " " + event.Shell(x.Address)
+	switch {
+	case x.Sealed && x.Outcome == Superseded:
+		out = append(out, "what this run made stays sealed in the state: remint recover -erase "+where)
+	case x.Sealed:
+		out = append(out, "the new secret stays sealed in the state, because no store has it: remint recover")
+	}
+	if x.SealedOld {
+		out = append(out, "the old secret stays sealed in the state, because it may still work: remint recover -old -out=FILE "+where)
+	}
+	return strings.Join(out, "; ")
 }
 
 // Result is the end of a run.

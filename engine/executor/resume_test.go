@@ -132,19 +132,47 @@ func TestSuperseded(t *testing.T) {
 			stored := e.w.stores["a-value"]
 			out := e.resume(change...)
 			r := out.reset(t, 0)
-			if r.Outcome != executor.Superseded || r.Open || !r.Changed || !r.Sealed || !out.Closed || out.Exit() != diag.ExitUnfinished {
+			if r.Outcome != executor.Superseded || r.Open || !r.Changed || !r.Sealed || !r.SealedOld || !out.Closed || out.Exit() != diag.ExitUnfinished {
 				t.Errorf("%+v, exit %d, closed %v", r, out.Exit(), out.Closed)
 			}
 			if e.w.stores["a-value"] != stored || e.w.count("Reload") > 0 {
 				t.Error("a store was written to, or a consumer reloaded")
 			}
-			if diff := cmp.Diff([]string{"issue.it"}, e.sealedNames()); diff != "" {
+			if diff := cmp.Diff([]string{"issue.it", executor.OldSecret}, e.sealedNames()); diff != "" {
 				t.Errorf("sealed (-want +got):\n%s", diff)
 			}
 			if n := len(e.w.notices); n != 1 {
 				t.Errorf("%d notices", n)
 			}
 		})
+	}
+}
+
+// Where somebody puts the old secret back (configuration management, a backup) after
+// every store has the new one, the state has the only copy of the one that works.
+func TestTheOldOnePutBack(t *testing.T) {
+	t.Parallel()
+	for _, typ := range types {
+		for _, at := range []string{"Revoke", "EndSessions", "Send"} {
+			e := start(t, setup{typ: typ})
+			e.w.fail(fault{op: at, kind: crash, effect: true})
+			if out := e.apply(); !out.died {
+				continue // a type without that step
+			}
+			a := e.w.account("a")
+			a.versions = []version{{id: "v0", value: e.old}}
+			out := e.resume()
+			r := out.reset(t, 0)
+			if r.Outcome != executor.Superseded || !r.SealedOld || !out.Closed || out.Exit() != diag.ExitUnfinished || !strings.Contains(r.Error, "`remint recover -old`") {
+				t.Errorf("%s, killed at %s: %+v, exit %d", typ, at, r, out.Exit())
+			}
+			if got := e.sealed()[executor.OldSecret].Field(probeField(typ)).RevealString(); !e.w.works("a", got) {
+				t.Errorf("%s, killed at %s: the old one works, and nobody has it: sealed %v", typ, at, e.sealedNames())
+			}
+			if len(e.w.notices) == 0 || !strings.Contains(e.w.notices[len(e.w.notices)-1].Summary, "`remint recover -old`") {
+				t.Errorf("%s, killed at %s: the owner was told %+v", typ, at, e.w.notices)
+			}
+		}
 	}
 }
 

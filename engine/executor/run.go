@@ -410,18 +410,12 @@ func (r *run) end(x ResetResult) {
 			message += ": " + x.Error
 		}
 	}
-	detail, proof := "", string(x.Proof)
+	proof := string(x.Proof)
 	if x.Outcome == Finished && x.First {
 		message, proof = message+", there was no old one", ""
 	}
-	if x.Sealed {
-		detail = "the new secret stays sealed in the state, because no store has it: remint recover"
-		if x.Outcome == Superseded {
-			detail = "what this run made stays sealed in the state: remint recover -erase -run=" + r.job.Run + " " + event.Shell(x.Address)
-		}
-	}
 	r.tell(event.Event{Type: event.ResetFinished, Level: level, Address: x.Address, Step: x.Step, Message: message,
-		Outcome: string(x.Outcome), Proof: proof, Detail: detail, Question: x.Question})
+		Outcome: string(x.Outcome), Proof: proof, Detail: x.sealed(r.job.Run), Question: x.Question})
 }
 
 func (r *run) tell(e event.Event) {

@@ -75,6 +75,6 @@ func notOurs(p provider.Probe) error {
 	if p.Verdict == provider.Disabled {
 		return provider.Errorf(provider.Permanent, "login is disabled: %s. Find out who did that, enable it, and resume", describe(p))
 	}
-	return fmt.Errorf("%w: the new secret, accepted earlier, is not accepted any more (%s). Find out who changed it, and plan a reset of it again; "+
-		"what this run made stays sealed (`remint recover`)", errSuperseded, describe(p))
+	return fmt.Errorf("%w: the new secret, accepted earlier, is not accepted any more (%s). Find out who changed it, and plan a reset of it again",
+		errSuperseded, describe(p))
 }

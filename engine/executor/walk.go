@@ -95,7 +95,7 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if e := past.ended; e != nil && e.Outcome != Halted {
 		// It came to an end in an earlier process.
 		res := ResetResult{Address: address, Outcome: e.Outcome, Proof: e.Proof, Error: e.Error, record: past.lastLine,
-			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded, Abandoned}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan), Sealed: e.Sealed}
+			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded, Abandoned}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan), Sealed: e.Sealed, SealedOld: e.SealedOld}
 		if e.Outcome != Finished {
 			return res, fmt.Errorf("it ended as %s", e.Outcome)
 		}
@@ -150,6 +150,7 @@ func (r *reset) settle(ctx context.Context, cause error) (ResetResult, error) {
 		changed := r.begun() || errors.Is(cause, journal.ErrLost)
 		return ResetResult{Address: r.address, Outcome: Halted, Proof: r.proof(), Changed: changed, Open: true, Error: cause.Error()}, nil
 	case errors.Is(cause, errSuperseded):
+		cause = r.withKept(cause)
 		r.tellOwner(ctx, cause)
 		return r.finish(ctx, Superseded, cause)
 	case errors.Is(cause, errDenied) && r.complete():

@@ -17,7 +17,10 @@ state. recover opens it, writes the field asked for into a file of mode 0600, an
 with -erase forgets it. It also opens what an unfinished run has sealed.
 Of several sealed secrets of ADDRESS it takes the one that may work; where that
 is not one, or another is wanted, -run names it. A secret that was replaced since,
-which ` + "`remint status`" + ` lists, is forgotten without a file: -erase -run=RUN.`,
+which ` + "`remint status`" + ` lists, is forgotten without a file: -erase -run=RUN.
+With -old it takes the secret that the run was to kill: an open run keeps it
+until it is proven dead, one that ended as superseded or abandoned until it is
+forgotten, since it may be the one that works.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var r engine.RecoverRequest
 			fs.StringVar(&r.Out, "out", "", "write the secret to `FILE`, which must not exist")

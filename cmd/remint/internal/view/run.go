@@ -153,8 +153,11 @@ func (v *View) Results(results []*executor.Result) {
 
 // sealed names the secrets that only the state has, and those that it need not have.
 func (v *View) sealed(r *executor.Result) {
-	var only, replaced []string
+	var only, replaced, old []string
 	for _, x := range r.Resets {
+		if x.SealedOld {
+			old = append(old, x.Address)
+		}
 		switch {
 		case !x.Sealed:
 		case x.Outcome == executor.Superseded:
@@ -165,6 +168,7 @@ func (v *View) sealed(r *executor.Result) {
 	}
 	v.addresses(fmt.Sprintf("%s sealed in the state, because no store has it: remint recover -out=FILE ADDRESS", plural(len(only), "new secret")), only)
 	v.addresses(fmt.Sprintf("%s superseded and still sealed in the state: remint recover -erase -run=%s ADDRESS", was(len(replaced), "secret"), r.Run), replaced)
+	v.addresses(fmt.Sprintf("%s sealed in the state, because it may still work: remint recover -old -out=FILE -run=%s ADDRESS", plural(len(old), "old secret"), r.Run), old)
 }
 
 // addresses lists addresses under a head, nothing where there are none.

@@ -58,6 +58,9 @@ func (v *View) Status(list []engine.CredentialStatus, debts []evidence.Debt) {
 		if c.Sealed {
 			state = append(state, "new secret sealed")
 		}
+		if len(c.Old) > 0 {
+			state = append(state, "old secret sealed")
+		}
 		proof := c.Proof
 		if proof == "" {
 			proof = "-"
@@ -65,29 +68,30 @@ func (v *View) Status(list []engine.CredentialStatus, debts []evidence.Debt) {
 		rows = append(rows, []string{c.Address, age, proof, cmp.Or(c.Trust, "-"), c.Environment, strings.Join(state, "; ")})
 	}
 	v.table("CREDENTIAL | LAST RESET | PROOF | TRUST | ENVIRONMENT | STATE", rows)
-	v.replaced(list)
+	v.sealedCopies(list, "replaced and still sealed in the state", func(c engine.CredentialStatus) []engine.SealedCopy { return c.Replaced })
+	v.sealedCopies(list, "to be killed and may still work, sealed in the state", func(c engine.CredentialStatus) []engine.SealedCopy { return c.Old })
 	v.Note(fmt.Sprintf("%s, %d due, %d in open runs", plural(len(list), "credential"), due, open))
 	v.owed(debts)
 }
 
-// replaced lists the sealed secrets that nobody needs any more, with what forgets them.
-func (v *View) replaced(list []engine.CredentialStatus) {
+// sealedCopies lists sealed secrets of one kind, with what forgets them or takes them out.
+func (v *View) sealedCopies(list []engine.CredentialStatus, what string, of func(engine.CredentialStatus) []engine.SealedCopy) {
 	n := 0
 	for _, c := range list {
-		n += len(c.Replaced)
+		n += len(of(c))
 	}
 	if n == 0 {
 		return
 	}
-	v.Text(fmt.Sprintf("%s replaced and still sealed in the state:\n", was(n, "secret")))
+	v.Text(fmt.Sprintf("%s %s:\n", was(n, "secret"), what))
 	listed := 0
 	for _, c := range list {
-		for _, x := range c.Replaced {
+		for _, x := range of(c) {
 			if listed++; listed > maxListed {
 				v.Text(fmt.Sprintf("  … and %d more: remint status -json\n", n-maxListed))
 				return
 			}
-			v.Text(fmt.Sprintf("  %s, of run %s: %s\n    %s\n", safe(c.Address), safe(x.Run), safe(x.Replaced), safe(x.Command)))
+			v.Text(fmt.Sprintf("  %s, of run %s: %s\n    %s\n", safe(c.Address), safe(x.Run), safe(cmp.Or(x.Replaced, x.Outcome)), safe(x.Command)))
 		}
 	}
 }
@@ -158,6 +162,9 @@ func (v *View) Runs(list []engine.RunStatus, detail bool, debts []evidence.Debt)
 			}
 			if x.Sealed {
 				v.Text("    its new secret is sealed in the state: " + safe("remint recover -run="+r.ID+" -out=FILE "+event.Shell(x.Address)) + "\n")
+			}
+			if x.SealedOld {
+				v.Text("    its old secret is sealed in the state: " + safe("remint recover -old -run="+r.ID+" -out=FILE "+event.Shell(x.Address)) + "\n")
 			}
 			if x.Question != nil {
 				v.openQuestion("    ", x.Question)
