@@ -40,6 +40,12 @@ type HeldError struct {
 	// Silent is how long its holder has not been heard of, where it may be stopped
 	// and wake: zero for one that is known to be alive.
 	Silent time.Duration
+	// Fenced is whether what it resets rejects it once it wakes, which stores do not:
+	// its own run may be gone on with, and no other is begun.
+	Fenced bool
+	// Lost is set where another runner went on with its run, and its process is
+	// still there.
+	Lost bool
 }
 
 // Error names the holder and the age of its lease.
@@ -48,8 +54,17 @@ func (e *HeldError) Error() string {
 	if e.Key == "run "+e.Run {
 		what = e.Key + " is at work already"
 	}
+	if e.Lost {
+		what = fmt.Sprintf("%s was being reset by run %s", e.Key, e.Run)
+	}
 	text := fmt.Sprintf("%s (%s, since %s, %s ago)", what, e.Holder, e.Since.UTC().Format(time.RFC3339), e.Age.Round(time.Second))
-	if e.Silent > 0 {
+	switch {
+	case e.Lost:
+		text += "; another runner went on with that run, but this process is still there: it may be stopped only, and wake, and put the secret of that run over a newer one in a store: end that process first"
+	case e.Silent > 0 && e.Fenced:
+		text += fmt.Sprintf("; it has not been heard of for %s, but it may be stopped only, and wake, and put the secret of that run over a newer one in a store: "+
+			"end that process first (its own run can be gone on with meanwhile: remint resume %s)", e.Silent.Round(time.Second), e.Run)
+	case e.Silent > 0:
 		text += fmt.Sprintf("; it has not been heard of for %s, but it may be stopped only, and wake, and what it resets cannot reject it then: end that process first", e.Silent.Round(time.Second))
 	}
 	return text
@@ -162,8 +177,11 @@ type Close struct {
 type Key struct {
 	Name string
 	// Fenced is whether the target rejects who holds an older lease. A holder that
-	// is silent, and may only be stopped, is taken over if all of its keys are.
+	// is silent, and may only be stopped, is taken over if all of its keys are, and
+	// then by its own run alone.
 	Fenced bool
+	// Above is a fence that another state gave out: that of the lease is greater.
+	Above int64
 }
 
 // Lease keeps other runners away from a credential at its target.
@@ -171,6 +189,10 @@ type Lease struct {
 	Key string
 	// Fence is greater than that of every earlier lease of the same key.
 	Fence int64
+	// Overtaken is set where an earlier holder of this run may be stopped only, and
+	// wake. Before it is concluded from how the target looks that something did not
+	// happen, the target must know of Fence.
+	Overtaken bool
 }
 
 // Journal is a state. Its methods are safe for concurrent use; many goroutines'
@@ -211,7 +233,9 @@ type Journal interface {
 	// Acquire takes leases on all keys for a run or none, and makes this journal the
 	// run's only writer; *HeldError if another live runner has one. A dead runner
 	// is taken over: all that its run held is lost to it, so that it can neither
-	// write nor go on (ErrLost).
+	// write nor go on (ErrLost). One that may only be stopped is taken over by its own
+	// run alone, where every target can reject it; as long as it may wake, its keys are
+	// refused to every other run, whoever holds or held that run since.
 	Acquire(ctx context.Context, run, holder string, keys []Key) ([]Lease, error)
 	// Holds reports whether this journal still is the run's writer: nil, or ErrLost,
 	// or why it cannot be told. It is asked right before each effect outside, and is

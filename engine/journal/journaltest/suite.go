@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) journal.Journal) {
 		"bundles wait until they are filed":   bundlesWait,
 		"generations count":                   generationsCount,
 		"leases exclude, and fences grow":     leasesExclude,
+		"a fence begins above another's":      fencesBeginAbove,
 		"a run is held until it is released":  heldUntilReleased,
 		"reading goes on while others write":  readingGoesOn,
 		"what was appended outlives the user": durable,
@@ -330,6 +331,20 @@ func leasesExclude(t *testing.T, open func(*testing.T) journal.Journal) {
 	for _, bad := range []string{"", "../x", "a/b", "a\x00"} {
 		if _, err := a.Acquire(t.Context(), bad, "ann", nil); err == nil {
 			t.Errorf("the run id %q was taken", bad)
+		}
+	}
+}
+
+func fencesBeginAbove(t *testing.T, open func(*testing.T) journal.Journal) {
+	j := open(t)
+	last := map[string]int64{}
+	for _, above := range []int64{40, 7, 42} {
+		for range 2 {
+			got, err := j.Acquire(t.Context(), "r1", "ann", []journal.Key{{Name: "a", Above: above}, {Name: "b"}})
+			if err != nil || len(got) != 2 || got[0].Fence <= above || got[0].Fence <= last["a"] || got[1].Fence != last["b"]+1 || got[0].Overtaken {
+				t.Fatalf("above %d, after %v: %+v, %v", above, last, got, err)
+			}
+			last["a"], last["b"] = got[0].Fence, got[1].Fence
 		}
 	}
 }

@@ -153,9 +153,20 @@ func TestKilledHolder(t *testing.T) {
 	}
 }
 
-// A stopped holder whose target can fence it is taken over; one whose target
-// cannot is not. It wakes and learns that it lost the run: it cannot write, and
-// cannot give back what is another's.
+// lease acquires one key that is fenced, and reports whether an earlier holder may wake.
+func lease(t *testing.T, j journal.Journal, run, key string) (overtaken bool) {
+	t.Helper()
+	got, err := j.Acquire(t.Context(), run, "bob", []journal.Key{{Name: key, Fenced: true}})
+	if err != nil || len(got) != 1 || got[0].Fence < 2 {
+		t.Fatalf("%s: %+v, %v", run, got, err)
+	}
+	return got[0].Overtaken
+}
+
+// A stopped holder whose target can fence it is taken over by its own run, and by no
+// other as long as it may wake; one whose target cannot is not taken over. It wakes and
+// learns that it lost the run: it cannot write, and cannot give back what is another's.
+// Once it says that it has nothing of that run in hand any more, another run may begin.
 func TestStoppedHolder(t *testing.T) {
 	s := pgtest.New(t, pgtest.Options{})
 	schema := fresh()
@@ -178,9 +189,25 @@ func TestStoppedHolder(t *testing.T) {
 	for _, h := range []*holder{fenced, bare} {
 		heard(t, s.SuperURL(), schema, h, -time.Hour)
 	}
-	if err := take(t, j, "r3", "key of r1", true); err != nil {
-		t.Fatalf("a stopped holder that is fenced: %v", err)
+	if err := take(t, j, "r3", "key of r1", true); !errors.As(err, &held) || held.Silent < time.Hour || !held.Fenced || !strings.Contains(err.Error(), "over a newer one") {
+		t.Fatalf("another run beside a stopped holder that is fenced: %v", err)
 	}
+	if !lease(t, j, "r1", "key of r1") {
+		t.Error("its own run does not learn that it may wake")
+	}
+	lost := func(when string) {
+		t.Helper()
+		if err := j.Release(t.Context(), "r1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := take(t, j, "r3", "key of r1", true); !errors.As(err, &held) || !held.Lost || held.Run != "r1" || !strings.HasPrefix(held.Holder, "ann on ") || held.Age <= 0 {
+			t.Fatalf("another run, when one that lost its own is still %s: %v", when, err)
+		}
+		if !lease(t, j, "r1", "key of r1") {
+			t.Errorf("its own run does not learn that one that lost it is still %s", when)
+		}
+	}
+	lost("stopped")
 	if err := take(t, j, "r4", "key of r2", false); !errors.As(err, &held) || held.Silent < time.Hour || !strings.Contains(err.Error(), "may be stopped") {
 		t.Fatalf("a stopped holder that is not fenced: %v", err)
 	}
@@ -195,11 +222,18 @@ func TestStoppedHolder(t *testing.T) {
 			t.Errorf("the one that did not: %s", got)
 		}
 	}
+	lost("awake")
 	if got := fenced.told(t, "release"); got != "release false <nil>" {
 		t.Error(got)
 	}
-	if err := j.Holds(t.Context(), "r3"); err != nil {
+	if err := j.Holds(t.Context(), "r1"); err != nil {
 		t.Errorf("what was taken over was given back by the one that lost it: %v", err)
+	}
+	if err := j.Release(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	if lease(t, j, "r3", "key of r1") {
+		t.Error("who has nothing in hand any more is still feared")
 	}
 	n := 0
 	for _, err := range j.Records(t.Context(), "r1", "*") {
@@ -210,6 +244,90 @@ func TestStoppedHolder(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d records of the run that was lost, want the one from before", n)
+	}
+}
+
+// Who lost a run and was killed keeps nobody away: neither its own run nor others. It
+// does so for others as long as it stands, however long ago it was heard of, and
+// whoever had the run since.
+func TestOvertakenHolderDies(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{})
+	schema := fresh()
+	h := newHolder(t, s.SuperURL(), schema, "r1", "yes")
+	h.signal(t, syscall.SIGSTOP)
+	time.Sleep(2 * time.Second) // what it had sent has arrived
+	heard(t, s.SuperURL(), schema, h, -48*time.Hour)
+	j := open(t, s.SuperURL(), schema)
+	if _, err := j.Acquire(t.Context(), "r1", "filing evidence", nil); err != nil { // it takes all of it
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, s.SuperURL(), schema)
+	var held *journal.HeldError
+	if err := take(t, j, "r2", "key of r1", true); !errors.As(err, &held) || !held.Lost {
+		t.Fatalf("another run: %v", err)
+	}
+	if !lease(t, j, "r1", "key of r1") {
+		t.Error("its own run does not learn that it may wake")
+	}
+	if err := j.Release(t.Context(), "r1"); err != nil {
+		t.Fatal(err)
+	}
+	h.signal(t, syscall.SIGKILL)
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		err := take(t, j, "r2", "key of r1", true)
+		if err == nil {
+			break
+		}
+		if !errors.As(err, &held) || time.Since(began) > time.Minute {
+			t.Fatalf("when it was dead: %v", err)
+		}
+	}
+	if err := j.Release(t.Context(), "r2"); err != nil {
+		t.Fatal(err)
+	}
+	if lease(t, j, "r1", "key of r1") {
+		t.Error("the dead one is still feared")
+	}
+}
+
+// A state of the first format gets what it lacks, and keeps what it has.
+func TestFirstFormat(t *testing.T) {
+	s := pgtest.New(t, pgtest.Options{})
+	schema := fresh()
+	j := open(t, s.SuperURL(), schema)
+	if err := j.Open(t.Context(), journal.Run{ID: "r1", PlanID: "p1", OpenedAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), s.SuperURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for _, sql := range []string{"SET search_path = " + schema, "DROP TABLE overtaken", "DELETE FROM remint_state", "INSERT INTO remint_state (format) VALUES (1)"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		j, err := postgresql.Open(t.Context(), s.SuperURL(), postgresql.Options{Schema: schema})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := take(t, j, "r1", "k", true); err != nil {
+			t.Error(err)
+		}
+		if runs, err := j.Runs(t.Context()); err != nil || len(runs) != 1 {
+			t.Errorf("runs %+v, %v", runs, err)
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

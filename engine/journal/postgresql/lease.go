@@ -78,20 +78,22 @@ type standing struct {
 	fenced      bool          // whether every target of its leases rejects it once they are taken
 }
 
-// judge decides about a holder: nil to take over from it.
-func (h standing) judge(key string) error {
-	held := &journal.HeldError{Key: key, Run: h.run, Holder: h.holder, Since: h.since, Age: h.age}
+// judge decides about a holder: nil to take over from it. One that may wake is taken
+// over by its own run alone: what it may still put into a store is then the secret
+// that belongs there.
+func (h standing) judge(key string, own bool) error {
+	held := h.held(key)
 	switch {
-	case !h.session && h.silent < grace:
-		return &soonError{min(grace, grace-h.silent) + 10*time.Millisecond} // less than nothing, by a clock that went back
-	case !h.session:
+	case h.dead():
 		return nil
+	case !h.session:
+		return h.soon()
 	case h.silent < stale:
 		return held
-	case h.fenced:
+	case h.fenced && own:
 		return nil
 	}
-	held.Silent = h.silent
+	held.Silent, held.Fenced = h.silent, h.fenced
 	return held
 }
 
@@ -113,11 +115,23 @@ func (a absences) silent(h standing, seen time.Time) time.Duration {
 	return max(h.silent, time.Since(first.since))
 }
 
-// standingSQL reads holders, of the runs $1. $2 and $3 are the class of runners' locks.
+// soon is for one whose session ended a moment ago; it was silent for less than nothing
+// by a clock that went back.
+func (h standing) soon() error { return &soonError{min(grace, grace-h.silent) + 10*time.Millisecond} }
+
+func (h standing) held(key string) *journal.HeldError {
+	return &journal.HeldError{Key: key, Run: h.run, Holder: h.holder, Since: h.since, Age: h.age}
+}
+
+// sessionSQL is whether the session of the runner r stands. $2 is the class of runners'
+// locks.
+const sessionSQL = `EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.classid = $2::bigint::oid AND l.objid = r.n::bigint::oid)`
+
+// standingSQL reads holders, of the runs $1.
 const standingSQL = `SELECT w.run, w.holder || ' on ' || r.host || ', process ' || r.pid, w.since,
 	extract(epoch FROM clock_timestamp() - w.since)::float8, w.runner, extract(epoch FROM clock_timestamp() - r.seen)::float8,
-	EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.classid = $2::bigint::oid AND l.objid = r.n::bigint::oid),
+	` + sessionSQL + `,
 	NOT EXISTS (SELECT FROM lease WHERE lease.run = w.run AND NOT fenced), r.seen
 FROM at_work w JOIN runner r ON r.n = w.runner WHERE w.run = ANY($1) ORDER BY w.run FOR UPDATE OF w`
 
@@ -146,9 +160,9 @@ func (s *store) acquire(ctx context.Context, tx session, gone absences, run, hol
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, 0)", s.class); err != nil {
 		return nil, err
 	}
-	names, fenced := make([]string, 0, len(keys)), make([]bool, 0, len(keys))
-	for _, k := range keys {
-		names, fenced = append(names, k.Name), append(fenced, k.Fenced)
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
 	}
 	holders := map[string]string{} // runs, by key
 	rows, err := tx.Query(ctx, "SELECT key, run FROM lease WHERE key = ANY($1) AND run <> '' AND run <> $2", names, run)
@@ -168,19 +182,20 @@ func (s *store) acquire(ctx context.Context, tx session, gone absences, run, hol
 		return nil, err
 	}
 	over := []string{} // runs to be taken over
+	stopped := false   // whether the holder of this one may wake
 	if h, there := standings[run]; there && h.runner != s.presence.n {
-		if err := h.judge("run " + run); err != nil {
+		if err := h.judge("run "+run, true); err != nil {
 			return nil, err
 		}
-		over = append(over, run)
+		over, stopped = append(over, run), h.session
 	}
 	for _, k := range keys {
 		by := holders[k.Name]
 		if h, there := standings[by]; there {
 			if h.runner == s.presence.n { // another run of this process
-				return nil, &journal.HeldError{Key: k.Name, Run: h.run, Holder: h.holder, Since: h.since, Age: h.age}
+				return nil, h.held(k.Name)
 			}
-			if err := h.judge(k.Name); err != nil {
+			if err := h.judge(k.Name, false); err != nil {
 				return nil, err
 			}
 		}
@@ -188,13 +203,29 @@ func (s *store) acquire(ctx context.Context, tx session, gone absences, run, hol
 			over = append(over, by)
 		}
 	}
-	return s.take(ctx, tx, run, holder, names, fenced, over)
+	waking, err := s.waking(ctx, tx, gone, run, names, stopped)
+	if err != nil {
+		return nil, err
+	}
+	fences, err := s.take(ctx, tx, run, holder, keys, over)
+	if err != nil {
+		return nil, err
+	}
+	leases := make([]journal.Lease, len(keys))
+	for i, n := range names {
+		leases[i] = journal.Lease{Key: n, Fence: fences[n], Overtaken: waking[n]}
+	}
+	return leases, nil
 }
 
 // take makes the run this process's, and everything of the runs in over nobody's
 // before. Their evidence is filed anew by whoever goes on with them: it may have
-// been filed on another machine.
-func (s *store) take(ctx context.Context, tx session, run, holder string, names []string, fenced []bool, over []string) ([]journal.Lease, error) {
+// been filed on another machine. It gives the fences, by key.
+func (s *store) take(ctx context.Context, tx session, run, holder string, keys []journal.Key, over []string) (map[string]int64, error) {
+	names, fenced, above := make([]string, len(keys)), make([]bool, len(keys)), make([]int64, len(keys))
+	for i, k := range keys {
+		names[i], fenced[i], above[i] = k.Name, k.Fenced, k.Above
+	}
 	var batch pgx.Batch
 	batch.Queue("DELETE FROM at_work WHERE run = ANY($1)", over)
 	batch.Queue("UPDATE lease SET run = '' WHERE run = ANY($1)", over)
@@ -202,9 +233,9 @@ func (s *store) take(ctx context.Context, tx session, run, holder string, names 
 	batch.Queue(`INSERT INTO at_work (run, runner, holder) VALUES ($1, $2, $3)
 		ON CONFLICT (run) DO UPDATE SET runner = excluded.runner, holder = excluded.holder`, run, s.presence.n, holder)
 	batch.Queue(`INSERT INTO lease (key, fence, run, fenced, holder, since)
-		SELECT k, 1, $3, f, $4, clock_timestamp() FROM (SELECT DISTINCT ON (k) k, f FROM unnest($1::text[], $2::boolean[]) AS t (k, f)) AS u
+		SELECT k, a + 1, $3, f, $4, clock_timestamp() FROM (SELECT DISTINCT ON (k) k, f, a FROM unnest($1::text[], $2::boolean[], $5::bigint[]) AS t (k, f, a)) AS u
 		ON CONFLICT (key) DO UPDATE SET fence = lease.fence + 1, run = excluded.run, fenced = excluded.fenced, holder = excluded.holder, since = excluded.since
-		RETURNING key, fence`, names, fenced, run, holder)
+		RETURNING key, fence`, names, fenced, run, holder, above)
 	results := tx.SendBatch(ctx, &batch)
 	var err error
 	for range batch.Len() - 1 {
@@ -219,23 +250,20 @@ func (s *store) take(ctx context.Context, tx session, run, holder string, names 
 		var fence int64
 		_, err = pgx.ForEachRow(rows, []any{&key, &fence}, func() error { fences[key] = fence; return nil })
 	}
-	if err = errors.Join(err, results.Close()); err != nil {
-		return nil, err
-	}
-	leases := make([]journal.Lease, len(names))
-	for i, n := range names {
-		leases[i] = journal.Lease{Key: n, Fence: fences[n]}
-	}
-	return leases, nil
+	return fences, errors.Join(err, results.Close())
 }
 
 // Release gives back the run's leases, if they are this process's. Their fences
-// stay: the next holder's are greater.
+// stay: the next holder's are greater. If another runner took them over, this
+// process has nothing more in hand of that run, and nobody need fear that any more.
 func (s *store) Release(ctx context.Context, run string) error {
 	err := s.w.submit(ctx, &change{alone: func(ctx context.Context, tx session) error {
 		tag, err := tx.Exec(ctx, "DELETE FROM at_work WHERE run = $1 AND runner = $2", run, s.presence.n)
 		if err == nil && tag.RowsAffected() > 0 {
 			_, err = tx.Exec(ctx, "UPDATE lease SET run = '' WHERE run = $1", run)
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM overtaken WHERE run = $1 AND runner = $2", run, s.presence.n)
 		}
 		return err
 	}})

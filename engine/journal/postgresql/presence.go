@@ -27,10 +27,11 @@ const (
 // which the server lets go of when the session ends, however it ends; and by a time
 // that is renewed, which ends with a process that is merely stopped.
 type presence struct {
-	a    access
-	n    int32 // the runner's number
-	conn *pgx.Conn
-	self backend // of conn, to end it when it hangs
+	a     access
+	clock func() instant
+	n     int32 // the runner's number
+	conn  *pgx.Conn
+	self  backend // of conn, to end it when it hangs
 
 	beats chan chan struct{} // asks for a beat now
 	end   chan struct{}
@@ -38,7 +39,7 @@ type presence struct {
 	left  error // how the end went
 
 	mu   sync.Mutex
-	at   time.Time // when the last beat that was answered was begun, by this process's own clock
+	at   instant // when the last beat that was answered was begun, by this machine's own clocks
 	runs map[string]bool
 	cast bool // this runner's row is gone: it was given up for dead
 }
@@ -76,10 +77,12 @@ func (b backend) expel(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // register makes this process known, and keeps saying that it is alive. It also
-// forgets runners of which nothing was heard for a day and that hold nothing.
+// forgets runners of which nothing was heard for a day, whose session is gone and
+// that hold nothing.
 func (s *store) register(ctx context.Context, conn *pgx.Conn) (*presence, error) {
-	p := &presence{a: s.access, runs: map[string]bool{}, beats: make(chan chan struct{}), end: make(chan struct{}), ended: make(chan struct{})}
-	_, err := conn.Exec(ctx, `DELETE FROM runner r WHERE seen < clock_timestamp() - interval '1 day' AND NOT EXISTS (SELECT FROM at_work w WHERE w.runner = r.n)`)
+	p := &presence{a: s.access, clock: now, runs: map[string]bool{}, beats: make(chan chan struct{}), end: make(chan struct{}), ended: make(chan struct{})}
+	_, err := conn.Exec(ctx, `DELETE FROM runner r WHERE seen < clock_timestamp() - $1::interval AND NOT EXISTS (SELECT FROM at_work w WHERE w.runner = r.n)
+		AND NOT `+sessionSQL, 24*time.Hour, int64(s.class))
 	if err == nil {
 		err = conn.QueryRow(ctx, `WITH r AS (INSERT INTO runner (host, pid) VALUES ($1, $2) RETURNING n), c AS (INSERT INTO commits (runner) SELECT n FROM r)
 			SELECT n FROM r`, host(), os.Getpid()).Scan(&p.n)
@@ -145,7 +148,7 @@ func (p *presence) beat() {
 			return
 		}
 	}
-	begun := time.Now()
+	begun := p.clock()
 	runs, cast, err := p.say(ctx)
 	if err != nil {
 		_ = closeConn(p.conn) // a new one is made next time
@@ -184,7 +187,7 @@ func (p *presence) say(ctx context.Context) (runs map[string]bool, cast bool, er
 func (p *presence) holds(ctx context.Context, run string) error {
 	for {
 		p.mu.Lock()
-		fresh, has := time.Since(p.at) < trust, p.runs[run] && !p.cast
+		fresh, has := p.clock().since(p.at) < trust, p.runs[run] && !p.cast
 		p.mu.Unlock()
 		switch {
 		case fresh && has:
@@ -214,7 +217,7 @@ func (p *presence) now(ctx context.Context) error {
 		return ctx.Err()
 	}
 	p.mu.Lock()
-	failed := time.Since(p.at) >= trust
+	failed := p.clock().since(p.at) >= trust
 	p.mu.Unlock()
 	if failed {
 		select {

@@ -10,7 +10,7 @@ import (
 	"github.com/remint-dev/remint/engine/journal"
 )
 
-const formatVersion = 1
+const formatVersion = 2
 
 // Times of the journal are nanoseconds since 1970, 0 for none; times of leases and
 // runners are the server's. A run has a row in at_work while a runner holds it:
@@ -52,20 +52,29 @@ CREATE TABLE lease (
 	key text PRIMARY KEY, fence bigint NOT NULL, run text NOT NULL, fenced boolean NOT NULL, holder text NOT NULL,
 	since timestamptz NOT NULL);
 CREATE INDEX lease_run ON lease (run) WHERE run <> '';
+` + second
+
+// second is what format 2 added: who lost a run while its session stood, with which
+// keys. Such a one may wake.
+const second = `
+CREATE TABLE overtaken (
+	key text NOT NULL, runner integer NOT NULL REFERENCES runner ON DELETE CASCADE, run text NOT NULL, holder text NOT NULL,
+	since timestamptz NOT NULL, PRIMARY KEY (key, runner));
+CREATE INDEX overtaken_runner ON overtaken (runner);
 `
 
-// prepare makes the tables where there are none and that is wanted, and refuses
-// every schema that is not a state of this version. It changes nothing in one that
-// it refuses.
+// prepare makes the tables where there are none and that is wanted, adds what a state
+// of an earlier version lacks, and refuses every schema that is no state or one of a
+// later version. It changes nothing in one that it refuses.
 func (a access) prepare(ctx context.Context, conn *pgx.Conn) error {
 	if err := a.direct(ctx, conn); err != nil {
 		return err
 	}
-	fresh, err := a.check(ctx, conn)
-	if err != nil || !fresh {
+	format, err := a.check(ctx, conn)
+	if err != nil || format == formatVersion {
 		return err
 	}
-	if !a.opts.Create {
+	if format == 0 && !a.opts.Create {
 		return journal.ErrNotFound
 	}
 	tx, err := conn.Begin(ctx)
@@ -76,16 +85,13 @@ func (a access) prepare(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, 0)", a.class); err != nil {
 		return a.openError(ctx, err)
 	}
-	if fresh, err = a.check(ctx, tx); err != nil || !fresh { // somebody else was quicker
+	if format, err = a.check(ctx, tx); err != nil || format == formatVersion { // somebody else was quicker
 		return err
 	}
-	var there bool
-	err = tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", a.opts.Schema).Scan(&there)
-	if err == nil && !there {
-		_, err = tx.Exec(ctx, "CREATE SCHEMA "+ident(a.opts.Schema))
-	}
-	if err == nil {
-		_, err = tx.Exec(ctx, tables)
+	if format == 0 {
+		err = a.make(ctx, tx)
+	} else {
+		_, err = tx.Exec(ctx, second)
 	}
 	if err == nil {
 		_, err = tx.Exec(ctx, "INSERT INTO remint_state (format) VALUES ($1)", formatVersion)
@@ -99,35 +105,47 @@ func (a access) prepare(ctx context.Context, conn *pgx.Conn) error {
 	return a.openError(ctx, err)
 }
 
+// make makes everything.
+func (a access) make(ctx context.Context, tx pgx.Tx) error {
+	var there bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", a.opts.Schema).Scan(&there)
+	if err == nil && !there {
+		_, err = tx.Exec(ctx, "CREATE SCHEMA "+ident(a.opts.Schema))
+	}
+	if err == nil {
+		_, err = tx.Exec(ctx, tables)
+	}
+	return err
+}
+
 type queryer interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// check reports whether there is no state yet.
-func (a access) check(ctx context.Context, q queryer) (fresh bool, err error) {
+// check gives the format of the state, 0 where there is none yet.
+func (a access) check(ctx context.Context, q queryer) (format int, err error) {
 	var marked bool
 	var others int
 	err = q.QueryRow(ctx, `SELECT coalesce(bool_or(relname = 'remint_state'), false), count(*)
 		FROM pg_class JOIN pg_namespace s ON s.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p', 'v', 'm', 'f')`, a.opts.Schema).Scan(&marked, &others)
 	switch {
 	case err != nil:
-		return false, a.openError(ctx, err)
+		return 0, a.openError(ctx, err)
 	case !marked && others > 0:
-		return false, fmt.Errorf("%s: the schema holds something else: give another one for the state", a.name())
+		return 0, fmt.Errorf("%s: the schema holds something else: give another one for the state", a.name())
 	case !marked:
-		return true, nil
+		return 0, nil
 	}
-	var version int
-	err = q.QueryRow(ctx, "SELECT max(format) FROM remint_state").Scan(&version)
+	err = q.QueryRow(ctx, "SELECT max(format) FROM remint_state").Scan(&format)
 	switch {
 	case err != nil:
-		return false, a.openError(ctx, err)
-	case version > formatVersion:
-		return false, fmt.Errorf("%s: %w (format %d, this one knows %d): install that version", a.name(), journal.ErrNewer, version, formatVersion)
-	case version < 1:
-		return false, fmt.Errorf("%s is damaged (format %d): restore it from a backup", a.name(), version)
+		return 0, a.openError(ctx, err)
+	case format > formatVersion:
+		return 0, fmt.Errorf("%s: %w (format %d, this one knows %d): install that version", a.name(), journal.ErrNewer, format, formatVersion)
+	case format < 1:
+		return 0, fmt.Errorf("%s is damaged (format %d): restore it from a backup", a.name(), format)
 	}
-	return false, nil
+	return format, nil
 }
 
 // direct refuses a pooler between this program and the server: it may give a

@@ -32,7 +32,7 @@ func (s *store) Acquire(ctx context.Context, run, holder string, keys []journal.
 			}
 		}
 		for i, key := range keys {
-			fence, err := s.lease(t, run, holder, key.Name)
+			fence, err := s.lease(t, run, holder, key)
 			if err != nil {
 				return err
 			}
@@ -137,25 +137,25 @@ func (s *store) atWork(ctx context.Context, run string) error {
 	return held
 }
 
-func (s *store) lease(t *tx, run, holder, key string) (fence int64, err error) {
+func (s *store) lease(t *tx, run, holder string, key journal.Key) (fence int64, err error) {
 	var by, who string
 	var since int64
-	err = t.get("SELECT fence, run, holder, since FROM lease WHERE key = ?", []any{key}, &fence, &by, &who, &since)
+	err = t.get("SELECT fence, run, holder, since FROM lease WHERE key = ?", []any{key.Name}, &fence, &by, &who, &since)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
 		return 0, err
 	case by != "" && by != run && s.locks.alive(by):
-		return 0, &journal.HeldError{Key: key, Run: by, Holder: who, Since: pack.Time(since), Age: s.opts.Now().Sub(pack.Time(since))}
+		return 0, &journal.HeldError{Key: key.Name, Run: by, Holder: who, Since: pack.Time(since), Age: s.opts.Now().Sub(pack.Time(since))}
 	case by != "" && by != run:
 		if err := t.let(by); err != nil {
 			return 0, err
 		}
 	}
-	fence++
+	fence = max(fence, key.Above) + 1
 	_, err = t.exec(`INSERT INTO lease (key, fence, run, holder, since) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET fence = excluded.fence, run = excluded.run, holder = excluded.holder, since = excluded.since`,
-		key, fence, run, holder, pack.Nanos(s.opts.Now()))
+		key.Name, fence, run, holder, pack.Nanos(s.opts.Now()))
 	return fence, err
 }
 
