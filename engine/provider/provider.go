@@ -73,8 +73,8 @@ type CredentialType struct {
 	// SelectiveSessions tells whether sessions begun before the change can be
 	// told from those begun after it; otherwise all are ended.
 	SelectiveSessions bool
-	// Fenced tells whether the target can check a fencing token at all;
-	// Observation.Fenced tells whether this one does.
+	// Fenced tells whether the target can check a fencing token at all: the provider
+	// then implements Fencer. Observation.Fenced tells whether this one does.
 	Fenced bool
 }
 
@@ -262,6 +262,17 @@ type Revoker interface {
 	// that Inspect lists. For in-place types it makes the credential unusable as
 	// a whole until the next Set. Revoking what is revoked or absent succeeds.
 	Revoke(ctx context.Context, m Mutation, versions []string) (Applied, error)
+}
+
+// Fencer keeps a runner that was overtaken from changing the target: the types that are
+// Fenced need it.
+type Fencer interface {
+	// Fence makes the target refuse every change with a smaller token than m's, and
+	// waits until one that is going on is over: what it shows of the credential then is
+	// not changed by such a runner any more. It changes nothing of the credential
+	// itself. Idempotent; an error where this target cannot do it, NotFound where there
+	// is no such credential.
+	Fence(ctx context.Context, m Mutation) error
 }
 
 // Retirer says what becomes of the credential when it is retired, for types

@@ -51,7 +51,7 @@ func (p *instance) Revoke(ctx context.Context, m provider.Mutation, _ []string) 
 	return a, err
 }
 
-// change is one ALTER ROLE.
+// change is one ALTER ROLE; without clauses, one that only writes the mark.
 type change struct {
 	clauses         func(*pgconn.PgConn) (string, error)
 	version, detail string
@@ -82,11 +82,14 @@ func (p *instance) change(ctx context.Context, m provider.Mutation, ch change) (
 	if err == nil {
 		err = st.admit(m)
 	}
+	if err == nil && ch.clauses == nil && !st.canFence {
+		err = provider.Errorf(provider.Permanent, "whoever was overtaken cannot be kept from changing the role %q: %s", role, fenceGrant(ident(p.admin.User), major(pg)))
+	}
 	if err != nil {
 		p.rollback(ctx, pg)
 		return none, err
 	}
-	at, err := p.commit(ctx, pg, role, st, st.next(m, ch.version))
+	at, err := p.commit(ctx, pg, role, st, st.next(m, ch))
 	if err != nil {
 		return none, err
 	}

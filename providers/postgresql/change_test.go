@@ -118,6 +118,90 @@ func TestFence(t *testing.T) {
 	}
 }
 
+// An overtaken runner is kept out before anything is changed: password, version and
+// label stay as they are, and its change is refused from then on, and only its.
+func TestFenceAlone(t *testing.T) {
+	url := admin(t, `GRANT SET ON PARAMETER "remint.fence" TO %q`)
+	for who, p := range map[string]provider.Provider{"superuser": open(t, server.SuperURL(), nil), "granted admin": open(t, url, nil)} {
+		fence := func(m provider.Mutation) error { return p.(provider.Fencer).Fence(context.Background(), m) }
+		for _, marked := range []bool{false, true} {
+			name := role(t, "fenced", "old", "CONNECTION LIMIT 7 VALID UNTIL '2999-01-01'")
+			works := "old"
+			if marked {
+				works = "three"
+				set(t, p, mutation(name, 3), works)
+			}
+			row := func() string {
+				return ask(t, fmt.Sprintf("SELECT a::text FROM pg_authid a WHERE rolname = '%s'", name))
+			}
+			before, was := inspect(t, p, name), row()
+			for range 2 {
+				if err := fence(mutation(name, 5)); err != nil {
+					t.Fatalf("%s, marked %t: %v", who, marked, err)
+				}
+			}
+			after := inspect(t, p, name)
+			if after.Fence != 5 || fmt.Sprint(after.Versions) != fmt.Sprint(before.Versions) || after.Unlisted != before.Unlisted || row() != was {
+				t.Errorf("%s, marked %t: %+v, before %+v\n%s\n%s", who, marked, after, before, was, row())
+			}
+			if err := fence(mutation(name, 4)); provider.ClassOf(err, "") != provider.Conflict {
+				t.Errorf("%s: a smaller token gives %v, want Conflict", who, err)
+			}
+			if _, err := p.(provider.Setter).Set(context.Background(), mutation(name, 4), material("four")); provider.ClassOf(err, "") != provider.Conflict {
+				t.Errorf("%s: a change by the one that was overtaken gives %v, want Conflict", who, err)
+			}
+			if ok, out := psql(t, name, works); !ok {
+				t.Errorf("%s, marked %t: the password does not work any more: %s", who, marked, out)
+			}
+			set(t, p, mutation(name, 5), "five")
+		}
+		if err := fence(mutation("no such role", 1)); provider.ClassOf(err, "") != provider.NotFound {
+			t.Errorf("%s: no such role gives %v", who, err)
+		}
+	}
+	bare := role(t, "unfenced", "old", "")
+	err := open(t, admin(t), nil).(provider.Fencer).Fence(context.Background(), mutation(bare, 1))
+	if provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), "GRANT SET ON PARAMETER") {
+		t.Errorf("a login that may not write the mark: %v", err)
+	}
+}
+
+// A change that is going on is waited for: it is seen, or undone.
+func TestFenceWaits(t *testing.T) {
+	name := role(t, "fenced", "old", "")
+	p := open(t, server.SuperURL(), nil)
+	rival := connect(t, server.SuperURL())
+	ctx := context.Background()
+	tx, err := rival.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(ctx, fmt.Sprintf(`ALTER ROLE %q PASSWORD 'theirs'`, name)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.(provider.Fencer).Fence(ctx, mutation(name, 4)) }()
+	for ask(t, fmt.Sprintf("SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%%s%%'", name)) == "0" {
+		select {
+		case err := <-done:
+			t.Fatalf("it did not wait: %v", err)
+		default:
+		}
+	}
+	if err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil && provider.ClassOf(err, provider.Ambiguous) == provider.Ambiguous {
+		t.Errorf("%v, want none, or one that says that nothing happened", err)
+	}
+	if err := p.(provider.Fencer).Fence(ctx, mutation(name, 4)); err != nil {
+		t.Error(err)
+	}
+	if ok, out := psql(t, name, "theirs"); !ok {
+		t.Errorf("what was committed before it is gone: %s", out)
+	}
+}
+
 // Advisory locks are for one database; the fence must hold across all.
 func TestFenceAcrossDatabases(t *testing.T) {
 	name := role(t, "fenced", "old", "")

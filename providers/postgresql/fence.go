@@ -1,9 +1,12 @@
 package postgresql
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/remint-dev/remint/engine/provider"
 )
 
 // fenceSetting is the role's custom setting that holds the mark.
@@ -11,6 +14,14 @@ const fenceSetting = "remint.fence"
 
 // noPassword is the version in the mark of a role whose password was removed.
 const noPassword = "none"
+
+// Fence writes the token into the mark, in a transaction as every change's: it waits
+// for one that is going on, and is itself refused where a later holder has been there.
+// An ALTER ROLE that alters nothing locks the role.
+func (p *instance) Fence(ctx context.Context, m provider.Mutation) error {
+	_, err := p.change(ctx, m, change{})
+	return err
+}
 
 // mark is what remint leaves in fenceSetting of a role: the greatest fencing
 // token seen, the version it set last, and the label of that change.

@@ -14,9 +14,12 @@ import (
 
 // alter begins the transaction. Nothing has happened when it fails.
 func (p *instance) alter(ctx context.Context, pg *pgconn.PgConn, role string, ch change) (standing, error) {
-	clauses, err := ch.clauses(pg)
-	if err != nil {
-		return standing{}, err
+	clauses := ""
+	if ch.clauses != nil {
+		var err error
+		if clauses, err = ch.clauses(pg); err != nil {
+			return standing{}, err
+		}
 	}
 	name, err := pg.EscapeString(role)
 	if err != nil {
@@ -56,8 +59,13 @@ func (st standing) admit(m provider.Mutation) error {
 	return nil
 }
 
-func (st standing) next(m provider.Mutation, version string) mark {
-	return mark{fence: max(st.mark.fence, m.Fence), version: version, label: plainLabel(m.Label)}
+// next is the mark after a change: who made the version that stays is not forgotten.
+func (st standing) next(m provider.Mutation, ch change) mark {
+	out := mark{fence: max(st.mark.fence, m.Fence), version: ch.version, label: plainLabel(m.Label)}
+	if ch.clauses == nil {
+		out.version, out.label = st.mark.version, st.mark.label
+	}
+	return out
 }
 
 // commit writes the mark where it may, commits, and then reads the clock: a

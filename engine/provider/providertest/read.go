@@ -21,17 +21,19 @@ func checkHarness(b *bench) {
 }
 
 func checkCapabilities(b *bench) {
-	var set, mint, ends bool
+	var set, mint, ends, fences bool
 	for _, t := range b.h.Definition.Types {
 		set = set || t.Kind != lifecycle.Minted
 		mint = mint || t.Kind == lifecycle.Minted
 		ends = ends || t.Sessions
+		fences = fences || t.Fenced
 	}
 	_, isSetter := b.p.(provider.Setter)
 	_, isMinter := b.p.(provider.Minter)
 	_, isRevoker := b.p.(provider.Revoker)
 	_, isEnder := b.p.(provider.SessionEnder)
 	_, isController := b.p.(provider.Controller)
+	_, isFencer := b.p.(provider.Fencer)
 	if isSetter != set {
 		b.Errorf("implements Setter: %t, but has in_place or overlapping types: %t; the two must agree", isSetter, set)
 	}
@@ -43,6 +45,9 @@ func checkCapabilities(b *bench) {
 	}
 	if isEnder != ends {
 		b.Errorf("implements SessionEnder: %t, but has a type with Sessions: %t; the two must agree", isEnder, ends)
+	}
+	if isFencer != fences {
+		b.Errorf("implements Fencer: %t, but has a type that is Fenced: %t; the two must agree", isFencer, fences)
 	}
 	if !isController && !b.f.Reported {
 		b.Errorf("does not implement Controller: where Refused is tested, a control must show that the place that refuses is alive")
