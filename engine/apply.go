@@ -252,6 +252,10 @@ func (a *Application) Apply(ctx, soft context.Context) (*executor.Result, diag.D
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	var err error
+	if job.Ephemeral, err = a.ephemeral(ctx); err != nil {
+		return nil, diag.Errored(0, "The state cannot be read", "%s. Nothing was changed.", err)
+	}
 	x, diags := a.session.executor(job.Run)
 	if diags.HasErrors() {
 		return nil, diags

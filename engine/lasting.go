@@ -9,6 +9,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/lifecycle"
 )
 
@@ -92,6 +93,35 @@ func (s *session) evidenceGone(ctx context.Context) diag.Diagnostics {
 	return nil
 }
 
+// ephemeral reports whether the state was accepted as one that begins anew with each
+// job: now, and where it knows of resets already, when the first of them was opened.
+// An old copy of one that is meant to last is none, whatever is said now.
+func (a *Application) ephemeral(ctx context.Context) (bool, error) {
+	s := a.session
+	if !a.req.AcceptEphemeralState || s.workspace.Settings.SharedState != nil {
+		return false, nil
+	}
+	runs, err := s.journal.Runs(ctx)
+	for i := len(runs) - 1; err == nil && i >= 0; i-- { // oldest first
+		if !executor.OfResets(runs[i]) {
+			continue
+		}
+		run, err := s.journal.Run(ctx, runs[i].ID)
+		if err != nil {
+			return false, err
+		}
+		m, err := decodeMeta(run.Meta)
+		return m.Facts[ephemeralFact] == accepted, err
+	}
+	return true, err
+}
+
+// ephemeralFact is accepted where the state may go when the job ends.
+const (
+	ephemeralFact = "ephemeral_state"
+	accepted      = "accepted"
+)
+
 // lasting refuses to reset in place with a state that goes when a CI job ends: a
 // secret that was set and not yet stored would go with it.
 func (a *Application) lasting() diag.Diagnostics {
@@ -103,7 +133,7 @@ func (a *Application) lasting() diag.Diagnostics {
 			return diag.Errored(diag.ExitError, "The state may not outlive this job",
 				"CI is set, the state is a file (%s), and %s is reset in place: if this machine's disk is thrown away in the middle of the run, nobody knows what is half done, "+
 					"and a secret that is in no store yet is lost. Keep the state in PostgreSQL (state \"postgresql\" { url = … }), "+
-					"or say with -accept-ephemeral-state that the file outlives the job. Nothing was changed.", a.session.workspace.Settings.StatePath.Written, r.Plan.Address)
+					"or accept with -accept-ephemeral-state that it may go with the job: what is half done, and what stays sealed, is then for this job to finish and to take out. Nothing was changed.", a.session.workspace.Settings.StatePath.Written, r.Plan.Address)
 		}
 	}
 	return diag.Diagnostics{}.Warnf("The state is a local file", "CI is set: if this machine's disk is thrown away in the middle of a run, the run cannot be finished.")
@@ -119,7 +149,7 @@ func (a *Application) circumstances() {
 	if a.session.workspace.Settings.SharedState != nil {
 		facts["state"] = "postgresql"
 	} else if a.req.AcceptEphemeralState {
-		facts["ephemeral_state"] = "accepted"
+		facts[ephemeralFact] = accepted
 	}
 	a.req.Facts = facts
 }

@@ -86,6 +86,17 @@ func Remembered(ctx context.Context, j journal.Journal) (digest, run string, err
 	return "", "", nil
 }
 
+// OfResets reports whether a run is one of resets: not a denial, a review, or a change
+// of judges.
+func OfResets(r journal.Run) bool {
+	for _, prefix := range []string{deniedPrefix, reviewPrefix, trustPrefix} {
+		if strings.HasPrefix(r.PlanID, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
 // opening is what the record that opened a run says of its judges.
 func opening(ctx context.Context, j journal.Journal, run string) (string, error) {
 	return openingFact(ctx, j, run, trustFact)

@@ -101,6 +101,10 @@ type Job struct {
 	// Judged are the questions to the policies before the run was opened, and JudgedAgain
 	// those before this resume.
 	Judged, JudgedAgain []plan.Judgement
+	// Ephemeral is set where the state was accepted as one that begins anew with each
+	// job: fencing tokens of credentials that it does not know yet begin above what
+	// their targets remember.
+	Ephemeral bool
 	// Facts are circumstances worth keeping in evidence.
 	Facts map[string]string
 	// Meta is stored with the run, for resume and export.

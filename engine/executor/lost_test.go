@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,15 @@ func TestOldStateIsRefused(t *testing.T) {
 	for mark, refused := range map[int64]bool{0: false, 1: true, 2: true} {
 		e := start(t, setup{})
 		e.plan()
+		for _, seen := range []int64{mark, 1 << 40, math.MaxInt64} {
+			// One that begins anew with each job begins above the target's.
+			e := start(t, setup{})
+			e.plan()
+			res := e.apply(func(_ *process, j *executor.Job) { j.Ephemeral, j.Resets[0].Fence = true, seen })
+			if refused := res.Result == nil; refused != (seen == math.MaxInt64) {
+				t.Errorf("mark %d, a state that begins anew: refused is %v (%v)", seen, refused, res.diags)
+			}
+		}
 		res := e.apply(func(_ *process, j *executor.Job) { j.Resets[0].Fence = mark })
 		if got := res.Result == nil && res.diags.HasErrors(); got != refused {
 			t.Errorf("mark %d, first token 1: refused is %v (%v)", mark, got, fmt.Sprint(res.diags))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -89,7 +90,7 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	}
 	r.filer = startFiler(x.Journal, x.Archive, job.Run)
 	defer r.filer.close()
-	begin := r.goOn
+	begin := func(ctx context.Context) error { return r.goOn(ctx, r.overtaken(histories)) }
 	if r.total == 0 { // a crash came before anything was said about the run, and who opened it
 		begin = r.opened
 		job.OperatorNames = slices.Concat(job.OperatorNames, job.OpenedBy)
@@ -112,7 +113,11 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 		key := leaseKey(p)
 		if _, taken := at[key]; !taken {
 			at[key] = len(keys)
-			keys = append(keys, journal.Key{Name: key, Fenced: p.Plan.Observed.Fenced})
+			k := journal.Key{Name: key, Fenced: p.Plan.Observed.Fenced}
+			if r.job.Ephemeral {
+				k.Above = min(p.Fence, math.MaxInt64-1)
+			}
+			keys = append(keys, k)
 		}
 	}
 	leases, err := r.x.Journal.Acquire(ctx, r.job.Run, r.job.Operator, keys)
@@ -206,9 +211,9 @@ func (r *run) opened(ctx context.Context) error {
 }
 
 // goOn writes who resumed the run, and the approvals that were given for it.
-func (r *run) goOn(ctx context.Context) error {
+func (r *run) goOn(ctx context.Context, facts map[string]string) error {
 	lines := []line{{event: "resumed", fill: func(p *evidence.Run) {
-		p.Facts, p.Verification, p.Judged = r.job.Gate.Told, r.job.Verified.Evidence(), r.job.JudgedAgain
+		p.Facts, p.Verification, p.Judged = facts, r.job.Verified.Evidence(), r.job.JudgedAgain
 	}}}
 	for _, d := range r.job.KeptVerifications {
 		lines = append(lines, line{event: "verification", verification: &d})

@@ -73,7 +73,7 @@ func TestWhatAResumeWritesDown(t *testing.T) {
 	r.job.KeptVerifications, r.job.Kept = []gate.Document{doc("v")}, []gate.Document{doc("a")}
 	r.job.KeptBreakGlass, r.job.KeptOverrides = []gate.Document{doc("g")}, []gate.Document{doc("o")}
 	r.job.BreakGlass = &BreakGlass{Due: noon}
-	if err := r.goOn(t.Context()); err != nil {
+	if err := r.goOn(t.Context(), r.job.Gate.Told); err != nil {
 		t.Fatal(err)
 	}
 	want := []evidence.Run{

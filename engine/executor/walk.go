@@ -104,7 +104,13 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if soft.Err() != nil {
 		return notBegun(address, past, true, errInterrupted), errInterrupted
 	}
+	asked := past.open()
 	x, ends, err := r.x.open(ctx, soft, r.job, p, past, w)
+	if x != nil {
+		if feared := x.outlast(ctx, err); feared != nil {
+			return ResetResult{Address: address, Outcome: Halted, Changed: true, Open: true, Error: feared.Error(), Question: asked}, feared
+		}
+	}
 	if ends != nil {
 		return x.abandon(ctx, ends)
 	}

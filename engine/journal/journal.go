@@ -180,7 +180,8 @@ type Key struct {
 	// is silent, and may only be stopped, is taken over if all of its keys are, and
 	// then by its own run alone.
 	Fenced bool
-	// Above is a fence that another state gave out: that of the lease is greater.
+	// Above is a fence that another state gave out: that of the first lease of a key
+	// is greater.
 	Above int64
 }
 

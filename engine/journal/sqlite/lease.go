@@ -143,6 +143,7 @@ func (s *store) lease(t *tx, run, holder string, key journal.Key) (fence int64, 
 	err = t.get("SELECT fence, run, holder, since FROM lease WHERE key = ?", []any{key.Name}, &fence, &by, &who, &since)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
+		fence = key.Above
 	case err != nil:
 		return 0, err
 	case by != "" && by != run && s.locks.alive(by):
@@ -152,7 +153,7 @@ func (s *store) lease(t *tx, run, holder string, key journal.Key) (fence int64, 
 			return 0, err
 		}
 	}
-	fence = max(fence, key.Above) + 1
+	fence++
 	_, err = t.exec(`INSERT INTO lease (key, fence, run, holder, since) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET fence = excluded.fence, run = excluded.run, holder = excluded.holder, since = excluded.since`,
 		key.Name, fence, run, holder, pack.Nanos(s.opts.Now()))

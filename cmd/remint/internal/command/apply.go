@@ -41,7 +41,7 @@ steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes
 			var f applyFlags
 			f.flags(fs)
 			fs.BoolVar(&f.auto, "auto-approve", false, "do not ask before beginning; skips nothing else")
-			fs.BoolVar(&f.ephemeral, "accept-ephemeral-state", false, "with CI set and the state in a file: reset in place all the same")
+			fs.BoolVar(&f.ephemeral, "accept-ephemeral-state", false, "with CI set and the state in a file, which may go with the job: reset in place all the same")
 			fs.BoolVar(&f.glass, "break-glass", false, "by a statement that break-glass wrote beside the plan: with one approver, and overridable denials lifted; a review is owed")
 			fs.Var(&f.approvals, "approval", "an approval `FILE`, besides those beside the plan; may be repeated")
 			fs.Var(&f.overrides, "override", "an override `FILE`, besides those beside the plan; may be repeated")
