@@ -281,10 +281,11 @@ func (p *points) provider(inner provider.Provider) provider.Provider {
 			*brokenProvider
 			setter
 			revoker
+			fencer
 			ender
 			controller
 			lister
-		}{b, setter{b}, revoker{b}, ender{b}, controller{b}, lister{b}},
+		}{b, setter{b}, revoker{b}, fencer{b}, ender{b}, controller{b}, lister{b}},
 		struct { // ssh
 			*brokenProvider
 			setter
@@ -314,7 +315,7 @@ func (p *points) provider(inner provider.Provider) provider.Provider {
 func capabilities(p provider.Provider) string {
 	var out []string
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[provider.Setter](), reflect.TypeFor[provider.Minter](), reflect.TypeFor[provider.Revoker](), reflect.TypeFor[provider.Retirer](),
+		reflect.TypeFor[provider.Setter](), reflect.TypeFor[provider.Minter](), reflect.TypeFor[provider.Revoker](), reflect.TypeFor[provider.Retirer](), reflect.TypeFor[provider.Fencer](),
 		reflect.TypeFor[provider.SessionEnder](), reflect.TypeFor[provider.Controller](), reflect.TypeFor[provider.Lister](), reflect.TypeFor[provider.Identifier](),
 	} {
 		if reflect.TypeOf(p).Implements(t) {
@@ -362,6 +363,7 @@ type (
 	minter     struct{ *brokenProvider }
 	revoker    struct{ *brokenProvider }
 	retirer    struct{ *brokenProvider }
+	fencer     struct{ *brokenProvider }
 	ender      struct{ *brokenProvider }
 	controller struct{ *brokenProvider }
 	lister     struct{ *brokenProvider }
@@ -386,6 +388,10 @@ func (b revoker) Revoke(ctx context.Context, m provider.Mutation, versions []str
 
 func (b retirer) Retire(ctx context.Context, m provider.Mutation, versions []string) (provider.Applied, error) {
 	return value(ctx, b.at, "provider.Retire", func() (provider.Applied, error) { return b.inner.(provider.Retirer).Retire(ctx, m, versions) })
+}
+
+func (b fencer) Fence(ctx context.Context, m provider.Mutation) error {
+	return b.at.do(ctx, "provider.Fence", func() error { return b.inner.(provider.Fencer).Fence(ctx, m) })
 }
 
 func (b ender) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {

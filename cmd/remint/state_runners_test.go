@@ -183,6 +183,25 @@ func TestRunnersResumedElsewhere(t *testing.T) {
 	}
 }
 
+// stopped is hooked, and the process is stopped there. It goes on as soon as it wakes.
+func (m machine) stopped(t *testing.T, at string) *process {
+	t.Helper()
+	p := m.hooked(t, at)
+	p.signal(t, syscall.SIGSTOP)
+	p.letGo(t)
+	return p
+}
+
+// takesOver resumes, once whoever is at work counts as stopped; broken as told.
+func (m machine) takesOver(broken string) (out string, code int) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(time.Second) {
+		out, code = m.child(broken, "resume")
+		if !strings.Contains(flat(out), "is at work already") || time.Now().After(end) {
+			return out, code
+		}
+	}
+}
+
 // A runner that is stopped is taken over where the target rejects it: right before
 // the change, when it has just seen that the run is its own, and between two
 // steps. It wakes, changes nothing, and says why.
@@ -192,15 +211,8 @@ func TestRunnersStopped(t *testing.T) {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
 			a, b := machines(t, crashWorlds(t)[0], false)
-			stopped := a.hooked(t, at)
-			stopped.signal(t, syscall.SIGSTOP)
-			stopped.letGo(t) // it goes on as soon as it wakes
-			out, code := "", 1
-			for end := time.Now().Add(90 * time.Second); code == 1 && time.Now().Before(end); time.Sleep(time.Second) {
-				if out, code = b.child("", "resume"); code == 1 && !strings.Contains(flat(out), "is at work already") {
-					t.Fatalf("beside a stopped one: %s", out)
-				}
-			}
+			stopped := a.stopped(t, at)
+			out, code := b.takesOver("")
 			if code != 0 {
 				t.Fatalf("taking over: exit %d\n%s", code, out)
 			}
@@ -220,6 +232,77 @@ func TestRunnersStopped(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A runner that is stopped right before it puts its secret into a store is taken over
+// by its own run, which puts the same one there. As long as it may wake, no other run
+// puts a newer one there: it is refused, with the name of who has to be ended.
+func TestRunnersStoppedAtAStore(t *testing.T) {
+	t.Parallel()
+	a, b := machines(t, crashWorlds(t)[0], false)
+	for _, m := range []machine{a, b} { // both write one file
+		hcl := strings.Replace(string(readFile(filepath.Join(m.dir, "main.remint.hcl"))), `= "store"`, fmt.Sprintf("= %q", filepath.Join(a.dir, "store")), 1)
+		write(t, m.dir, map[string]string{"main.remint.hcl": hcl})
+	}
+	stopped := a.stopped(t, "store.Put#1")
+	if out, code := b.takesOver(""); code != 0 {
+		t.Fatalf("taking over: exit %d\n%s", code, out)
+	}
+	works := func(when string) {
+		t.Helper()
+		if old, stored := a.works(t, a.dir); old || !stored {
+			t.Errorf("%s: the old secret works: %v, the stored one: %v", when, old, stored)
+		}
+	}
+	works("taken over")
+	after := a.outside(t)
+	out, code := b.apply("")
+	if said := flat(out); code != 1 || !strings.Contains(said, fmt.Sprintf("process %d", stopped.cmd.Process.Pid)) || !strings.Contains(said, "s ago") || !strings.Contains(said, "end that process") {
+		t.Errorf("another run, while it may wake: exit %d\n%s", code, out)
+	}
+	if a.outside(t) != after {
+		t.Error("another run changed something")
+	}
+	stopped.signal(t, syscall.SIGCONT)
+	if out, code := stopped.ends(t); code != 6 || !strings.Contains(flat(out), "taken this run over") {
+		t.Errorf("the one that was stopped: exit %d\n%s", code, out)
+	}
+	works("when it was awake")
+	if out, code := b.apply(""); code != 0 {
+		t.Errorf("another run, when it was gone: exit %d\n%s", code, out)
+	}
+	works("in the end")
+	if err := b.forgotten(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A runner that is stopped right before the change is rejected when it wakes, also where
+// the one that took over ended without any change, and said that nothing was changed. The
+// record of the resume announces what is told to the target.
+func TestRunnersStoppedBeforeNothing(t *testing.T) {
+	t.Parallel()
+	a, b := machines(t, crashWorlds(t)[0], false)
+	stopped := a.stopped(t, "provider.Set#1")
+	out, code := b.takesOver(permanent + " provider.Set#1")
+	if code != 1 || !strings.Contains(out, "on purpose") {
+		t.Fatalf("taking over, and failing: exit %d\n%s", code, out)
+	}
+	log := string(readFile(b.log))
+	announced, fenced, looked := strings.Index(log, "effect journal.Append[note"), strings.Index(log, "begin provider.Fence#1"), strings.Index(log, "begin provider.Probe")
+	if announced < 0 || fenced < announced || looked < fenced {
+		t.Errorf("announced at %d, told at %d, looked at %d:\n%s", announced, fenced, looked, log)
+	}
+	a.untouched(t)
+	stopped.signal(t, syscall.SIGCONT)
+	if out, code := stopped.ends(t); code != 6 || !strings.Contains(flat(out), "taken this run over") {
+		t.Errorf("the one that was stopped: exit %d\n%s", code, out)
+	}
+	a.untouched(t)
+	if out, code := b.apply(""); code != 0 {
+		t.Errorf("another run, when it was gone: exit %d\n%s", code, out)
+	}
+	b.reset(t)
 }
 
 // A runner that is stopped is not taken over where the target cannot reject it:
