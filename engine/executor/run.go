@@ -130,7 +130,11 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 				break
 			}
 		}
-		return nil, diag.Errored(diag.ExitError, "Another run is at work", "%s. Nothing was changed. Wait for it, or see `remint runs %s`.", held, held.Run)
+		next := "Wait for it, or see"
+		if held.Silent > 0 || held.Lost { // that may be for ever
+			next = "How far that run is, shows"
+		}
+		return nil, diag.Errored(diag.ExitError, "Another run is at work", "%s. Nothing was changed. %s `remint runs %s`.", held, next, held.Run)
 	case err != nil:
 		return nil, diag.Errored(diag.ExitError, "The credentials cannot be leased", "%s. Nothing was changed.", err)
 	}
