@@ -154,7 +154,6 @@ func TestWhatRestsALogin(t *testing.T) {
 		"six, but one is long ago":   {slices.Concat(five, refused(30*time.Minute+1)), ""},
 		"the first just counts":      {slices.Concat(five, refused(30*time.Minute)), "12:00:00Z"},
 		"the clock stepped back":     {append(refused(six[1:]...), refused(25*time.Minute)...), "12:05:00Z"},
-		"the clock was years ahead":  {append(refused(six[1:]...), refused(-87600*time.Hour)...), ""},
 		"seven, the oldest is first": {append(refused(29*time.Minute), refused(six...)...), "12:01:00Z"},
 		"the clock was years ahead":  {refused(slices.Repeat([]time.Duration{-10 * 365 * 24 * time.Hour}, 9)...), ""},
 		"the clock was a bit ahead":  {slices.Concat(five, refused(-time.Minute)), "12:25:00Z"},

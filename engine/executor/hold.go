@@ -44,7 +44,7 @@ func (r *run) older() diag.Diagnostics {
 // then of somebody who has it from another copy of the state, were it the same run's.
 func (r *reset) behind(obs provider.Observation) error {
 	lease := r.job.Leases[r.address]
-	if obs.Fence < lease.Fence || obs.Fence == 0 || obs.Fence == lease.Fence && r.shares(lease) {
+	if obs.Fence < lease.Fence || obs.Fence == 0 || obs.Fence == lease.Fence && (r.marked || r.shares(lease)) {
 		return nil
 	}
 	return provider.Errorf(provider.Permanent, "the target was changed with fencing token %d, and this run's is %d: the state is an old copy, or the run was taken over; "+

@@ -53,6 +53,7 @@ func (r *reset) outlast(ctx context.Context, broken error) error {
 	err := broken
 	for try := 1; err == nil; try++ {
 		if err = r.scrub(r.fence(ctx)); err == nil {
+			r.marked = true
 			return nil
 		}
 		delay, again := tryAgain(config.Retry{}, try)

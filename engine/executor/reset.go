@@ -53,6 +53,8 @@ type reset struct {
 	// resumed is set when an earlier process worked on it and may have changed
 	// something: until looked has found that it is still ours to finish.
 	resumed, looked bool
+	// marked is set once the target was told of this process's own fencing token.
+	marked bool
 	// judged are the questions to the result policies at the end.
 	judged []plan.Judgement
 	// given is the answer that gives the reset up as a whole.

@@ -2,6 +2,7 @@ package postgresql
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -14,7 +15,7 @@ const overtakeSQL = `INSERT INTO overtaken (key, runner, run, holder, since)
 // overtakenSQL reads who was overtaken with the keys $1. $2 is as in sessionSQL.
 const overtakenSQL = `SELECT o.key, o.run, o.holder || ' on ' || r.host || ', process ' || r.pid, o.since,
 	extract(epoch FROM clock_timestamp() - o.since)::float8, r.n, extract(epoch FROM clock_timestamp() - r.seen)::float8,
-	` + sessionSQL + `
+	` + sessionSQL + `, r.seen
 FROM overtaken o JOIN runner r ON r.n = o.runner WHERE o.key = ANY($1) ORDER BY o.key, r.n`
 
 // waking gives the keys of which an earlier holder of this run may wake, which
@@ -22,7 +23,7 @@ FROM overtaken o JOIN runner r ON r.n = o.runner WHERE o.key = ANY($1) ORDER BY 
 // from. Where one of another run may wake, the key is refused: that one may be right
 // before putting its secret into a store, and stores reject nobody. Whose session is
 // gone is forgotten.
-func (s *store) waking(ctx context.Context, tx session, run string, names []string, stopped bool) (map[string]bool, error) {
+func (s *store) waking(ctx context.Context, tx session, gone absences, run string, names []string, stopped bool) (map[string]bool, error) {
 	if stopped {
 		if _, err := tx.Exec(ctx, overtakeSQL, run); err != nil {
 			return nil, err
@@ -32,16 +33,18 @@ func (s *store) waking(ctx context.Context, tx session, run string, names []stri
 	if err != nil {
 		return nil, err
 	}
-	waking, gone := map[string]bool{}, []int32{}
+	waking, dead := map[string]bool{}, []int32{}
 	var refused error
 	var key string
 	var h standing
 	var age, silent float64
-	_, err = pgx.ForEachRow(rows, []any{&key, &h.run, &h.holder, &h.since, &age, &h.runner, &silent, &h.session}, func() error {
+	var seen time.Time
+	_, err = pgx.ForEachRow(rows, []any{&key, &h.run, &h.holder, &h.since, &age, &h.runner, &silent, &h.session, &seen}, func() error {
 		h.age, h.silent = seconds(age), seconds(silent)
+		h.silent = gone.silent(h, seen)
 		switch {
 		case h.dead():
-			gone = append(gone, h.runner)
+			dead = append(dead, h.runner)
 		case h.run == run:
 			waking[key] = true
 		case refused == nil:
@@ -52,8 +55,8 @@ func (s *store) waking(ctx context.Context, tx session, run string, names []stri
 	if err == nil {
 		err = refused
 	}
-	if err == nil && len(gone) > 0 {
-		_, err = tx.Exec(ctx, "DELETE FROM overtaken WHERE runner = ANY($1)", gone)
+	if err == nil && len(dead) > 0 {
+		_, err = tx.Exec(ctx, "DELETE FROM overtaken WHERE runner = ANY($1)", dead)
 	}
 	return waking, err
 }
