@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/remint-dev/remint/engine/plan"
 )
 
 // badEvidence is evidence that remint did not leave so.
@@ -187,10 +189,76 @@ func badEvidence() []badRow {
 	export("into a full folder", "is not empty", func(t *testing.T, b *bad) { must(t, os.MkdirAll(b.path("../out/x"), 0o755)) })
 	export("through a link", "is not empty", func(t *testing.T, b *bad) { must(t, os.Symlink("outside", b.path("../out"))) })
 	export("into a file", "not a directory", func(t *testing.T, b *bad) { must(t, os.WriteFile(b.path("../out"), nil, 0o644)) })
+	rows = append(rows, badExports()...)
+	for _, verb := range []string{"verify", "list", "show"} {
+		row("an evidence directory behind a link", 1, 0, "is a symbolic link", func(t *testing.T, b *bad) {
+			must(t, os.RemoveAll(b.path("evidence")))
+			must(t, os.Mkdir(b.path("empty"), 0o755))
+			b.link(t, "empty", "evidence")
+		}, "evidence", verb)
+	}
+	row("an evidence directory with nothing in it", 0, -1, "There is no evidence here", func(t *testing.T, b *bad) {
+		must(t, os.RemoveAll(b.path("evidence")))
+		must(t, os.Mkdir(b.path("evidence"), 0o755))
+	}, "evidence", "verify")
 	row("a run that leads out", 1, 0, "not the name of a run", nil, "evidence", "show", "..")
 	row("a run that deceives", 1, 0, `\u202e`, nil, "evidence", "show", "\u202e\x1b[2J")
 	row("nothing of that name", 1, 0, "no evidence of run", nil, "evidence", "show", "x/y")
 	return rows
+}
+
+// badExports are ledgers that lead an export to what is not the ledger's. No key comes
+// out, and nothing else.
+func badExports() []badRow {
+	var rows []badRow
+	export := func(name, says string, change func(t *testing.T, b *bad)) {
+		rows = append(rows, badRow{
+			name: "evidence export: " + name, args: []string{"evidence", "export", "-out=../out"}, exit: 1, says: says, make: change,
+			after: func(t *testing.T, b *bad) {
+				if _, err := os.Lstat(b.path("../out")); err == nil {
+					t.Error("something was exported")
+				}
+			},
+		})
+	}
+	const tile = "evidence/ledger/tile/0/*/*"
+	aside := func(t *testing.T, b *bad, name, to string) { // what was there lies beside the workspace
+		t.Helper()
+		must(t, os.Rename(b.path(name), b.path("../aside")))
+		b.link(t, to, name)
+	}
+	export("a ledger's head that leads to a key", "ledger/checkpoint is a symbolic link", func(t *testing.T, b *bad) { aside(t, b, "evidence/ledger/checkpoint", "../../keys/evidence.pem") })
+	export("tiles that lead to the keys", "ledger/tile is a symbolic link", func(t *testing.T, b *bad) { aside(t, b, "evidence/ledger/tile", "../../keys") })
+	export("a level of tiles that leads to the keys", "ledger/tile/0 is a symbolic link", func(t *testing.T, b *bad) { aside(t, b, "evidence/ledger/tile/0", "../../../keys") })
+	export("a tile that leads to a key", "is a symbolic link", func(t *testing.T, b *bad) {
+		p := b.last(t, tile)
+		must(t, os.Remove(p))
+		must(t, os.Symlink(b.path("keys/evidence.pem"), p))
+	})
+	export("a ledger that leads to the keys", "ledger is a symbolic link", func(t *testing.T, b *bad) {
+		must(t, os.Mkdir(b.path("keys/tile"), 0o755))
+		aside(t, b, "evidence/ledger", "../keys")
+	})
+	export("a tile of 1 GB", "is larger than it can be", func(t *testing.T, b *bad) { sparse(t, b.last(t, tile), 1<<30) })
+	export("entries of 1 GB", "is larger than it can be", func(t *testing.T, b *bad) { sparse(t, b.last(t, "evidence/ledger/tile/entries/*/*"), 1<<30) })
+	export("a ledger's head of 1 GB", "is larger than it can be", func(t *testing.T, b *bad) { sparse(t, b.path("evidence/ledger/checkpoint"), 1<<30) })
+	export("a pipe for a tile", "is not what remint makes there", func(t *testing.T, b *bad) {
+		p := b.last(t, tile)
+		must(t, os.Remove(p))
+		fifo(t, p)
+	})
+	return append(rows, badRow{
+		name: "evidence export: files among the tiles that are none", args: []string{"evidence", "export", "-out=../out"}, exit: 0, says: "Exported",
+		make: func(t *testing.T, b *bad) {
+			b.write(t, "evidence/ledger/tile/notes.pem", "PRIVATE KEY")
+			b.write(t, "evidence/ledger/tile/0/x/notes.pem", "PRIVATE KEY")
+			b.write(t, "evidence/ledger/notes.pem", "PRIVATE KEY")
+		},
+		after: func(t *testing.T, b *bad) {
+			b.sh(t, `test -s ../out/ledger/checkpoint && ! grep -rq "PRIVATE KEY" ../out`)
+			b.sh(t, `"$0" evidence verify -exported=../out -key=keys/evidence.pub -ledger-key=keys/ledger.pub`)
+		},
+	})
 }
 
 // record is the path of the sound workspace's records of ann.
@@ -244,7 +312,7 @@ func repack(t *testing.T, file []byte, change func(statement map[string]any)) []
 	must(t, json.Unmarshal(bundle.DSSE.Payload, &statement))
 	change(statement)
 	var err error
-	bundle.DSSE.Payload, err = json.Marshal(statement)
+	bundle.DSSE.Payload, err = plan.Canonical(statement)
 	must(t, err)
 	out, err := json.Marshal(bundle)
 	must(t, err)

@@ -79,7 +79,7 @@ func exportTo(ctx context.Context, dir, out string, extras Extras) error {
 			}
 		}
 	}
-	return exportLedger(dir, out)
+	return copyLedger(dir, out)
 }
 
 // emptyDir finds the folder, or the place for it, and sees that there is nothing

@@ -39,7 +39,7 @@ func Import(ctx context.Context, export string) (dir string, err error) {
 		switch {
 		case !e.IsDir() || !safeName(e.Name()):
 		case e.Name() == ledgerDir:
-			err = exportFiles(os.DirFS(filepath.Join(export, ledgerDir)), filepath.Join(dir, ledgerDir))
+			err = copyLedger(export, dir)
 		default:
 			err = importRun(ctx, filepath.Join(export, e.Name()), filepath.Join(dir, e.Name()))
 		}
@@ -116,29 +116,4 @@ func importLine(path string, out io.Writer) error {
 		_, err = out.Write(append(bytes.TrimSuffix(line, []byte("\n")), '\n'))
 	}
 	return err
-}
-
-// exportLedger copies what verification reads of the ledger: its head and its tiles.
-func exportLedger(dir, out string) error {
-	ledger := os.DirFS(filepath.Join(dir, ledgerDir))
-	for _, part := range []string{"checkpoint", "tile"} {
-		err := fs.WalkDir(ledger, part, func(name string, d fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) && name == part {
-				return nil // nothing was logged yet
-			}
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			data, err := fs.ReadFile(ledger, name)
-			if err != nil {
-				return err
-			}
-			to := filepath.Join(out, ledgerDir, filepath.FromSlash(name))
-			return errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), newFile(to, data))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -42,13 +42,13 @@ func openLedger(dir string, key note.Signer) (*ledger, error) {
 // noLinks refuses a log some of whose parts lie elsewhere: what is appended would
 // follow the links.
 func (l *ledger) noLinks() error {
-	names := []string{layout.CheckpointPath, ".state", ".state/treeState", "tile"}
-	levels, err := os.ReadDir(filepath.Join(l.dir, "tile"))
+	names := []string{layout.CheckpointPath, ".state", ".state/treeState", tilesDir}
+	levels, err := os.ReadDir(filepath.Join(l.dir, tilesDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return err
 	}
 	for _, e := range levels {
-		names = append(names, "tile/"+e.Name())
+		names = append(names, tilesDir+"/"+e.Name())
 	}
 	for _, name := range names {
 		path := filepath.Join(l.dir, filepath.FromSlash(name))

@@ -30,12 +30,23 @@ type Entry struct {
 	raw []byte
 }
 
+// list is what lies in an evidence directory. Nothing is filed through a link, and so
+// nothing is read through one: it may lead where there is nothing to find fault with.
+func list(dir string) ([]fs.DirEntry, error) {
+	switch info, err := os.Lstat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no evidence directory %s", dir)
+	case err != nil:
+		return nil, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, fmt.Errorf("%s is a symbolic link, and evidence is not read through one: name the directory itself", dir)
+	}
+	return os.ReadDir(dir)
+}
+
 // Runs lists the runs in an evidence directory, oldest name first.
 func Runs(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no evidence directory %s", dir)
-	}
+	entries, err := list(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,7 @@ import (
 // readEntries reads the first n entries of an entry bundle, from its partial
 // file or from one that replaced it.
 func readEntries(dir string, index uint64, n int) ([][]byte, error) {
-	const limit = layout.EntryBundleWidth * (1<<16 + 1)
-	raw, err := readTile(dir, func(p uint8) string { return layout.EntriesPath(index, p) }, n, limit)
+	raw, err := readTile(dir, func(p uint8) string { return layout.EntriesPath(index, p) }, n, maxEntries)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +27,7 @@ func readEntries(dir string, index uint64, n int) ([][]byte, error) {
 
 // readHashes reads the first n hashes of a tile.
 func readHashes(dir string, level, index uint64, n int) ([]byte, error) {
-	raw, err := readTile(dir, func(p uint8) string { return layout.TilePath(level, index, p) }, n, layout.TileWidth*32)
+	raw, err := readTile(dir, func(p uint8) string { return layout.TilePath(level, index, p) }, n, maxHashes)
 	if err == nil && len(raw) < n*32 {
 		err = fmt.Errorf("tile %d/%d is cut", level, index)
 	}

@@ -57,10 +57,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
 	if len(ring) == 0 || o.LedgerKey == nil {
 		return nil, errors.New("evidence cannot be verified without the public keys of its signer and of its ledger")
 	}
-	entries, err := os.ReadDir(o.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no evidence directory %s", o.Dir)
-	}
+	entries, err := list(o.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -42,9 +42,12 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 		return
 	}
 	st := v.out()
-	if r.Sound() {
+	switch {
+	case r.Runs == 0 && r.Head.Size == 0 && r.Sound():
+		v.Text(st.yellow("There is no evidence here: ") + "0 runs. Nothing was filed yet, or all of it is gone; nothing speaks against it, and nothing for it.\n")
+	case r.Sound():
 		v.Text(st.green("The evidence is sound: ") + fmt.Sprintf("%s in %s, %s.\n", plural(r.Bundles, "signed record"), plural(r.Runs, "run"), plural(r.Resets, "reset")))
-	} else {
+	default:
 		v.Text(st.paint("1;31", fmt.Sprintf("The evidence is NOT sound: %s.\n", plural(len(r.Findings)+r.More, "finding"))))
 		shown := r.Findings[:min(len(r.Findings), maxFindings)]
 		for _, f := range shown {
@@ -67,10 +70,10 @@ func (v *View) EvidenceReport(r *evidence.Report) {
 	v.trusts(r.Trust)
 	v.owed(r.Debts)
 	if r.Head.Size > 0 {
-		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, r.Head.Root))
+		v.Text(fmt.Sprintf("Ledger: %s, %d leaves, root %s\n", safe(r.Head.Origin), r.Head.Size, safe(r.Head.Root)))
 	}
 	for _, k := range r.Keys {
-		v.Text(fmt.Sprintf("Key %s: %s\n", k.KeyID, plural(k.Bundles, "signed record")))
+		v.Text(fmt.Sprintf("Key %s: %s\n", safe(k.KeyID), plural(k.Bundles, "signed record")))
 	}
 	v.Text(fmt.Sprintf("Worth: %s, %s.\n", r.Level, r.Level.Meaning()))
 }
@@ -123,8 +126,11 @@ func (v *View) EvidenceRecords(list []*evidence.Entry) {
 	v.Note("This shows what the records say. `remint evidence verify` tells whether they are genuine and complete.")
 }
 
-// signedBy says whose signed word a record carries, and what it is signed with.
-func signedBy(w *evidence.Word) string { return "by " + w.Name + ", signed with " + w.By.String() }
+// signedBy says whose signed word a record carries, and what it is signed with. The name
+// is her own word: what she signs with is what tells who she is.
+func signedBy(w *evidence.Word) string {
+	return "by one who calls herself " + w.Name + ", signed with " + w.By.String()
+}
 
 // answered says who signed the answer that a record rests on, if it rests on one.
 func (v *View) answered(w *evidence.Word) {
