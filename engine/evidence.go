@@ -265,7 +265,7 @@ func extrasOf(ctx context.Context, j journal.Journal, id string) (fs.FS, error) 
 	}
 	out := fstest.MapFS{"plan.json": {Data: run.Plan}, "plan.canonical.json": {Data: canonical}}
 	for source, kept := range m.Policies {
-		for name, content := range kept.Files {
+		for name, content := range kept.read() {
 			out["policies/"+source+"/"+name] = &fstest.MapFile{Data: []byte(content)}
 		}
 	}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"testing/fstest"
 
 	"github.com/remint-dev/remint/engine/diag"
@@ -69,38 +68,24 @@ func (s *session) meta(file *plan.File, req ApplyRequest, answer gate.Answer, re
 		m.Overrides = append(m.Overrides, o.Document)
 	}
 	for _, src := range s.sources {
-		files, err := sourceFiles(src)
-		if err != nil {
-			return nil, err
+		files, faults := policy.Files(src)
+		if faults.HasErrors() {
+			return nil, fmt.Errorf("policy source %s cannot be read", src.Name)
 		}
 		m.Policies[src.Name] = keptSource{src.Enforcement, src.Rules, src.Revision, files}
 	}
 	return json.Marshal(m)
 }
 
-// maxPolicyFile bounds what is kept of one policy file; the compiler has
-// refused larger ones already.
-const maxPolicyFile = 4 << 20
-
-func sourceFiles(src policy.Source) (map[string]string, error) {
-	files := map[string]string{}
-	err := fs.WalkDir(src.FS, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		f, err := src.FS.Open(path)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = f.Close() }()
-		b, err := io.ReadAll(io.LimitReader(f, maxPolicyFile))
-		files[path] = string(b)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("policy source %s cannot be read", src.Name)
+// read are the files of a source that were read. An earlier version kept hidden ones too,
+// which nobody was asked about.
+func (k keptSource) read() map[string]string {
+	if k.Revision != "" {
+		return k.Files
 	}
-	return files, nil
+	files := maps.Clone(k.Files)
+	maps.DeleteFunc(files, func(name, _ string) bool { return strings.HasPrefix(name, ".") || strings.Contains(name, "/.") })
+	return files
 }
 
 // sources are the policies that a run was planned under, in the order of their names.
@@ -109,7 +94,7 @@ func (m meta) sources() []policy.Source {
 	for _, name := range slices.Sorted(maps.Keys(m.Policies)) {
 		kept := m.Policies[name]
 		files := fstest.MapFS{}
-		for path, text := range kept.Files {
+		for path, text := range kept.read() {
 			files[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
 		}
 		sources = append(sources, policy.Source{Name: name, FS: files, Enforcement: kept.Enforcement, Rules: kept.Rules, Path: name, Revision: kept.Revision})
@@ -125,8 +110,8 @@ func (m meta) judges(ctx context.Context, digest string, o policy.Options, known
 	for i, kept := range sources {
 		for _, src := range known {
 			if src.Known && src.Name == kept.Name {
-				files, err := sourceFiles(src)
-				sources[i].Known = err == nil && maps.Equal(files, m.Policies[kept.Name].Files)
+				files, faults := policy.Files(src)
+				sources[i].Known = !faults.HasErrors() && maps.Equal(files, m.Policies[kept.Name].read())
 			}
 		}
 	}

@@ -2,9 +2,33 @@ package engine
 
 import (
 	"context"
-	"github.com/remint-dev/remint/engine/policy"
 	"testing"
+	"testing/fstest"
+
+	"github.com/remint-dev/remint/engine/policy"
 )
+
+// An earlier version kept hidden files of a folder, which nobody was asked about: a run of
+// it is judged by what it was planned under.
+func TestKeptHiddenFiles(t *testing.T) {
+	const rule = "package remint.plan\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if input.ticket == \"denied\"\n"
+	set, diags := policy.Compile(context.Background(), []policy.Source{{Name: "house", FS: fstest.MapFS{"a.rego": {Data: []byte(rule)}}, Enforcement: policy.Mandatory}})
+	if diags.HasErrors() {
+		t.Fatal(diags.Err())
+	}
+	defer set.Close()
+	m := meta{Policies: map[string]keptSource{"house": {Enforcement: policy.Mandatory, Files: map[string]string{
+		"a.rego": rule, ".env": "token", ".prod/deny.rego": rule, "sub/.git/config": "token",
+	}}}}
+	kept, diags := m.judges(context.Background(), set.Digest(), policy.Options{}, nil)
+	if diags.HasErrors() {
+		t.Fatal(diags.Err())
+	}
+	kept.Close()
+	if files := m.Policies["house"].read(); len(files) != 1 || files["a.rego"] != rule {
+		t.Errorf("read are %v", files)
+	}
+}
 
 // FuzzMeta: whatever a run has kept besides its plan, it is read or refused, and
 // policies in it are compiled or refused.

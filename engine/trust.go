@@ -179,9 +179,8 @@ func (b *trustBase) read(dir string) diag.Diagnostics {
 		if b.unread = append(b.unread, faults...); faults.HasErrors() {
 			continue
 		}
-		files, err := keptFiles(source)
-		if err != nil {
-			b.unread = append(b.unread, diag.Errored(diag.ExitDenied, "A policy folder cannot be read", "Policy %s of the trust base: %s. What cannot be asked denies.", p.Name, err)...)
+		files, faults := keptFiles(source)
+		if b.unread = append(b.unread, faults...); faults.HasErrors() {
 			continue
 		}
 		p.Files, p.Revision = files, source.Revision
@@ -216,16 +215,16 @@ func (b *trustBase) String() string {
 }
 
 // keptFiles reads a source into memory.
-func keptFiles(src policy.Source) (fs.FS, error) {
-	texts, err := sourceFiles(src)
-	if err != nil {
-		return nil, err
+func keptFiles(src policy.Source) (fs.FS, diag.Diagnostics) {
+	texts, diags := policy.Files(src)
+	if diags.HasErrors() {
+		return nil, diags
 	}
 	files := fstest.MapFS{}
 	for name, text := range texts {
 		files[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o444}
 	}
-	return files, nil
+	return files, diags
 }
 
 // same reports whether two paths are one directory.

@@ -43,6 +43,17 @@ func badPolicies() []badRow {
 			b.write(t, "policies/house.rego", "package credentials\n\nprivileged(_) if false\n")
 		},
 	})
+	for _, folder := range []string{".prod", "sub/.prod", ".prod/sub"} {
+		rows = append(rows, badRow{
+			name: "policy: Rego in a hidden folder, " + folder, args: []string{"plan", "-all"}, exit: 3, says: "a folder whose name begins with a dot",
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "policy.remint.hcl", `policy "house" { path = "policies" }`)
+				for _, name := range []string{"house", folder + "/deny"} {
+					b.write(t, "policies/"+name+".rego", "package remint.plan\ndeny contains {\"id\": \"a\", \"msg\": \"m\"} if input.ticket == \"denied\"\n")
+				}
+			},
+		})
+	}
 	rego("more warnings than resets", "warn contains {\"id\": \"a\", \"msg\": sprintf(\"%d\", [i])} if some i in numbers.range(1, 20000)", "it has 20000 members")
 	return rows
 }

@@ -104,6 +104,8 @@ func TestFailsClosedWhenCompiled(t *testing.T) {
 		"data file in YAML":         {map[string]string{"a.rego": good, "x/data.yml": "a: 1"}, "data files are not read"},
 		"other file":                {map[string]string{"a.rego": good, "b.rego.bak": good}, "holds .rego and .md files only"},
 		"capitals":                  {map[string]string{"a.rego": good, "B.REGO": good}, "in lower case"},
+		"hidden folder":             {map[string]string{"a.rego": good, ".prod/deny.rego": good}, "a folder whose name begins with a dot"},
+		"hidden folder, capitals":   {map[string]string{"a.rego": good, "x/.prod/y/DENY.REGO": good}, "a folder whose name begins with a dot"},
 		"hidden":                    {map[string]string{"a.rego": good, ".b.rego": good}, "without a dot in front"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -22,10 +23,11 @@ const (
 	maxEntries   = 10_000
 )
 
-// file is one Rego file as read. name is as the user would type it.
+// file is one Rego file as read. name is as the user would type it, path where it lies
+// in its source.
 type file struct {
-	name string
-	text []byte
+	name, path string
+	text       []byte
 }
 
 // texts are the sources by shown name, for snippets.
@@ -57,13 +59,13 @@ func load(src Source) (*folder, diag.Diagnostics) {
 		if entries++; entries > maxEntries {
 			return fmt.Errorf("it has more than %d entries", maxEntries)
 		}
-		what := classify(d)
+		what := classify(name, d)
 		if src.Revision != "" && name == dataFile { // of a bundle that was verified: it is empty
 			return nil
 		}
 		switch what.kind {
 		case skip:
-			if d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
+			if d.IsDir() && d.Name() == ".git" {
 				return fs.SkipDir
 			}
 			return nil
@@ -79,7 +81,7 @@ func load(src Source) (*folder, diag.Diagnostics) {
 		if total += len(text); total > maxTotalSize || len(f.texts) >= maxFiles {
 			return fmt.Errorf("it has more than %d files or %d MiB of Rego", maxFiles, maxTotalSize>>20)
 		}
-		one := file{name: f.shown(name), text: text}
+		one := file{name: f.shown(name), path: name, text: text}
 		f.texts[one.name] = text
 		if what.kind == test {
 			f.tests = append(f.tests, one)
@@ -93,6 +95,41 @@ func load(src Source) (*folder, diag.Diagnostics) {
 	}
 	sort.Slice(f.modules, func(i, j int) bool { return f.modules[i].name < f.modules[j].name })
 	return f, diags
+}
+
+// Files are what is read of a source, by name: its Rego, as it is read; and of a signed
+// bundle, whose every file its signer chose, all of it. What else lies in a folder, as
+// .git and .env do, is not for anybody to keep or to hand on.
+func Files(src Source) (map[string]string, diag.Diagnostics) {
+	if src.Revision != "" {
+		return signedFiles(src)
+	}
+	f, diags := load(src)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	files := map[string]string{}
+	for _, one := range slices.Concat(f.modules, f.tests) {
+		files[one.path] = string(one.text)
+	}
+	return files, nil
+}
+
+// signedFiles are the files of a bundle, which was bounded when it was opened.
+func signedFiles(src Source) (map[string]string, diag.Diagnostics) {
+	files := map[string]string{}
+	err := fs.WalkDir(src.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := fs.ReadFile(src.FS, name)
+		files[name] = string(text)
+		return err
+	})
+	if err != nil {
+		return nil, denied("Policy bundle cannot be read", "Policy %q: %v.", src.Name, cause(err))
+	}
+	return files, nil
 }
 
 func (f *folder) shown(name string) string { return path.Join(f.source.Path, name) }
@@ -111,12 +148,23 @@ type class struct {
 	why  string
 }
 
-// classify says what an entry of a policy folder is.
-func classify(d fs.DirEntry) class {
+// hidden reports whether a path leads into a folder whose name begins with a dot.
+func hidden(name string) bool {
+	dir := path.Dir(name)
+	return dir != "." && (strings.HasPrefix(dir, ".") || strings.Contains(dir, "/."))
+}
+
+// classify says what an entry of a policy folder is. In folders that are hidden, as tools
+// make them, nothing is read: Rego there is refused, and all else is theirs.
+func classify(name string, d fs.DirEntry) class {
 	base := d.Name()
 	lower := strings.ToLower(base)
 	switch {
 	case d.IsDir():
+		return class{kind: skip}
+	case hidden(name) && strings.HasSuffix(lower, ".rego"):
+		return class{refused, "it lies in a folder whose name begins with a dot, where nothing is read; move it, or it would not be asked."}
+	case hidden(name):
 		return class{kind: skip}
 	case !d.Type().IsRegular():
 		return class{refused, "it is not a regular file. Links and devices are not followed; put the file itself here."}
