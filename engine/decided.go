@@ -67,28 +67,22 @@ func decisionsFault(src *config.DecisionSource, err error) diag.Diagnostics {
 		Detail: capital(err.Error()) + ". A rejection or withdrawal could be among what is not read, so nothing is applied."}}
 }
 
-func readDecisions(ctx context.Context, src *config.DecisionSource, j journal.Journal, plan string) ([]gate.Document, error) {
-	if !isPlanID(plan) {
+func readDecisions(ctx context.Context, src *config.DecisionSource, j journal.Journal, id string) ([]gate.Document, error) {
+	if !plan.IsID(id) {
 		return nil, errors.New("the plan's id is none of remint's")
 	}
 	if src.Directory.Absolute != "" {
-		return filesFor(src, plan)
+		return filesFor(src, id)
 	}
 	if j == nil {
 		return nil, nil
 	}
-	kept, err := recallDecisions(ctx, j, plan)
+	kept, err := recallDecisions(ctx, j, id)
 	out := make([]gate.Document, len(kept))
 	for i, content := range kept {
 		out[i] = gate.Document{Name: fmt.Sprintf("decision %d in the state", i+1), Content: content}
 	}
 	return out, err
-}
-
-// isPlanID reports whether s is what plans are called, 8 to 64 hexadecimal digits: it
-// becomes part of a file's name.
-func isPlanID(s string) bool {
-	return len(s) >= 8 && len(s) <= 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // filesFor reads the files of a directory that are about a plan.
@@ -202,7 +196,7 @@ func (e *Engine) keepDecision(ctx context.Context, w *config.Workspace, file *pl
 		return "", diag.Diagnostics{{Severity: diag.Error, Summary: "The decision cannot be kept", Range: &rng,
 			Detail: fmt.Sprintf("Nothing was decided: %s cannot be written: %s. Mend that, and decide again.", src, reason(err))}}
 	}
-	if !isPlanID(file.ID) {
+	if !plan.IsID(file.ID) {
 		return fail(errors.New("the plan's id is none of remint's"))
 	}
 	if dir := src.Directory.Absolute; dir != "" {

@@ -172,6 +172,9 @@ func TestReadRefuses(t *testing.T) {
 		"forged number":          {forged(b, `"generation":7`, `"generation":7.0`), ErrAltered},
 		"forged huge number":     {forged(b, `"generation":7`, `"generation":1e999999`), ErrAltered},
 		"forged, another digest": {forged(b, `"scheduled"`, `"forgotten"`), ErrAltered},
+		"forged, an id to obey":  {forged(b, `"id":"`, `"id":"::stop-commands::`), ErrAltered},
+		"forged, a hidden id":    {forged(b, `"id":"`, `"id":"\u001b[2J`), ErrAltered},
+		"forged, a long id":      {forged(b, `"id":"`, `"id":"`+strings.Repeat("0", 33)), ErrAltered},
 		"forged, another line":   {forged(b, "]}\n", "]}\n\n"), ErrAltered},
 	} {
 		t.Run(name, func(t *testing.T) {

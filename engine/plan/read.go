@@ -36,6 +36,9 @@ func Read(r io.ReadSeeker) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !IsID(f.ID) {
+		return nil, fmt.Errorf("%w: its id is none that remint makes", ErrAltered)
+	}
 	digest, err := f.Plan.ComputeDigest()
 	if err != nil || digest != f.Digest {
 		return nil, fmt.Errorf("%w: its content does not have the digest that it states", ErrAltered)
@@ -52,6 +55,12 @@ func Read(r io.ReadSeeker) (*File, error) {
 		return nil, ErrAltered
 	}
 	return f, nil
+}
+
+// IsID reports whether s is what plans are called, 8 to 64 hexadecimal digits: it is
+// shown, and becomes part of files' names.
+func IsID(s string) bool {
+	return len(s) >= 8 && len(s) <= 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // Recognized reports whether the file at path begins as a plan file does.
