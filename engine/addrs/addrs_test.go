@@ -1,6 +1,7 @@
 package addrs
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -131,12 +132,17 @@ func FuzzParseStep(f *testing.F) {
 }
 
 // Whatever a stranger names, what is shown has only characters that can be seen,
-// on one line.
+// on one line, and nothing that continuous integration obeys or that ends a quotation.
 func FuzzVisible(f *testing.F) {
-	for _, seed := range []string{"plain", "\x1b]8;;http://x\x07y", "\u202e", "\u200b\u2060\ufeff", "\x9b\u009b", "a\U000e0041", "\xff", "\r\n\t", "\u2028", "\u3164\u115f"} {
+	for _, seed := range []string{"plain", "\x1b]8;;http://x\x07y", "\u202e", "\u200b\u2060\ufeff", "\x9b\u009b", "a\U000e0041", "\xff", "\r\n\t", "\u2028", "\u3164\u115f",
+		"::stop-commands \n::tok", "::a ::b::c", "::ffff ::1", "x ##[group]y", "##vso[x]", "````", "~~~~~"} {
 		f.Add(seed)
 	}
+	obeyed := regexp.MustCompile("(?:^| )::[A-Za-z].*::|##(?:\\[|vso\\[|teamcity\\[)|```|~~~")
 	f.Fuzz(func(t *testing.T, s string) {
+		if out := Visible(s); obeyed.MatchString(out) {
+			t.Errorf("%q is shown as %q, which is obeyed", s, out)
+		}
 		for _, out := range []string{Visible(s), Quote(s)} {
 			for _, r := range out {
 				if !Printable(r) {

@@ -111,17 +111,29 @@ func letters(s string, hide map[int]bool) {
 	end()
 }
 
-// command finds what runners of continuous integration obey: at the beginning of
-// a line, which may be that of a wrapped one, or anywhere.
-var command = regexp.MustCompile("(?:^|\\s)::[A-Za-z][^:\\s]*.*?::|##(?:\\[|vso\\[|teamcity\\[)|```|~~~")
+// command finds what runners of continuous integration obey anywhere in a line, and the
+// fences of Markdown; workflow what they obey at the beginning of a line, which may be
+// that of a wrapped one. A line break in it does not keep it from being obeyed: it is
+// escaped. An address of IPv6, or what begins like one, needs the colons after it, too.
+var (
+	command  = regexp.MustCompile(`##(?:\[|vso\[|teamcity\[)`)
+	fence    = regexp.MustCompile("`{3,}|~{3,}")
+	workflow = regexp.MustCompile(`(?:^|\s)::([A-Za-z][^:\s]*)`)
+	six      = regexp.MustCompile(`^[0-9A-Fa-f]{1,4}$`)
+)
 
 func commands(s string, hide map[int]bool) {
 	for _, at := range command.FindAllStringIndex(s, -1) {
-		for i := at[0]; i < at[1]; i++ {
-			if c := s[i]; c == ':' || c == '#' || c == '`' || c == '~' { // the first is enough
-				hide[i] = true
-				break
-			}
+		hide[at[0]] = true // the first is enough
+	}
+	for _, at := range fence.FindAllStringIndex(s, -1) {
+		for i := at[0]; i < at[1]-2; i++ { // two are no fence
+			hide[i] = true
+		}
+	}
+	for _, at := range workflow.FindAllStringSubmatchIndex(s, -1) {
+		if !six.MatchString(s[at[2]:at[3]]) || strings.Contains(s[at[3]:], "::") {
+			hide[at[2]-2] = true
 		}
 	}
 }

@@ -30,6 +30,10 @@ func TestVisibleLookAlikes(t *testing.T) {
 		"~~~":                          `\u007e~~`,
 		"# one ` two ## heading":       "# one ` two ## heading",
 		"line\n::error::x":             `line\u000a\u003a:error::x`,
+		"::stop-commands \n::tok":      `\u003a:stop-commands \u000a\u003a:tok`, // the line break between is escaped
+		"::a ::b::c":                   `\u003a:a \u003a:b::c`,                  // either may begin a line that is wrapped
+		"::add-mask":                   `\u003a:add-mask`,                       // what comes after it may be of another text
+		"`````":                        "\\u0060\\u0060\\u0060``",
 	} {
 		if got := Visible(in); got != want {
 			t.Errorf("Visible(%q) is %q, want %q", in, got, want)

@@ -124,6 +124,9 @@ func snippet(line func(string), st style, s diag.Snippet) {
 		to := max(from, clamp(s.HighlightEnd-offset, len(src))) // an end that is before the start marks nothing
 		offset += len(src) + 1
 		before, mid, after := safe(tabs(src[:from])), safe(tabs(src[from:to])), safe(tabs(src[to:]))
+		if whole := safe(tabs(src)); before+mid+after != whole { // what deceives begins in one part and ends in the next
+			before, mid, after = whole, "", ""
+		}
 		number := fmt.Sprintf("%5d: ", s.StartLine+i)
 		line(number + before + st.paint("4", mid) + after)
 		if !st.on && mid != "" {

@@ -52,6 +52,7 @@ func FuzzStream(f *testing.F) {
 // could be taken for another line of the program.
 func FuzzDiagnostic(f *testing.F) {
 	f.Add("summary", "detail", "code", 1, 2)
+	f.Add("summary", "detail", "x ##[stop-commands]y", 0, 3)
 	f.Add("x\nError: y", "a\n::error::b\r", "\tx\u202e\n```", 0, 99)
 	f.Fuzz(func(t *testing.T, summary, detail, code string, from, to int) {
 		var out bytes.Buffer
@@ -60,6 +61,9 @@ func FuzzDiagnostic(f *testing.F) {
 			Snippet: &diag.Snippet{Code: code, Context: detail, StartLine: 1, HighlightStart: from, HighlightEnd: to},
 		})
 		for _, line := range strings.Split(strings.TrimSuffix(out.String(), "\n\n"), "\n") {
+			if strings.Contains(line, "##[") {
+				t.Fatalf("a command: %q", line)
+			}
 			if !strings.HasPrefix(line, "│") {
 				t.Fatalf("a line outside of the box: %q", line)
 			}
