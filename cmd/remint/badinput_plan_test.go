@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,7 +72,55 @@ func badPlans() []badRow {
 		badRow{name: "two plans", args: []string{"apply", "-auto-approve", "good.plan", "good.plan"}, exit: 1, says: "Give one plan file"},
 		badRow{name: "a plan and an address", args: []string{"apply", "-auto-approve", "good.plan", "credential.htpasswd_user.ann"}, exit: 1, says: "Give one plan file"},
 	)
-	return append(rows, badPlaces()...)
+	return slices.Concat(rows, badPlaces(), badOuts())
+}
+
+// badOuts are places that the other flags which name a file must not write to: a mistyped
+// name costs no key and no workspace, and what a stranger planted is not followed.
+func badOuts() []badRow {
+	var rows []badRow
+	for flag, args := range map[string][]string{
+		"verify -page":         {"verify", "-page=OUT"},
+		"verify -new-codes":    {"verify", "-new-codes=ann", "-out=OUT"},
+		"policy bundle -out":   {"policy", "bundle", "-key=keys/p.pem", "-revision=1", "-out=OUT", "rules"},
+		"policy eval -out":     {"policy", "eval", "-out=OUT", "good.plan"},
+		"test -junit":          {"test", "-junit=OUT"},
+		"trust propose -out":   {"trust", "propose", "-out=OUT"},
+		"evidence export -out": {"evidence", "export", "-out=OUT"},
+	} {
+		there, link := "is there already and is no", "symbolic link"
+		switch flag {
+		case "verify -new-codes":
+			there, link = "it must be a new file", "it must be a new file"
+		case "evidence export -out":
+			there, link = "not a directory", "not a directory"
+		}
+		for name, out := range map[string]string{"the evidence key": "keys/evidence.pem", "the workspace's source": "main.remint.hcl", "a link that leads out": "way", "a link to the key": "key"} {
+			says := there
+			if out == "way" || out == "key" {
+				says = link
+			}
+			words := slices.Clone(args)
+			for i := range words {
+				words[i] = strings.ReplaceAll(words[i], "OUT", out)
+			}
+			rows = append(rows, badRow{name: flag + " names " + name, args: words, exit: 1, says: says, make: func(t *testing.T, b *bad) {
+				b.link(t, "../outside/victim", "way")
+				b.link(t, "keys/evidence.pem", "key")
+				b.write(t, "rules/house.rego", "package remint.plan\n\nwarn contains {\"id\": \"a\", \"msg\": \"m\"} if input.ticket == \"\"\n")
+				if flag == "policy bundle -out" {
+					b.sh(t, "openssl genpkey -algorithm ed25519 -out keys/p.pem")
+				}
+				if flag == "test -junit" {
+					b.write(t, "a.reminttest.hcl", "run \"one\" {\n  all = true\n  assert { condition = length(plan.resets) == 2 }\n}\n")
+				}
+				if flag == "trust propose -out" {
+					b.write(t, "policy.remint.hcl", `policy "house" { path = "rules" }`)
+				}
+			}})
+		}
+	}
+	return rows
 }
 
 // badPlaces are places that a plan must not be saved to.

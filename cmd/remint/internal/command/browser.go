@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/diag"
@@ -20,6 +21,9 @@ func (a *app) writePage(path string, args []string) diag.Exit {
 		return diag.ExitError
 	}
 	page := a.parts.Registry.Verifier("webauthn").Page(false)
+	if head, _, _ := strings.Cut(string(page), "\n"); !replaceable(path, head) {
+		return a.done(diag.Errored(0, "The page cannot be written", "%s is there already and is no page. Give -page=FILE another name.", path))
+	}
 	err := atomicfile.Replace(context.Background(), path, atomicfile.Options{Mode: os.FileMode(0o644)}, func(w io.Writer) error {
 		_, err := w.Write(page)
 		return err
