@@ -96,7 +96,7 @@ func (l *loader) readCredential(c *credentialBlock) {
 	schema := provider.Schema{Attributes: append(own(), c.typ.Schema.Attributes...)}
 	c.provider = l.providerOf(c)
 	c.form = l.form(body, c.block.DefRange(), what, schema, []string{"provider", "for_each", "depends_on"}, s, varying...)
-	l.noBlocks(body, "A credential", "store", "consumer")
+	l.noBlocks(body, "A credential")
 	seen := map[string]hcl.Range{}
 	for _, b := range body.Blocks {
 		switch b.Type {

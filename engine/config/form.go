@@ -45,7 +45,11 @@ func (l *loader) form(body *hclsyntax.Body, at hcl.Range, what string, schema pr
 	}
 	for _, a := range sortedAttributes(body) {
 		if !slices.Contains(names, a.Name) {
-			l.fault(a.NameRange, "Unknown attribute", "%s has no attribute %q.%s", what, a.Name, suggest(a.Name, names))
+			hint := suggest(a.Name, names)
+			if slices.Contains(blocksIn(what), a.Name) {
+				hint = fmt.Sprintf(" It has a block %s: write `%s` and what is in it between braces, without the equals sign.", a.Name, a.Name)
+			}
+			l.fault(a.NameRange, "Unknown attribute", "%s has no attribute %q.%s", what, a.Name, hint)
 			f.ok = false
 		}
 	}
@@ -176,8 +180,36 @@ func sentence2(s string) string {
 
 func withArticle(name string) string { return fmt.Sprintf("`%s`", name) }
 
+// blocksIn are the blocks that may stand in one that messages call what.
+func blocksIn(what string) []string {
+	switch what {
+	case "remint":
+		return []string{"state", "evidence", "seal", "decision_log", "approvals", "decisions"}
+	case "evidence":
+		return []string{"signer"}
+	case "A library":
+		return []string{"parameters"}
+	case "A credential":
+		return []string{"store", "consumer"}
+	case "A variable":
+		return []string{"validation"}
+	case "A test file":
+		return []string{"run", "mock"}
+	case "A run":
+		return []string{"mock", "approval", "result", "assert"}
+	}
+	switch {
+	case strings.HasPrefix(what, "Credential type "):
+		return blocksIn("A credential")
+	case strings.HasPrefix(what, "Step "):
+		return []string{"retry"}
+	}
+	return nil
+}
+
 // noBlocks refuses nested blocks that the grammar does not have.
-func (l *loader) noBlocks(body *hclsyntax.Body, what string, known ...string) {
+func (l *loader) noBlocks(body *hclsyntax.Body, what string) {
+	known := blocksIn(what)
 	for _, b := range body.Blocks {
 		if slices.Contains(known, b.Type) {
 			continue

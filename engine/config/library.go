@@ -26,7 +26,7 @@ func (l *loader) loadLibrary() {
 		if i == 0 {
 			lib.Range, lib.Groups = rangeOf(b), nil
 		}
-		l.noBlocks(b.Body, "A library", "parameters")
+		l.noBlocks(b.Body, "A library")
 		got := l.simple(b.Body, b, "A library", attr("groups", provider.StringList, false),
 			provider.Attribute{Name: "enforcement", Type: provider.String, OneOf: []string{string(Mandatory), string(Overridable), string(Advisory)}})
 		groups := l.chosen(b, got, chosen)

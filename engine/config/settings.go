@@ -33,7 +33,7 @@ func (l *loader) loadSettings() {
 			s.RequiredVersion = v
 			l.checkVersion(v, b.Body.Attributes["required_version"].Expr)
 		}
-		l.noBlocks(b.Body, "remint", "state", "evidence", "seal", "decision_log", "approvals", "decisions")
+		l.noBlocks(b.Body, "remint")
 		for _, inner := range b.Body.Blocks {
 			if inner.Type != "state" && inner.Type != "evidence" && inner.Type != "seal" && inner.Type != "decision_log" && !approvalBlocks[inner.Type] {
 				continue
@@ -88,7 +88,7 @@ func (l *loader) setting(b *hclsyntax.Block, s *Settings) {
 		if p, ok := l.placed(b, s, "evidence", attr("directory", provider.PathType, false))["directory"].(provider.Path); ok {
 			s.EvidenceDir = p
 		}
-		l.noBlocks(b.Body, "evidence", "signer")
+		l.noBlocks(b.Body, "evidence")
 		for _, k := range b.Body.Blocks {
 			if k.Type != "signer" || !l.labelled(k, `signer "key"`) || !l.once("The block evidence.signer", k.TypeRange) {
 				continue

@@ -122,7 +122,7 @@ func (l *loader) readStep(k *book, b *hclsyntax.Block) *step {
 	l.stepEach(s, b, &sc)
 	body := *b.Body
 	body.Attributes = l.forbidden(phase, b)
-	l.noBlocks(&body, "Step "+s.name(), "retry")
+	l.noBlocks(&body, "Step "+s.name())
 	s.form = l.form(&body, b.DefRange(), aStep(b.Type), provider.Schema{Attributes: attrs}, reserved, sc, varying...)
 	s.static()
 	if phase == lifecycle.Issue && k.typ != nil {

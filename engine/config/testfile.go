@@ -118,7 +118,7 @@ func (l *loader) testFile(f *TestFile, body *hclsyntax.Body) {
 	for _, a := range sortedAttributes(body) {
 		l.fault(a.NameRange, "An attribute outside of a block", "%s belongs into a block. At the outermost level stand the blocks run \"NAME\" and mock.", quoted(a.Name))
 	}
-	l.noBlocks(body, "A test file", "run", "mock")
+	l.noBlocks(body, "A test file")
 	var mocks []TestMock
 	for _, b := range body.Blocks {
 		if b.Type == "mock" {
@@ -140,7 +140,7 @@ func (l *loader) testFile(f *TestFile, body *hclsyntax.Body) {
 }
 
 func (l *loader) testRun(b *hclsyntax.Block) *TestRun {
-	l.noBlocks(b.Body, "A run", "mock", "approval", "result", "assert")
+	l.noBlocks(b.Body, "A run")
 	got := provider.NewAttrs(l.simple(b.Body, b, "A run",
 		provider.Attribute{Name: "reason", Type: provider.String, OneOf: words(lifecycle.Reasons()), Default: string(lifecycle.Scheduled)},
 		provider.Attribute{Name: "mode", Type: provider.String, OneOf: words(lifecycle.Modes())},

@@ -92,7 +92,7 @@ func (l *loader) declare(b *hclsyntax.Block) *variable {
 			l.fault(a.NameRange, "Unknown attribute", "A variable has no attribute %q.%s", a.Name, suggest(a.Name, known))
 		}
 	}
-	l.noBlocks(b.Body, "A variable", "validation")
+	l.noBlocks(b.Body, "A variable")
 	if a := b.Body.Attributes["default"]; a != nil {
 		if got, ok := l.eval(a.Expr, scope{names: map[string][]string{}, what: "`default`"}, &hcl.EvalContext{Functions: l.ctx.Functions}); ok {
 			l.set(v, got, a.Expr.Range())
