@@ -37,6 +37,7 @@ var hostile = []struct{ name, text, raw, page string }{
 	{"fullwidth letters", "\uff41dmin", "\uff41dmin", "\uff41dmin"},
 	{"struck out", "n\u0336o\u0336", "\u0336", ""},
 	{"a command of CI", "::set-env name=PATH::y", "\n::set-env", ""},
+	{"a command over two lines", "::stop-commands \n::tok", "\n::tok", ""},
 	{"a command in a line", "x ##[stop-commands]y", "##[", ""},
 	{"a fence", "```\nEVIL", "\n```", "```"},
 	{"HTML", "<script>alert(1)</script>", "", "<script>"},
@@ -44,10 +45,11 @@ var hostile = []struct{ name, text, raw, page string }{
 	{"backticks", "`rm x`", "", "`rm"},
 }
 
-// stage is a workspace in which strangers named everything.
+// stage is a workspace in which strangers named everything. env is added to the program's.
 type stage struct {
 	dir, bin string
 	t        *testing.T
+	env      []string
 }
 
 func (s *stage) run(args ...string) (stdout, both string) {
@@ -55,6 +57,7 @@ func (s *stage) run(args ...string) (stdout, both string) {
 	cmd := exec.Command(s.bin, args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "REMINT_TEST_CHILD=1", "CI=", "GITHUB_ACTIONS=true", "GITHUB_ACTOR=\u202ementor")
+	cmd.Env = append(cmd.Env, s.env...)
 	var out, all strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &all
 	_ = cmd.Run() // its exit code is other tests' matter
@@ -118,12 +121,18 @@ runbook "evil" {
 `)
 	s.write("rules/house.rego", "package remint.plan\n\n# METADATA\n# title: House\nwarn contains {\"id\": "+q+", \"msg\": "+q+", \"address\": r.address, \"controls\": ["+q+"]} if some r in input.resets\n\n"+
 		"# METADATA\n# title: No\ndeny contains {\"id\": "+q+", \"msg\": "+q+"} if input.reason == \"expiring\"\n")
-	sh := exec.Command("bash", "-c", "openssl genpkey -algorithm ed25519 -out alice.pem 2>/dev/null && chmod 600 alice.pem && openssl pkey -in alice.pem -pubout -out alice.pub")
+	s.key("alice")
+	return s
+}
+
+// key makes a key pair, NAME.pem and NAME.pub.
+func (s *stage) key(name string) {
+	s.t.Helper()
+	sh := exec.Command("bash", "-c", `openssl genpkey -algorithm ed25519 -out "$0.pem" 2>/dev/null && chmod 600 "$0.pem" && openssl pkey -in "$0.pem" -pubout -out "$0.pub"`, name)
 	sh.Dir = s.dir
 	if out, err := sh.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		s.t.Fatalf("%v\n%s", err, out)
 	}
-	return s
 }
 
 // obeyed is what CI takes for a command, and what ends the quoted output in a
@@ -150,6 +159,46 @@ func honest(t *testing.T, surface, out, raw string) {
 	}
 }
 
+// display is one hostile text, and what was looked at.
+type display struct {
+	t         *testing.T
+	text, raw string
+	surfaces  *atomic.Int64
+	// said is whether the text was seen anywhere, escaped.
+	said bool
+}
+
+// shown runs the program and looks at all that it says.
+func (d *display) shown(s *stage, name string, args ...string) string {
+	d.t.Helper()
+	_, out := s.run(args...)
+	d.look(name, out)
+	if out == "" {
+		d.t.Errorf("%s says nothing", name)
+	}
+	return out
+}
+
+// look holds a surface against what a person may be shown.
+func (d *display) look(name, out string) {
+	d.t.Helper()
+	raw := d.raw
+	if strings.Contains(name, "JSON") && !strings.ContainsFunc(raw, func(r rune) bool { return !addrs.Printable(r) }) && raw != "##[" {
+		raw = "" // for machines: letters and words are as they were written
+	}
+	honest(d.t, name, out, raw)
+	d.said = d.said || strings.Contains(out, addrs.Visible(d.text))
+	d.surfaces.Add(1)
+}
+
+// named is a file's name that a stranger may have chosen.
+func (d *display) named(end string) string {
+	if strings.Contains(d.text, "/") {
+		return "a" + end
+	}
+	return d.text + end
+}
+
 // TestDisplay: whatever a stranger has named, no surface shows it so that it
 // deceives a person, a terminal or a log.
 func TestDisplay(t *testing.T) {
@@ -160,25 +209,10 @@ func TestDisplay(t *testing.T) {
 			s := newStage(t, h.text)
 			_, both := s.run("init", "-bare")
 			honest(t, "init", both, h.raw)
+			d := &display{t: t, text: h.text, raw: h.raw, surfaces: &surfaces}
 			about := []string{"-all", "-ticket=" + h.text, "-requester=" + h.text}
-			file := "a.plan"
-			if !strings.ContainsAny(h.text, "/") {
-				file = h.text + ".plan" // files are named by strangers, too
-			}
-			said := false
-			shown := func(name string, args ...string) {
-				_, out := s.run(args...)
-				raw := h.raw
-				if strings.Contains(name, "JSON") && !strings.ContainsFunc(raw, func(r rune) bool { return !addrs.Printable(r) }) && raw != "##[" {
-					raw = "" // for machines: letters and words are as they were written
-				}
-				honest(t, name, out, raw)
-				said = said || strings.Contains(out, addrs.Visible(h.text))
-				if out == "" {
-					t.Errorf("%s says nothing", name)
-				}
-				surfaces.Add(1)
-			}
+			file := d.named(".plan") // files are named by strangers, too
+			shown := func(name string, args ...string) { d.shown(s, name, args...) }
 			shown("plan", append([]string{"plan", "-out=" + file}, about...)...)
 			shown("plan, JSON", append([]string{"plan", "-json"}, about...)...)
 			bytes, err := os.ReadFile(filepath.Join(s.dir, file))
@@ -217,13 +251,13 @@ func TestDisplay(t *testing.T) {
 				}
 			}
 			runs, _ := s.run("runs", "-json")
-			var list struct{ Runs []struct{ ID string } }
+			var list struct{ Runs []struct{ Run string } }
 			must(t, json.Unmarshal([]byte(runs), &list))
 			if len(list.Runs) == 0 {
 				t.Fatal("no runs")
 			}
 			for _, r := range list.Runs {
-				shown("runs "+r.ID, "runs", r.ID)
+				shown("runs "+r.Run, "runs", r.Run)
 			}
 			shown("an address", "plan", "credential.htpasswd_user."+h.text)
 			shown("a file", "show", "no "+h.text)
@@ -239,9 +273,11 @@ func TestDisplay(t *testing.T) {
 			shown("diagnostics, JSON", "validate", "-json")
 			s.write("evil.remint.hcl", "# "+h.text+"\nlocals { x = "+h.text+" }\n")
 			shown("diagnostics of what is no HCL", "validate")
-			if !said && h.text != "" {
+			if !d.said && h.text != "" {
 				t.Error("the text is shown nowhere")
 			}
+			people(t, d)
+			outcomes(t, d)
 		})
 	}
 	t.Cleanup(func() {

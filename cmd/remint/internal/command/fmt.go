@@ -56,7 +56,7 @@ func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 			continue
 		}
 		changed = true
-		a.view.Text(path + "\n")
+		a.view.Name(path)
 		if check {
 			continue
 		}

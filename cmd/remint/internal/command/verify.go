@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/remint-dev/remint/engine"
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/provider"
@@ -87,8 +88,8 @@ remint serves it itself, on this machine only, until the key has answered.
 
 // newCodes makes codes for somebody to keep.
 func (a *app) newCodes(who, out string, args []string) diag.Exit {
-	if who == "" || out == "" || strings.ContainsFunc(who, func(r rune) bool { return r <= ' ' || r == '#' || r == 0x7f }) {
-		a.fault("Whose codes, and where to", "-new-codes=WHO goes with -out=FILE; WHO is a word without spaces, as credentials' `subject` names people.")
+	if who == "" || out == "" || strings.ContainsAny(who, " #") || addrs.Visible(who) != who {
+		a.fault("Whose codes, and where to", "-new-codes=WHO goes with -out=FILE; WHO is a word without spaces, as credentials' `subject` names people, in letters that are what they seem.")
 		return diag.ExitError
 	}
 	if !a.noArgs(args) {

@@ -42,12 +42,12 @@ func (v *View) PolicyEval(x *engine.Evaluation, how Explained) {
 			"requirements": x.Verdict.Requirements, "rules": rules})
 		return
 	}
-	v.Text(fmt.Sprintf("%s, trust: %s\n", x.Inputs[0].Stage, safe(x.Inputs[0].Trust)))
+	v.Text(fmt.Sprintf("%s, trust: %s\n", safe(string(x.Inputs[0].Stage)), safe(x.Inputs[0].Trust)))
 	for i := range rules {
 		v.askedRule(&rules[i], how)
 	}
 	for _, d := range x.Verdict.Decisions {
-		v.Text(fmt.Sprintf("%s %s/%s %s: %s\n", string(d.Level), safe(d.Source), safe(d.Rule), safe(d.Address), safe(d.Message)))
+		v.Text(fmt.Sprintf("%s %s/%s %s: %s\n", safe(string(d.Level)), safe(d.Source), safe(d.Rule), safe(d.Address), safe(d.Message)))
 	}
 	for _, a := range x.Verdict.Requirements.Approvals {
 		v.Text(fmt.Sprintf("require %s of group %q\n", plural(a.Count, "approval"), safe(a.Group)))
@@ -72,7 +72,7 @@ func (v *View) askedRule(r *policy.AskedRule, how Explained) {
 		id = "/" + r.ID
 	}
 	title := cmp.Or(r.Title, fmt.Sprintf("%s.%s without a title", r.Package, r.Set))
-	v.Text(fmt.Sprintf("%s %s%s %s: %s (%s)%s\n", mark, safe(r.Source), safe(id), r.Set, safe(title), held, st.dim(place)))
+	v.Text(fmt.Sprintf("%s %s%s %s: %s (%s)%s\n", mark, safe(r.Source), safe(id), safe(r.Set), safe(title), held, st.dim(place)))
 	if !why {
 		return
 	}

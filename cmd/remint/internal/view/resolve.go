@@ -29,7 +29,7 @@ func (v *View) questions(r *executor.Result) {
 			continue
 		}
 		if listed++; listed > maxListed {
-			v.Text(fmt.Sprintf("  … and more questions: remint runs %s\n", r.Run))
+			v.Text(fmt.Sprintf("  … and more questions: remint runs %s\n", safe(r.Run)))
 			return
 		}
 		v.question("", x.Question)
@@ -41,7 +41,7 @@ func (v *View) question(indent string, q *event.Question) {
 	st := v.out()
 	if q.Step == "" {
 		v.Text(indent + st.bold("Question: ") + safe(q.Asks) + "\n")
-		v.Text(indent + "  If so, mend what keeps it from that: " + "remint resume " + q.Run + "\n")
+		v.Text(indent + "  If so, mend what keeps it from that: " + "remint resume " + safe(q.Run) + "\n")
 		v.Text(indent + "  not-done  " + safe(q.NotDone) + "\n" + indent + "            " + safe(q.Command(event.AnswerNotDone)) + "\n")
 		return
 	}
@@ -55,6 +55,6 @@ func (v *View) question(indent string, q *event.Question) {
 func (v *View) openQuestion(indent string, q *engine.OpenQuestion) {
 	v.question(indent, q.Question)
 	for _, g := range q.Answers {
-		v.Text(fmt.Sprintf("%s  %s said %s at %s; remint resume %s goes on by it\n", indent, safe(g.By), safe(g.Answer), g.At.UTC().Format(time.RFC3339), q.Run))
+		v.Text(fmt.Sprintf("%s  %s said %s at %s; remint resume %s goes on by it\n", indent, safe(g.By), safe(g.Answer), g.At.UTC().Format(time.RFC3339), safe(q.Run)))
 	}
 }

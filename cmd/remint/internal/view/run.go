@@ -167,8 +167,8 @@ func (v *View) sealed(r *executor.Result) {
 		}
 	}
 	v.addresses(fmt.Sprintf("%s sealed in the state, because no store has it: remint recover -out=FILE ADDRESS", plural(len(only), "new secret")), only)
-	v.addresses(fmt.Sprintf("%s superseded and still sealed in the state: remint recover -erase -run=%s ADDRESS", was(len(replaced), "secret"), r.Run), replaced)
-	v.addresses(fmt.Sprintf("%s sealed in the state, because it may still work: remint recover -old -out=FILE -run=%s ADDRESS", plural(len(old), "old secret"), r.Run), old)
+	v.addresses(fmt.Sprintf("%s superseded and still sealed in the state: remint recover -erase -run=%s ADDRESS", was(len(replaced), "secret"), safe(r.Run)), replaced)
+	v.addresses(fmt.Sprintf("%s sealed in the state, because it may still work: remint recover -old -out=FILE -run=%s ADDRESS", plural(len(old), "old secret"), safe(r.Run)), old)
 }
 
 // addresses lists addresses under a head, nothing where there are none.
@@ -198,7 +198,7 @@ func (v *View) asserted(r *executor.Result) {
 		n += len(x.Asserted)
 	}
 	if n > 0 {
-		v.Text(fmt.Sprintf("%s on a person's signed word, not on anything observed: remint runs %s\n", plural(n, "step")+" rest"+third(n), r.Run))
+		v.Text(fmt.Sprintf("%s on a person's signed word, not on anything observed: remint runs %s\n", plural(n, "step")+" rest"+third(n), safe(r.Run)))
 	}
 }
 
@@ -226,7 +226,7 @@ func (v *View) result(r *executor.Result) {
 		if c.Made > 0 {
 			done = append(done, plural(c.Made, "credential")+" made where there was none")
 		}
-		v.Text(st.green(fmt.Sprintf("Reset complete: %s, evidence of run %s is signed.\n", strings.Join(done, ", "), r.Run)))
+		v.Text(st.green(fmt.Sprintf("Reset complete: %s, evidence of run %s is signed.\n", strings.Join(done, ", "), safe(r.Run))))
 		return
 	}
 	v.Text(st.paint("1;31", fmt.Sprintf("Not everything is done: %d finished, %d not.\n", c.Finished, len(r.Resets)-c.Finished)))
@@ -250,7 +250,7 @@ func (v *View) result(r *executor.Result) {
 	}
 	v.questions(r)
 	if !r.Closed || !r.Filed {
-		v.Text(fmt.Sprintf("Next: remint resume %s\n", r.Run))
+		v.Text(fmt.Sprintf("Next: remint resume %s\n", safe(r.Run)))
 	} else {
 		v.Text("Next: mend what is named above, then plan again.\n")
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/remint-dev/remint/engine"
-	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/diag"
 )
 
@@ -81,7 +80,8 @@ type junitSuite struct {
 }
 
 // JUnit is the outcomes as CI systems read them: a suite per file. Where faults kept
-// the tests from being run, one suite says so, as an error.
+// the tests from being run, one suite says so, as an error. It ends in their pages: names are
+// escaped as everywhere.
 func JUnit(outcomes []engine.TestOutcome, faults diag.Diagnostics) ([]byte, error) {
 	var doc struct {
 		XMLName xml.Name      `xml:"testsuites"`
@@ -92,11 +92,12 @@ func JUnit(outcomes []engine.TestOutcome, faults diag.Diagnostics) ([]byte, erro
 		doc.Suites = append(doc.Suites, &junitSuite{Name: name, Tests: 1, Errors: 1, Cases: []junitCase{{Class: name, Name: "what there is to run", Time: "0.000", Error: junitOf(faults)}}})
 	}
 	for _, o := range outcomes {
-		if n := len(doc.Suites); n == 0 || doc.Suites[n-1].Name != o.File {
-			doc.Suites = append(doc.Suites, &junitSuite{Name: o.File})
+		file := safe(o.File)
+		if n := len(doc.Suites); n == 0 || doc.Suites[n-1].Name != file {
+			doc.Suites = append(doc.Suites, &junitSuite{Name: file})
 		}
 		s := doc.Suites[len(doc.Suites)-1]
-		c := junitCase{Class: o.File, Name: o.Name, Time: fmt.Sprintf("%.3f", o.Took.Seconds())}
+		c := junitCase{Class: file, Name: safe(o.Name), Time: fmt.Sprintf("%.3f", o.Took.Seconds())}
 		s.Tests++
 		if o.Faults.HasErrors() {
 			s.Failures++
@@ -122,5 +123,5 @@ func junitOf(diags diag.Diagnostics) *junitFault {
 		writeDiagnostic(&text, style{}, d)
 	}
 	first := diags[max(0, slices.IndexFunc(diags, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }))]
-	return &junitFault{Message: addrs.Visible(first.Summary), Text: text.String()}
+	return &junitFault{Message: safe(first.Summary), Text: text.String()}
 }

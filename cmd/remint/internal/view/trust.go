@@ -21,7 +21,7 @@ func (v *View) Trust(t *engine.TrustReport) {
 	if t.Incomplete {
 		digest = "not known: some of it depends on variables that have no value here"
 	}
-	p.line("%s", p.st.bold("Trust base: "+digest))
+	p.line("%s", p.st.bold("Trust base: "+safe(digest)))
 	switch {
 	case t.Place != "":
 		p.line("Read from %s.", safe(t.Place))
@@ -41,9 +41,9 @@ func (v *View) Trust(t *engine.TrustReport) {
 	case t.Remembered == t.Digest:
 		p.line("The state knows this trust base.")
 	case t.Incomplete:
-		p.line("The state knows %s.", t.Remembered)
+		p.line("The state knows %s.", safe(t.Remembered))
 	default:
-		p.line("%s", p.st.yellow("The state knows another one, "+t.Remembered+". What is different here:"))
+		p.line("%s", p.st.yellow("The state knows another one, "+safe(t.Remembered)+". What is different here:"))
 		for _, c := range t.Changes {
 			p.line("  %s", safe(c))
 		}
@@ -79,7 +79,7 @@ func (p *planText) trustChange(saved string) {
 	} else {
 		p.line("The base before it has no approvers: nobody has to agree.")
 	}
-	p.line("%s", p.st.dim("change "+p.f.ID+" · "+p.f.Digest))
+	p.line("%s", p.st.dim("change "+safe(p.f.ID)+" · "+safe(p.f.Digest)))
 	if saved != "" {
 		p.line("Saved in %s.", safe(saved))
 	}

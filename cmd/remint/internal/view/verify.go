@@ -25,7 +25,7 @@ func (v *View) Verified(x *engine.Verification, path string) {
 	if !a.Bound {
 		bound = "not bound to this plan"
 	}
-	v.Text(fmt.Sprintf("%s is verified %s at %s by %s, %s, until %s.\n", v.out().bold(safe(a.Identity)), as, a.Strength, safe(a.Verifier), bound, a.Until.UTC().Format(time.RFC3339)))
+	v.Text(fmt.Sprintf("%s is verified %s at %s by %s, %s, until %s.\n", v.out().bold(safe(a.Identity)), as, safe(string(a.Strength)), safe(a.Verifier), bound, a.Until.UTC().Format(time.RFC3339)))
 	if path != "" {
 		v.Text("Written to " + safe(path) + ".\n")
 	}

@@ -31,6 +31,9 @@ func New(t *terminal.Terminal) *View { return &View{term: t} }
 // Text writes a result as it is; the caller vouches for what is in it.
 func (v *View) Text(s string) { _, _ = io.WriteString(v.term.Out, s) }
 
+// Name shows the name of a file that a stranger may have chosen, as a result on a line.
+func (v *View) Name(path string) { v.Text(safe(path) + "\n") }
+
 // Note narrates on stderr, a line: what a stranger named cannot begin another.
 func (v *View) Note(s string) {
 	v.mu.Lock()
