@@ -27,12 +27,6 @@ import (
 // withdrawal reaches. Whoever can delete files beside a plan cannot make a rejection
 // unsaid there; and what cannot be read there is not nothing.
 
-// Bounds of what is read for one plan.
-const (
-	maxDecisions = 1000
-	maxDecision  = 1 << 20
-)
-
 // decisions reads the declared source for a plan; nothing where none is declared. j
 // is the state, nil where there is none yet.
 func (e *Engine) decisions(ctx context.Context, w *config.Workspace, j journal.Journal, file *plan.File) ([]gate.Document, diag.Diagnostics) {
@@ -106,14 +100,18 @@ func filesFor(src *config.DecisionSource, plan string) ([]gate.Document, error) 
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, plan+".") })
 	slices.Sort(names)
-	if len(names) > maxDecisions {
-		return nil, fmt.Errorf("%s has more than %d decisions about this plan: plan again", src, maxDecisions)
+	if len(names) > gate.MaxDocuments {
+		return nil, fmt.Errorf("%s has more than %d decisions about this plan: plan again", src, gate.MaxDocuments)
 	}
 	var out []gate.Document
+	total := 0
 	for _, name := range names {
 		content, err := regular(root, name)
 		if err != nil {
 			return fail("the file "+name, err)
+		}
+		if total += len(content); total > gate.MaxTotal {
+			return nil, fmt.Errorf("the decisions about this plan in %s are larger than %d MiB together: plan again", src, gate.MaxTotal>>20)
 		}
 		out = append(out, gate.Document{Name: name, Content: content})
 	}
@@ -131,8 +129,8 @@ func regular(root *os.Root, name string) ([]byte, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
 	}
-	content, err := io.ReadAll(io.LimitReader(f, maxDecision+1))
-	if err == nil && len(content) > maxDecision {
+	content, err := io.ReadAll(io.LimitReader(f, gate.MaxDocument+1))
+	if err == nil && len(content) > gate.MaxDocument {
 		err = errors.New("it is too large")
 	}
 	return content, err
@@ -249,7 +247,7 @@ func rememberDecision(ctx context.Context, j journal.Journal, plan string, docum
 		if err != nil {
 			return err
 		}
-		if len(kept) >= maxDecisions {
+		if len(kept) >= gate.MaxDocuments || len(old)+len(document) > gate.MaxTotal {
 			return fmt.Errorf("it holds %d decisions about this plan already: plan again", len(kept))
 		}
 		next, err := json.Marshal(append(kept, bytes.TrimSpace(document)))

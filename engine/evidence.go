@@ -153,6 +153,9 @@ func ledgerPublicKey(named string, w *config.Workspace) (note.Verifier, error) {
 	return key, err
 }
 
+// maxShown bounds what is shown at once, in bytes of records; a larger one is shown alone.
+const maxShown = 64 << 20
+
 // EvidenceShow reads the records of a run, or of one reset in it, unverified.
 func (e *Engine) EvidenceShow(r EvidenceRequest) ([]*evidence.Entry, diag.Diagnostics) {
 	w, diags := e.Load(true)
@@ -167,15 +170,19 @@ func (e *Engine) EvidenceShow(r EvidenceRequest) ([]*evidence.Entry, diag.Diagno
 			return nil, diags.Errorf("The evidence cannot be read", "%s.", err)
 		}
 	}
-	out := []*evidence.Entry{}
+	out, size := []*evidence.Entry{}, 0
 	for _, run := range runs {
 		for entry, err := range evidence.Show(w.Settings.EvidenceDir.Absolute, run) {
 			if err != nil {
 				return nil, diags.Errorf("The evidence cannot be read", "%s.", err)
 			}
-			if address == "" || strings.HasPrefix(entry.Record.Name(), run+"/"+address+"/") {
-				out = append(out, entry)
+			if address != "" && !strings.HasPrefix(entry.Record.Name(), run+"/"+address+"/") {
+				continue
 			}
+			if size += entry.Size; size > maxShown && len(out) > 0 {
+				return nil, diags.Errorf("Too much to show at once", "There are more than %d MiB of records. Name one run, or one reset of it: `remint evidence show RUN/ADDRESS`. `remint evidence export -out=DIR` writes all of them.", maxShown>>20)
+			}
+			out = append(out, entry)
 		}
 	}
 	if address != "" && len(out) == 0 {

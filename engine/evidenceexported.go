@@ -11,6 +11,7 @@ import (
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/trust"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // The files of an exported run that say by whom people's words counted.
@@ -18,6 +19,10 @@ const (
 	trustBaseFile   = "trust_base.json"
 	trustedRootFile = "trusted_root.json"
 )
+
+// maxTrustBase bounds an exported trust base in bytes; it names all policies, approvers
+// and targets of a workspace, which itself may have 16 MB.
+const maxTrustBase = 16 << 20
 
 // verifyExported checks what export wrote, without a workspace. Every key comes from
 // whoever checks: what lies in the export is believed only where she says so.
@@ -84,9 +89,13 @@ func trustExported(o *evidence.VerifyOptions, export string) diag.Diagnostics {
 	}
 	roots := map[string]*evidence.Authority{}
 	for _, run := range runs {
-		text, err := os.ReadFile(filepath.Join(export, run, trustBaseFile))
-		if errors.Is(err, fs.ErrNotExist) {
+		path := filepath.Join(export, run, trustBaseFile)
+		text, err := boundedfile.Read(path, maxTrustBase)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			continue // a run that the state did not know, or that changed the judges
+		case err != nil:
+			return diag.Errored(0, "The exported judges cannot be read", "%s: %s. Leave -trust-exported out, and name approvers and trusted root yourself.", path, err)
 		}
 		named := ""
 		for entry, serr := range evidence.Show(o.Dir, run) {
@@ -95,13 +104,10 @@ func trustExported(o *evidence.VerifyOptions, export string) diag.Diagnostics {
 			}
 			break
 		}
-		var base *trust.Base
-		if err == nil {
-			base, err = trust.Kept(text, named)
-		}
+		base, err := trust.Kept(text, named)
 		if err != nil {
 			return diag.Errored(0, "The exported judges are not the run's", "%s is not the trust base that the records of run %s name, %s. Leave -trust-exported out, and name approvers and trusted root yourself.",
-				filepath.Join(export, run, trustBaseFile), run, named)
+				path, run, named)
 		}
 		people, _ := EvidenceRequest{}.people(gate.Persons(base.People()))
 		o.People = append(o.People, people...)

@@ -1,13 +1,12 @@
 package engine
 
 import (
-	"errors"
-	"os"
 	"strings"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // people are the approvers, as gate.Persons gives them, and those whom the request names.
@@ -51,12 +50,9 @@ func (r EvidenceRequest) trustedRoot(declared string) (*evidence.Authority, diag
 		}
 		return a, diags
 	}
-	text, err := os.ReadFile(r.TrustedRoot)
-	if err == nil && len(text) > maxTrustedRoot {
-		err = errors.New("it is too large")
-	}
+	text, err := boundedfile.Read(r.TrustedRoot, maxTrustedRoot)
 	if err != nil {
-		return nil, diag.Errored(0, "The trusted root cannot be read", "%s: %s.", r.TrustedRoot, reason(err))
+		return nil, diag.Errored(0, "The trusted root cannot be read", "%s: %s.", r.TrustedRoot, err)
 	}
 	a, err := evidence.ParseAuthority(text)
 	if err != nil {

@@ -20,6 +20,12 @@ import (
 // testSuffix is what files of tests end in. They are no part of the workspace.
 const testSuffix = ".reminttest.hcl"
 
+// The bounds on the tests, which stay in memory while a workspace is loaded for each.
+const (
+	maxTestFiles  = 1000
+	maxTestTokens = 100_000 // in all files together
+)
+
 // TestFile is one file of tests of a workspace.
 type TestFile struct {
 	// Name is relative to the workspace.
@@ -81,14 +87,27 @@ func LoadTests(dir string) ([]*TestFile, diag.Diagnostics) {
 	if err != nil {
 		return nil, diag.Errored(0, "The workspace cannot be read", "The directory %s cannot be read: %s.", dir, cause(err))
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !strings.HasSuffix(e.Name(), testSuffix) })
+	if len(entries) > maxTestFiles {
+		return nil, diag.Errored(0, "The tests are too large", "The workspace has more than %d files *%s. Write several tests into one.", maxTestFiles, testSuffix)
+	}
 	var files []*TestFile
 	var diags diag.Diagnostics
+	size, tokens := 0, maxTokens-maxTestTokens
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), testSuffix) {
+		src, err := readCapped(filepath.Join(dir, e.Name()), maxFileSize)
+		if err != nil {
+			diags = diags.Errorf("A test file cannot be used", "%s: %s.", e.Name(), err)
 			continue
 		}
-		f, faults := loadTest(dir, e.Name())
-		diags = append(diags, faults...)
+		f, faults := loadTest(dir, e.Name(), src, &tokens)
+		if size += len(src); size > maxFileSize || tokens > maxTokens {
+			return nil, diag.Errored(0, "The tests are too large", "With %s, the files *%s have more than %d MB or %d words and signs together. Remove what the workspace is not tested with.",
+				e.Name(), testSuffix, maxFileSize>>20, maxTestTokens)
+		}
+		if diags = append(diags, faults...); len(diags) > maxFaults && diags.HasErrors() {
+			break // nobody reads more
+		}
 		files = append(files, f)
 	}
 	if diags.HasErrors() {
@@ -97,20 +116,19 @@ func LoadTests(dir string) ([]*TestFile, diag.Diagnostics) {
 	return files, diags
 }
 
-func loadTest(dir, name string) (*TestFile, diag.Diagnostics) {
+// loadTest reads one file; tokens are counted over all of them.
+func loadTest(dir, name string, src []byte, tokens *int) (*TestFile, diag.Diagnostics) {
 	l, err := newLoader(Options{Dir: dir})
 	if err != nil {
 		return nil, diag.Errored(0, "The workspace cannot be read", "The directory %s cannot be used: %s.", dir, cause(err))
 	}
 	defer l.close()
+	l.tokens = *tokens
 	f := &TestFile{Name: name, loader: l}
-	src, err := readCapped(filepath.Join(dir, name), maxFileSize)
-	if err != nil {
-		return nil, diag.Errored(0, "A test file cannot be used", "%s: %s.", name, err)
-	}
 	if body := l.parse(src, name); body != nil {
 		l.testFile(f, body)
 	}
+	*tokens = l.tokens
 	return f, l.finish()
 }
 

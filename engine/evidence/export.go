@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -55,7 +56,7 @@ func exportTo(ctx context.Context, dir, out string, extras Extras) error {
 		return err
 	}
 	for _, run := range runs {
-		for e, err := range Show(dir, run) {
+		for e, err := range show(dir, run) {
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -176,14 +177,24 @@ func exportFiles(files fs.FS, dir string) error {
 		if !d.Type().IsRegular() {
 			return fmt.Errorf("%s is not a regular file and is not exported", name)
 		}
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return err
-		}
 		to := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
-		return newFile(to, data)
+		return copyFile(files, name, to)
 	})
+}
+
+func copyFile(files fs.FS, name, to string) error {
+	from, err := files.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }()
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -26,6 +26,8 @@ type Entry struct {
 	Record Record `json:"record"`
 	// Signed is the person's signed word that the record carries, if it does.
 	Signed *Word `json:"signed,omitempty"`
+	// Size is how many bytes the record takes there.
+	Size int `json:"-"`
 
 	raw []byte
 }
@@ -77,6 +79,20 @@ func Begun(dir string) (bool, error) {
 // Show iterates over a run's records without verifying them: first the run's
 // own, then each credential's. It ends with the first error.
 func Show(dir, run string) iter.Seq2[*Entry, error] {
+	return func(yield func(*Entry, error) bool) {
+		for e, err := range show(dir, run) {
+			if e != nil {
+				e.raw = nil // whoever keeps the entries does not keep their lines
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// show is Show, with the lines.
+func show(dir, run string) iter.Seq2[*Entry, error] {
 	return func(yield func(*Entry, error) bool) {
 		if !safeName(run) || run == ledgerDir {
 			yield(nil, fmt.Errorf("%q is not the name of a run", run))
@@ -149,7 +165,7 @@ func parseEntry(line []byte) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Entry{SHA256: LineDigest(line), KeyID: env.hint, Type: s.typ, Record: r, Signed: wordOf(r), raw: line}, nil
+	return &Entry{SHA256: LineDigest(line), Size: len(line), KeyID: env.hint, Type: s.typ, Record: r, Signed: wordOf(r), raw: line}, nil
 }
 
 // Summary is a run at a glance, as its own records tell it, not verified.

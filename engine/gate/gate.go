@@ -23,6 +23,14 @@ import (
 	"github.com/remint-dev/remint/engine/verify"
 )
 
+// Bounds of what people signed about one plan, as far as it is read: how many documents,
+// how many bytes each, and how many together.
+const (
+	MaxDocuments = 1000
+	MaxDocument  = 1 << 20
+	MaxTotal     = 16 << 20
+)
+
 // Document is an approval as found: a file's content, not yet believed.
 type Document struct {
 	Name    string

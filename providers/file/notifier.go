@@ -1,11 +1,12 @@
 package file
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"os"
@@ -23,24 +24,32 @@ func Notifier() provider.NotifierDefinition {
 	return provider.NotifierDefinition{
 		Name:        "file",
 		Local:       true,
-		Description: "Appends each notice to a file as one line of JSON, for people and log shippers to read. The same notice is written once, also when it is sent again.",
+		Description: "Appends each notice to a file as one line of JSON, for people and log shippers to read. The same notice is written once, also when it is sent again, as far as it is among the last 64 MiB of the file.",
 		Schema: provider.Schema{Attributes: []provider.Attribute{
 			{Name: "path", Type: provider.PathType, Default: provider.Path{Written: "notices.jsonl"}, Writes: true,
 				Description: "The file; made with mode 0600 if it is not there. A relative path starts at the workspace and may not lead through symbolic links."},
 		}},
 		Open: func(_ context.Context, b provider.Block) (provider.Notifier, error) {
-			return &notifier{path: b.Attrs.Path("path"), seen: map[string]bool{}}, nil
+			return &notifier{path: b.Attrs.Path("path"), seed: maphash.MakeSeed(), seen: map[uint64]bool{}}, nil
 		},
 	}
 }
+
+// Bounds on what is read of the file: how far before its end notices are looked for, and
+// how long a line can be that is one. It may be large, and somebody else may have written to it.
+const (
+	lookBack = 64 << 20
+	maxLine  = 1 << 20
+)
 
 type notifier struct {
 	path provider.Path
 
 	mu   sync.Mutex
-	file fs.FileInfo     // the file that seen was read from
-	read int64           // how far
-	seen map[string]bool // the IDs there
+	file fs.FileInfo // the file that seen was read from
+	read int64       // how far
+	seed maphash.Seed
+	seen map[uint64]bool // the IDs there, hashed: there may be millions
 }
 
 // Send appends n, unless a notice of its ID is there already.
@@ -77,7 +86,8 @@ func (n *notifier) append(id string, line []byte) error {
 	if err != nil {
 		return err
 	}
-	if n.seen[id] { // perhaps by a process that died before its fsync
+	key := maphash.String(n.seed, id)
+	if n.seen[key] { // perhaps by a process that died before its fsync
 		return synced(f)
 	}
 	if !ended { // a line that a crash cut short
@@ -91,7 +101,7 @@ func (n *notifier) append(id string, line []byte) error {
 	if err != nil { // so that the next attempt writes it anew
 		return errors.Join(err, f.Truncate(size))
 	}
-	n.seen[id], n.read = true, size+int64(len(line))
+	n.seen[key], n.read = true, size+int64(len(line))
 	if fresh {
 		return syncFolder(n.path.Absolute)
 	}
@@ -109,18 +119,12 @@ func (n *notifier) catchUp(f *os.File) (ended bool, err error) {
 		return false, fmt.Errorf("%w: it is no regular file", atomicfile.ErrUnsafe)
 	}
 	if n.file == nil || !os.SameFile(n.file, info) || info.Size() < n.read {
-		n.read, n.seen = 0, map[string]bool{}
+		n.read, n.seen = 0, map[uint64]bool{}
 	}
 	n.file = info
-	content, err := io.ReadAll(io.NewSectionReader(f, n.read, info.Size()-n.read))
-	if err != nil {
+	from := max(n.read, info.Size()-lookBack)
+	if err := n.take(io.NewSectionReader(f, from, info.Size()-from)); err != nil {
 		return false, err
-	}
-	for line := range bytes.Lines(content) {
-		var notice struct{ ID string }
-		if json.Unmarshal(line, &notice) == nil {
-			n.seen[notice.ID] = true
-		}
 	}
 	n.read = info.Size()
 	if n.read == 0 {
@@ -129,6 +133,25 @@ func (n *notifier) catchUp(f *os.File) (ended bool, err error) {
 	last := make([]byte, 1)
 	_, err = f.ReadAt(last, n.read-1)
 	return last[0] == '\n', err
+}
+
+// take reads the IDs in lines. What is no notice is passed over.
+func (n *notifier) take(r *io.SectionReader) error {
+	lines := bufio.NewReaderSize(r, int(min(maxLine, r.Size()+1)))
+	for long := false; ; {
+		line, err := lines.ReadSlice('\n')
+		full := errors.Is(err, bufio.ErrBufferFull)
+		var notice struct{ ID string }
+		if !long && !full && json.Unmarshal(line, &notice) == nil {
+			n.seen[maphash.String(n.seed, notice.ID)] = true
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if long = full; err != nil && !full {
+			return err
+		}
+	}
 }
 
 func syncFolder(path string) error {

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"net"
 	"net/mail"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // Notifier declares the notifier `smtp`.
@@ -112,10 +112,13 @@ func loopback(host string) bool {
 	return host == "localhost" || host == "127.0.0.1" || host == "::1" // those to which net/smtp sends a password in the clear
 }
 
+// maxAuthorities bounds ca_file in bytes: what systems trust takes 250 kB.
+const maxAuthorities = 4 << 20
+
 func authorities(p provider.Path) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(p.Absolute)
+	pem, err := boundedfile.Read(p.Absolute, maxAuthorities)
 	if err != nil {
-		return nil, provider.Errorf(provider.Permanent, "ca_file %s cannot be read: check its path and mode", addrs.Visible(p.Written))
+		return nil, provider.Errorf(provider.Permanent, "ca_file %s cannot be read: %s; check its path and mode", addrs.Visible(p.Written), err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {

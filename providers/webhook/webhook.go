@@ -9,13 +9,13 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/boundedfile"
 	"github.com/remint-dev/remint/internal/fetch"
 )
 
@@ -84,10 +84,13 @@ func signingKey(v secret.Value) (secret.Value, error) {
 	return secret.New(key), nil
 }
 
+// maxAuthorities bounds ca_file in bytes: what systems trust takes 250 kB.
+const maxAuthorities = 4 << 20
+
 func authorities(p provider.Path) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(p.Absolute)
+	pem, err := boundedfile.Read(p.Absolute, maxAuthorities)
 	if err != nil {
-		return nil, provider.Errorf(provider.Permanent, "ca_file %s cannot be read: check its path and mode", addrs.Visible(p.Written))
+		return nil, provider.Errorf(provider.Permanent, "ca_file %s cannot be read: %s; check its path and mode", addrs.Visible(p.Written), err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {

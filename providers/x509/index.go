@@ -1,6 +1,7 @@
 package x509
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,13 @@ type record struct {
 	Issued     time.Time `json:"issued_at"`
 	NotAfter   time.Time `json:"not_after"`
 }
+
+// Bounds on the index, which somebody else may have written to: in bytes, of a record and
+// of all, some 350,000 of them.
+const (
+	maxRecord = 64 << 10
+	maxIndex  = 64 << 20
+)
 
 // index is the append-only file of records, read incrementally: what was read
 // once is not read again while the file only grows.
@@ -102,11 +110,13 @@ func (x *index) refresh(path, written string) error {
 	if inode := inodeOf(info); x.byName == nil || inode != x.inode || info.Size() < x.offset {
 		x.reset(inode)
 	}
-	data, err := io.ReadAll(io.NewSectionReader(f, x.offset, info.Size()-x.offset))
-	if err != nil {
-		return provider.Errorf(provider.Transient, "the index %s cannot be read", written)
+	switch {
+	case info.Size() > maxIndex:
+		return provider.Errorf(provider.Permanent, "the index %s is larger than %d MiB: take out the lines of certificates that have expired", written, maxIndex>>20)
+	case info.Size() == x.offset:
+		return nil
 	}
-	return x.take(data, written)
+	return x.take(io.NewSectionReader(f, x.offset, info.Size()-x.offset), written)
 }
 
 func (x *index) reset(inode uint64) {
@@ -114,30 +124,47 @@ func (x *index) reset(inode uint64) {
 	x.byName, x.bySerial = map[string][]record{}, map[string]record{}
 }
 
-// take adds the records in data, which starts at the offset.
-func (x *index) take(data []byte, written string) error {
-	for len(data) > 0 {
-		end := bytes.IndexByte(data, '\n') + 1
-		line := data
-		if end > 0 {
-			line = data[:end]
+// take adds the records in what starts at the offset.
+func (x *index) take(in io.Reader, written string) error {
+	lines := bufio.NewReaderSize(in, maxRecord)
+	for {
+		line, err := lines.ReadSlice('\n')
+		last := errors.Is(err, io.EOF)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			return x.damaged(written, fmt.Errorf("is longer than %d KiB", maxRecord>>10))
+		case err != nil && !last:
+			return provider.Errorf(provider.Transient, "the index %s cannot be read", written)
 		}
-		if len(bytes.TrimSpace(line)) > 0 {
-			r, err := parseRecord(line)
-			if err != nil && end > 0 {
-				return provider.Errorf(provider.Permanent, "line %d of the index %s %v: repair it, since a certificate that is not listed cannot be revoked", x.lines+1, written, err)
-			}
-			if _, known := x.bySerial[r.Serial]; err == nil && !known {
-				x.bySerial[r.Serial] = r
-				x.byName[r.CommonName] = append(x.byName[r.CommonName], r)
-			}
+		if fault := x.add(line); fault != nil && !last {
+			return x.damaged(written, fault)
 		}
-		if end == 0 {
+		if last {
 			return nil
 		}
-		x.offset, x.lines, data = x.offset+int64(end), x.lines+1, data[end:]
+		x.offset, x.lines = x.offset+int64(len(line)), x.lines+1
+	}
+}
+
+// add takes one line.
+func (x *index) add(line []byte) error {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return nil
+	}
+	r, err := parseRecord(line)
+	if err != nil {
+		return err
+	}
+	if _, known := x.bySerial[r.Serial]; !known {
+		x.bySerial[r.Serial] = r
+		x.byName[r.CommonName] = append(x.byName[r.CommonName], r)
 	}
 	return nil
+}
+
+// damaged says what is wrong with the line after those that were read.
+func (x *index) damaged(written string, fault error) error {
+	return provider.Errorf(provider.Permanent, "line %d of the index %s %v: repair it, since a certificate that is not listed cannot be revoked", x.lines+1, written, fault)
 }
 
 // appendRecord writes r durably. The caller holds the lock. On an error the
@@ -194,7 +221,9 @@ func tail(f *os.File) (end int64, mend string, err error) {
 		if _, err := f.ReadAt(chunk, start); err != nil {
 			return 0, "", err
 		}
-		last = append(chunk, last...)
+		if last = append(chunk, last...); len(last) > maxRecord {
+			return 0, "", fmt.Errorf("the last line is longer than %d KiB", maxRecord>>10)
+		}
 	}
 	last = last[bytes.LastIndexByte(last, '\n')+1:]
 	if len(last) == 0 {

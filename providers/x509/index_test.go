@@ -2,6 +2,7 @@ package x509
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -116,6 +117,8 @@ func TestDamagedIndex(t *testing.T) {
 		"no date":        {strings.Replace(good, `,"not_after":"2027-01-01T00:00:00Z"`, "", 1), "line 1"},
 		"an array":       {"[]\n", "line 1"},
 		"NUL":            {good + "\x00\n", "line 2"},
+		"a long line":    {good + strings.Repeat(" ", maxRecord+1) + "\n" + good, "line 2"},
+		"a long end":     {good + strings.Repeat("x", maxRecord+1), "line 2"},
 	} {
 		path := filepath.Join(t.TempDir(), "index")
 		if err := os.WriteFile(path, []byte(tc.data), 0o600); err != nil {
@@ -125,6 +128,17 @@ func TestDamagedIndex(t *testing.T) {
 		if provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestLargeIndex: what no index is is not read.
+func TestLargeIndex(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, maxIndex+1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := new(index).of(path, "crl.index.jsonl", "api"); provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), "larger than 64 MiB") {
+		t.Error(err)
 	}
 }
 
@@ -140,10 +154,10 @@ func FuzzIndex(f *testing.F) {
 		var once, twice index
 		once.reset(1)
 		twice.reset(1)
-		err := once.take(data, "i")
+		err := once.take(bytes.NewReader(data), "i")
 		cut = max(0, min(cut, len(data)))
-		if first := twice.take(data[:cut], "i"); first == nil {
-			second := twice.take(data[twice.offset:], "i")
+		if first := twice.take(bytes.NewReader(data[:cut]), "i"); first == nil {
+			second := twice.take(bytes.NewReader(data[twice.offset:]), "i")
 			if (err == nil) != (second == nil) {
 				t.Fatalf("at once: %v, in two parts: %v", err, second)
 			}
