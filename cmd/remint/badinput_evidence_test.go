@@ -62,7 +62,7 @@ func badEvidence() []badRow {
 		b.edit(t, b.record(t), func(old []byte) []byte {
 			return repack(t, old, func(statement map[string]any) {
 				var deep any = "x"
-				for range 9_000 {
+				for range 100_000 {
 					deep = []any{deep}
 				}
 				statement["predicate"] = deep
@@ -83,6 +83,11 @@ func badEvidence() []badRow {
 	})
 	both("a cut line", "cut", "evidence verify", func(t *testing.T, b *bad) {
 		b.edit(t, b.record(t), func(old []byte) []byte { return old[:len(old)-10] })
+	})
+	both("a lone carriage return", "not", "not", func(t *testing.T, b *bad) {
+		b.edit(t, b.record(t), func(old []byte) []byte {
+			return bytes.Replace(old, []byte(`{"mediaType"`), []byte("{\r\"mediaType\""), 1)
+		})
 	})
 	both("NULs", "not a Sigstore bundle", "not a Sigstore bundle", func(t *testing.T, b *bad) {
 		b.edit(t, b.record(t), func(old []byte) []byte { return make([]byte, len(old)) })

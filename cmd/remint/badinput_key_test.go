@@ -125,7 +125,7 @@ func badKeys() []badRow {
 		},
 		badRow{
 			name: "evidence where nothing may be written", args: []string{"apply", "-all", "-auto-approve"}, before: nobody(), exit: 1, says: "permission denied",
-			make: func(t *testing.T, b *bad) { b.closed(t, "evidence/ledger"); b.closed(t, "evidence") }, may: begun,
+			make: func(t *testing.T, b *bad) { b.closed(t, "evidence/ledger"); b.closed(t, "evidence") }, may: recorded,
 		},
 		badRow{
 			name: "a plan where nothing may be written", args: []string{"plan", "-all", "-out=shut/new.plan"}, before: nobody(), exit: 1, says: "permission denied",

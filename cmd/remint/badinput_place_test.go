@@ -63,7 +63,7 @@ func badWrites() []badRow {
 	apply := func(name, says string, change func(t *testing.T, b *bad)) {
 		rows = append(rows, badRow{
 			name: "apply: " + name, args: []string{"apply", "-auto-approve", "credential.htpasswd_user.ann"}, exit: 1, faults: -1, says: says, make: change, // told by the run
-			may: func(p string) bool { return p != "site.htpasswd" && p != "ann.txt" && begun(p) },
+			may: recorded,
 		})
 	}
 	for name, to := range map[string]string{"out": "../outside/victim", "nowhere": "../outside/new"} { // said of the workspace
@@ -119,10 +119,10 @@ func badFiles() []badRow {
 	table("a table with a column twice", "A function failed", csv, "a,a\n1,2\n")
 	table("a table of NULs", "is not UTF-8 text", csv, strings.Repeat("\x00", 100))
 	table("a table of Latin-1", "is not UTF-8 text", csv, "a\nM\xfcller\n")
-	table("a table of 100,000 columns", "", csv, strings.Repeat("a,", 100_000)+"a\n")
+	table("a table of 100,000 columns", "A function failed", csv, strings.ReplaceAll(names(100_000), "\n", ",")+"u\n"+strings.Repeat("x,", 100_000)+"x\n")
 	table("JSON that is cut", "A function failed", json, `{"a": `)
 	table("JSON, 1,000,000 deep", "nested more than", json, strings.Repeat("[", 1_000_000))
-	table("a number of a million digits", "", json, "1"+strings.Repeat("0", 1_000_000))
+	table("a number of a million digits", "The number is out of range", json, "1"+strings.Repeat("0", 1_000_000))
 	run("a table behind a link to .git", "not for configuration", func(t *testing.T, b *bad) {
 		b.write(t, ".git/config", "token")
 		b.link(t, ".git/config", "table")
@@ -156,7 +156,7 @@ func badFiles() []badRow {
 	vars("a block", "no such block", text("a = \"x\"\nb {}\n"))
 	vars("a list for a text", "A value does not fit", text("a = [1]\n"))
 	vars("100,000 deep", "Nested too deeply", text("a = "+strings.Repeat("[", 100_000)))
-	vars("a reference", "", text("a = var.a\n"))
+	vars("a reference", `There is no "var" here. An expression at this place sees no names`, text("a = var.a\n"))
 	vars("65 MB", "are not read", func(t *testing.T, b *bad) { text("")(t, b); must(t, os.Truncate(b.path("x.remintvars"), 65<<20)) })
 	vars("a pipe", "not a regular file", func(t *testing.T, b *bad) { fifo(t, b.path("x.remintvars")) })
 	vars("a folder", "not a regular file", func(t *testing.T, b *bad) { must(t, os.Mkdir(b.path("x.remintvars"), 0o755)) })
@@ -174,7 +174,7 @@ func badFiles() []badRow {
 		must(t, os.Mkdir(b.path("site.htpasswd"), 0o755))
 	})
 	site("a link that leads nowhere", "a file that does not exist", func(t *testing.T, b *bad) { b.link(t, "nowhere", "site.htpasswd") })
-	site("a device", "", func(t *testing.T, b *bad) {
+	site("a device", "/dev/zero cannot be read: not a plain file", func(t *testing.T, b *bad) {
 		b.edit(t, b.path("main.remint.hcl"), func(old []byte) []byte {
 			return []byte(strings.Replace(string(old), `"site.htpasswd"`, `"/dev/zero"`, 1))
 		})
@@ -206,6 +206,9 @@ func badFiles() []badRow {
 	x509("a CRL of garbage", "ca.crl", func(t *testing.T, b *bad) { b.write(t, "ca.crl", "\x00garbage") })
 	x509("a CRL of 1 GB", "is larger than", func(t *testing.T, b *bad) { sparse(t, b.path("ca.crl"), 1<<30) })
 	x509("a pipe for a CRL", "no regular file", func(t *testing.T, b *bad) { fifo(t, b.path("ca.crl")) })
+	x509("an index of 1 GB", "is larger than 64 MiB", func(t *testing.T, b *bad) { sparse(t, b.path("ca.crl.index.jsonl"), 1<<30) })
+	x509("an index that is one line", "longer than 64 KiB", func(t *testing.T, b *bad) { sparse(t, b.path("ca.crl.index.jsonl"), 60<<20) })
+	x509("a pipe for an index", "not a regular file", func(t *testing.T, b *bad) { fifo(t, b.path("ca.crl.index.jsonl")) })
 	x509("another CA's CRL", "ca.crl", func(t *testing.T, b *bad) {
 		b.sh(t, "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout o.key -out o.pem -subj /CN=other -days 30 2>/dev/null; touch i; echo 01 > n; printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=i\\ncrlnumber=n\\ndefault_md=sha256\\ndefault_crl_days=9\\n' > c.cnf; openssl ca -config c.cnf -gencrl -keyfile o.key -cert o.pem -out ca.crl 2>/dev/null")
 	})
@@ -219,7 +222,7 @@ func badFiles() []badRow {
 	} {
 		x509(name, "ca.key", change)
 		last := &rows[len(rows)-1]
-		last.args, last.faults, last.may = []string{"apply", "-auto-approve", "credential.x509_certificate.k"}, -1, begun
+		last.args, last.faults, last.may = []string{"apply", "-auto-approve", "credential.x509_certificate.k"}, -1, recorded
 	}
 	return append(rows, badFlags()...)
 }
@@ -230,17 +233,17 @@ func badFlags() []badRow {
 		rows = append(rows, badRow{name: fmt.Sprintf("remint %.80q", strings.Join(args, " ")), args: args, exit: 1, says: says})
 	}
 	where := func(says, expr string) { run(says, "plan", "-where="+expr) }
-	where("", "owner")
-	where("", `"x"`)
-	where("", "nowhere == 1")
-	where("", "owner ==")
-	where("", "\xff")
-	where("", `file("keys/evidence.pem") == ""`)
-	where("", "var.x")
-	where("", "1/0 > 0")
+	where("-where must be true or false", "owner")
+	where("-where must be true or false", `"x"`)
+	where(`There is no "nowhere" here`, "nowhere == 1")
+	where("Expected the start of an expression", "owner ==")
+	where("not UTF-8", "\xff")
+	where(`There is no function "file"`, `file("keys/evidence.pem") == ""`)
+	where(`There is no "var" here`, "var.x")
+	where("The number is out of range", "1/0 > 0")
 	where("Too many operators", strings.Repeat("!", 100_000)+"true")
-	where("", `format("%0999999999d", 1) == ""`)
-	run("", "plan", "-parallelism=x")
+	where("at most three digits", `format("%0999999999d", 1) == ""`)
+	run(`Invalid value "x" for flag -parallelism`, "plan", "-parallelism=x")
 	run("-parallelism", "plan", "-all", "-parallelism=-1")
 	run("-parallelism", "plan", "-all", "-parallelism=1000000000")
 	run("No such reason", "plan", "-reason=\u202e")
@@ -261,9 +264,9 @@ func badFlags() []badRow {
 	run("takes none", "status", "x")
 	run("No such action", "evidence", "\u202e")
 	run("What about", "evidence")
-	run("", "graph", "-format=\u202e", "good.plan")
-	run("", "plan", "credential.htpasswd_user.ann[\"")
-	run("", "plan", strings.Repeat("credential.x.y", 2_000))
+	run("No such format", "graph", "-format=\u202e", "good.plan")
+	run("the key must be a quoted string", "plan", "credential.htpasswd_user.ann[\"")
+	run("is not a credential address", "plan", strings.Repeat("credential.x.y", 2_000))
 	many := []string{"plan"}
 	for i := range 20_000 {
 		many = append(many, "credential.htpasswd_user.n"+itoa(i))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -67,7 +68,7 @@ func (l *loader) checkName(t hcl.Traversal, s scope) bool {
 		l.fault(t.SourceRange(), "There is no each here", "each.key and each.value exist only in a block that has a for_each. Add one, or name the value itself.")
 		return false
 	case !known:
-		l.fault(t.SourceRange(), "Unknown name", "There is no %q here. An expression at this place sees %s; text stands in double quotes.%s", addrs.Visible(root), join(keys(s.names), "and"), meant(root, keys(s.names)))
+		l.fault(t.SourceRange(), "Unknown name", "There is no %q here. An expression at this place sees %s; text stands in double quotes.%s", addrs.Visible(root), cmp.Or(join(keys(s.names), "and"), "no names"), meant(root, keys(s.names)))
 		return false
 	}
 	if len(t) < 2 {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 )
 
@@ -25,8 +24,9 @@ var (
 type lineReader struct {
 	r *bufio.Reader
 	// head, if given, is how every line must begin; one that does not is skipped
-	// without being held in memory.
-	head []byte
+	// without being held in memory, and foreign is set while it is.
+	head    []byte
+	foreign bool
 	// large, if given, is a channel of capacity 1 that lets one large line at a
 	// time into memory.
 	large chan struct{}
@@ -38,30 +38,44 @@ type lineReader struct {
 // with what stood after the last newline.
 func (l *lineReader) next() ([]byte, error) {
 	l.done()
+	if err := l.skip(); err != nil {
+		return nil, err
+	}
 	var line []byte
-	foreign := false
 	for {
 		part, err := l.r.ReadSlice('\n')
-		if !foreign {
-			if len(line)+len(part) > maxLine+1 {
-				return nil, errLong
-			}
-			if line == nil && len(part) > 0 && !bytes.HasPrefix(part, l.head) {
-				foreign = true
-			} else {
-				line = l.grow(line, part)
-			}
-		}
+		full := errors.Is(err, bufio.ErrBufferFull)
 		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case foreign && (err == nil || errors.Is(err, io.EOF)):
+		case line == nil && len(part) > 0 && !bytes.HasPrefix(part, l.head):
+			l.foreign = full
 			return nil, errForeign
-		case err == nil:
+		case len(line)+len(part) > maxLine+1:
+			return nil, errLong
+		}
+		line = l.grow(line, part)
+		if full {
+			continue
+		}
+		if err == nil {
 			line = line[:len(line)-1]
 		}
 		return line, err
 	}
+}
+
+// skip passes over what is left of a foreign line.
+func (l *lineReader) skip() error {
+	for n := 0; l.foreign; {
+		part, err := l.r.ReadSlice('\n')
+		if n += len(part); n > maxLine {
+			return errLong
+		}
+		l.foreign = errors.Is(err, bufio.ErrBufferFull)
+		if err != nil && !l.foreign {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *lineReader) grow(line, part []byte) []byte {
