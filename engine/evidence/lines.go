@@ -65,11 +65,8 @@ func (l *lineReader) next() ([]byte, error) {
 
 // skip passes over what is left of a foreign line.
 func (l *lineReader) skip() error {
-	for n := 0; l.foreign; {
-		part, err := l.r.ReadSlice('\n')
-		if n += len(part); n > maxLine {
-			return errLong
-		}
+	for l.foreign {
+		_, err := l.r.ReadSlice('\n')
 		l.foreign = errors.Is(err, bufio.ErrBufferFull)
 		if err != nil && !l.foreign {
 			return err

@@ -53,7 +53,7 @@ func TestLines(t *testing.T) {
 		"foreign and cut":                 {"{a}\nx", nil, "{", []string{"{a}", "foreign"}, "", io.EOF},
 		"foreign, long and cut":           {"x" + long, nil, "{", []string{"foreign"}, "", io.EOF},
 		"the disk fails in a line":        {"{a}\n{b", broken, "{", []string{"{a}"}, "{b", broken},
-		"the disk fails in a foreign one": {"{a}\nx" + long, broken, "{", []string{"{a}"}, "", broken},
+		"the disk fails in a foreign one": {"{a}\nx" + long, broken, "{", []string{"{a}", "foreign"}, "", broken},
 	} {
 		var in io.Reader = strings.NewReader(tc.in)
 		if tc.fails != nil {

@@ -37,7 +37,7 @@ func New() provider.Definition {
 			{Name: "private_key", Type: provider.PathType, Required: true,
 				Description: "The authority's private key in PEM (PKCS#8, PKCS#1 or SEC 1), not encrypted."},
 			{Name: "crl", Type: provider.PathType, Required: true, Writes: true,
-				Description: "The revocation list, PEM or DER. It is made when it is not there. The index of issued certificates is kept beside it."},
+				Description: "The revocation list, PEM or DER. It is made when it is not there. The index of issued certificates is kept beside it, of at most 64 MiB."},
 			{Name: "crl_lifetime", Type: provider.Duration, Default: 7 * day, Min: int64(time.Minute), Max: int64(year),
 				Description: "How long a revocation list is valid after it was signed. It is signed again with every change, and by a reset when half of this has passed."},
 		}},
