@@ -76,12 +76,18 @@ func ReadTree(ctx context.Context, workspace string, p Place) (*Tree, error) {
 // git runs the git program in a repository.
 type git struct{ dir string }
 
+// gitNeeds are the variables that git gets: where programs, its configuration and
+// temporary files are, and who owns the repository (with sudo). What else a caller has
+// in its environment, the tokens of a CI and what a hook has set for another
+// repository, is none of git's business.
+var gitNeeds = []string{"PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "LD_LIBRARY_PATH", "SUDO_UID"}
+
 func (g git) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "git", append([]string{"--no-replace-objects", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit"}, args...)...)
 	cmd.Dir = g.dir
-	for _, kv := range os.Environ() { // the workspace's own repository, whatever the caller's hooks have set
-		if !strings.HasPrefix(kv, "GIT_") && !strings.HasPrefix(kv, "REMINT_") {
-			cmd.Env = append(cmd.Env, kv)
+	for _, name := range gitNeeds {
+		if value, set := os.LookupEnv(name); set {
+			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
 	cmd.Env = append(cmd.Env, "GIT_NO_LAZY_FETCH=1", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C")

@@ -79,7 +79,9 @@ func verbs() []*verb {
 // Main runs the command line of this process and gives its exit code.
 func Main(parts Parts) int {
 	harden()
-	term := terminal.New(os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	environ := os.Environ()
+	withhold(environ)
+	term := terminal.New(os.Stdin, os.Stdout, os.Stderr, environ)
 	a := &app{parts: parts, term: term, view: view.New(term)}
 	return int(a.main(os.Args[1:]))
 }
@@ -259,7 +261,7 @@ func (a *app) engine(events event.Sink, parallelism int) (*engine.Engine, diag.D
 	}
 	var environ []string
 	for _, kv := range a.term.Environ {
-		if strings.HasPrefix(kv, "REMINT_VAR_") {
+		if strings.HasPrefix(kv, variablePrefix) {
 			environ = append(environ, kv)
 		}
 	}
