@@ -27,7 +27,7 @@ func Notifier() provider.NotifierDefinition {
 			"Any 2xx answer is delivery. Network errors, 429 and 5xx are tried again; redirects are not followed.",
 		Schema: provider.Schema{Attributes: []provider.Attribute{
 			{Name: "url", Type: provider.String, Required: true, Check: fetch.CheckURL,
-				Description: "Where to post: https, or http to this machine. It is shown in plans, so it must not carry a password or token; messages name only its host."},
+				Description: "Where to post: https, or http to this machine. It is public: policies see it, `trust show` prints it and the state keeps it, so it must not carry a password or token; messages name only its host."},
 			{Name: "secret", Type: provider.String, Sensitive: true,
 				Description: "The key of the HMAC-SHA256 signature: `whsec_` and base64 as Standard Webhooks writes it, or any other text, taken as it is. Without it, requests are not signed."},
 			{Name: "ca_file", Type: provider.PathType,
