@@ -124,6 +124,7 @@ func (r *reset) mint(ctx context.Context, st config.Step, a *attempt) (entry, se
 		return e, secret.Material{}, err
 	}
 	m, applied, err := minter.Mint(ctx, r.mutation(st.Addr.String(), a.number), st.Args)
+	r.known.Add(m) // also of a Mint that failed: its error may quote what it had made
 	e.Version, e.At = applied.Version, applied.At
 	e.fact("version", "%s", applied.Version)
 	return e, m, err

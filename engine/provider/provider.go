@@ -252,7 +252,8 @@ type Setter interface {
 type Minter interface {
 	// Mint makes a new version marked with m.Label. args are the issue step's.
 	// The engine revokes what an ambiguous Mint left (see Versions' labels) and
-	// mints again.
+	// mints again. With an error comes what had been made, if there was something: an
+	// error that quotes it can then be rid of it.
 	Mint(ctx context.Context, m Mutation, args Attrs) (secret.Material, Applied, error)
 }
 
