@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/command"
@@ -10,21 +12,25 @@ import (
 	"github.com/remint-dev/remint/engine/secret"
 )
 
-// echoing makes one call of providers or stores say the secret that it was given:
-// REMINT_TEST_ECHO is "error" or "panic" and which call.
+// echo stands between the program and what handles secrets. It tells the test which
+// secrets there were, and makes one call say the one that it was given.
+type echo struct {
+	how, call string // "error" or "panic", and which; "" for none
+	seen      string // the file of sightings, outside of the workspace
+}
+
+// sighting is a secret that a call was given or gave, as a line of REMINT_TEST_SEEN.
+type sighting struct{ Call, Field, Value string }
+
+// publicFields are those of a secret's material that are none.
+var publicFields = []string{"certificate", "chain", "public_key"}
+
+// echoing makes parts do so: REMINT_TEST_ECHO is "error" or "panic" and which call.
 func echoing(parts command.Parts) command.Parts {
-	how, call, ok := strings.Cut(os.Getenv("REMINT_TEST_ECHO"), " ")
-	if !ok {
+	e := &echo{seen: os.Getenv("REMINT_TEST_SEEN")}
+	e.how, e.call, _ = strings.Cut(os.Getenv("REMINT_TEST_ECHO"), " ")
+	if e.call == "" && e.seen == "" {
 		return parts
-	}
-	say := func(here string, v secret.Value) error {
-		switch {
-		case here != call:
-			return nil
-		case how == "panic":
-			panic("a careless driver was given " + v.RevealString())
-		}
-		return provider.Errorf(provider.Permanent, "a careless driver was given %s", v.RevealString())
 	}
 	in, out := parts.Registry, provider.NewRegistry()
 	for _, n := range in.Providers() {
@@ -35,7 +41,7 @@ func echoing(parts command.Parts) command.Parts {
 			if err != nil {
 				return nil, err
 			}
-			return echoingProvider(p, say), nil
+			return e.provider(p), nil
 		}
 		out.AddProvider(d)
 	}
@@ -44,7 +50,7 @@ func echoing(parts command.Parts) command.Parts {
 		open := d.Open
 		d.Open = func(ctx context.Context, b provider.Block) (provider.Store, error) {
 			s, err := open(ctx, b)
-			return &echoingStore{s, say}, err
+			return &echoingStore{s, e}, err
 		}
 		out.AddStore(d)
 	}
@@ -61,71 +67,133 @@ func echoing(parts command.Parts) command.Parts {
 	return parts
 }
 
-type sayer func(call string, v secret.Value) error
-
-// echoingProvider wraps those that set passwords.
-func echoingProvider(p provider.Provider, say sayer) provider.Provider {
-	s, ok := p.(provider.Setter)
-	if !ok {
-		return p
+// say keeps what a call was given and, if it is the careless one, repeats all of it.
+// A certificate alone is nothing to repeat.
+func (e *echo) say(here string, m secret.Material) error {
+	var all []string
+	if strings.HasPrefix(m.Field("value").RevealString(), "-----BEGIN CERTIFICATE") {
+		return nil
 	}
-	e := &echoSetter{p, s, say}
-	if ender, ok := p.(provider.SessionEnder); ok {
+	for _, field := range m.Names() {
+		value := m.Field(field).RevealString()
+		all = append(all, value)
+		if !slices.Contains(publicFields, field) {
+			e.note(sighting{here, field, value})
+		}
+	}
+	switch text := "a careless driver was given " + strings.Join(all, " and "); {
+	case here != e.call:
+		return nil
+	case e.how == "panic":
+		panic(text)
+	default:
+		return provider.Errorf(provider.Permanent, "%s", text)
+	}
+}
+
+func (e *echo) note(s sighting) {
+	if e.seen == "" {
+		return
+	}
+	line, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	f, err := os.OpenFile(e.seen, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(append(line, '\n')); err != nil {
+		panic(err)
+	}
+}
+
+// provider wraps p with exactly the capabilities that it has.
+func (e *echo) provider(p provider.Provider) provider.Provider {
+	plain := &echoingProvider{p, e}
+	minter, mints := p.(provider.Minter)
+	ender, ends := p.(provider.SessionEnder)
+	id, identifies := p.(provider.Identifier)
+	switch {
+	case mints: // x509
+		return struct {
+			*echoMinter
+			provider.Revoker
+			provider.Controller
+			provider.Lister
+			provider.Identifier
+		}{&echoMinter{plain, minter}, p.(provider.Revoker), p.(provider.Controller), p.(provider.Lister), id}
+	case ends: // postgresql
 		return struct {
 			*echoSetter
 			provider.Revoker
 			provider.SessionEnder
 			provider.Controller
 			provider.Lister
-		}{e, p.(provider.Revoker), ender, p.(provider.Controller), p.(provider.Lister)}
-	}
-	if id, ok := p.(provider.Identifier); ok {
+		}{&echoSetter{plain, p.(provider.Setter)}, p.(provider.Revoker), ender, p.(provider.Controller), p.(provider.Lister)}
+	case identifies: // ssh
 		return struct {
 			*echoSetter
 			provider.Revoker
 			provider.Retirer
 			provider.Lister
 			provider.Identifier
-		}{e, p.(provider.Revoker), p.(provider.Retirer), p.(provider.Lister), id}
+		}{&echoSetter{plain, p.(provider.Setter)}, p.(provider.Revoker), p.(provider.Retirer), p.(provider.Lister), id}
 	}
-	return struct {
+	return struct { // htpasswd
 		*echoSetter
 		provider.Revoker
 		provider.Retirer
 		provider.Controller
 		provider.Lister
-	}{e, p.(provider.Revoker), p.(provider.Retirer), p.(provider.Controller), p.(provider.Lister)}
+	}{&echoSetter{plain, p.(provider.Setter)}, p.(provider.Revoker), p.(provider.Retirer), p.(provider.Controller), p.(provider.Lister)}
+}
+
+type echoingProvider struct {
+	provider.Provider
+	echo *echo
+}
+
+func (p *echoingProvider) Probe(ctx context.Context, c provider.Credential, m secret.Material) (provider.Probe, error) {
+	if err := p.echo.say("provider.Probe", m); err != nil {
+		return provider.Probe{}, err
+	}
+	return p.Provider.Probe(ctx, c, m)
 }
 
 type echoSetter struct {
-	provider.Provider
+	*echoingProvider
 	setter provider.Setter
-	say    sayer
 }
 
-func first(m secret.Material) secret.Value { return m.Field(m.Names()[0]) }
-
-func (e *echoSetter) Set(ctx context.Context, m provider.Mutation, x secret.Material) (provider.Applied, error) {
-	if err := e.say("provider.Set", first(x)); err != nil {
+func (p *echoSetter) Set(ctx context.Context, m provider.Mutation, x secret.Material) (provider.Applied, error) {
+	if err := p.echo.say("provider.Set", x); err != nil {
 		return provider.Applied{}, err
 	}
-	return e.setter.Set(ctx, m, x)
+	return p.setter.Set(ctx, m, x)
 }
 
-func (e *echoSetter) Probe(ctx context.Context, c provider.Credential, m secret.Material) (provider.Probe, error) {
-	if err := e.say("provider.Probe", first(m)); err != nil {
-		return provider.Probe{}, err
+type echoMinter struct {
+	*echoingProvider
+	minter provider.Minter
+}
+
+func (p *echoMinter) Mint(ctx context.Context, m provider.Mutation, args provider.Attrs) (secret.Material, provider.Applied, error) {
+	x, a, err := p.minter.Mint(ctx, m, args)
+	if err == nil {
+		err = p.echo.say("provider.Mint", x)
 	}
-	return e.Provider.Probe(ctx, c, m)
+	return x, a, err
 }
 
 type echoingStore struct {
 	provider.Store
-	say sayer
+	echo *echo
 }
 
 func (s *echoingStore) Put(ctx context.Context, v secret.Value) error {
-	if err := s.say("store.Put", v); err != nil {
+	if err := s.echo.say("store.Put", secret.Single(v)); err != nil {
 		return err
 	}
 	return s.Store.Put(ctx, v)
