@@ -39,10 +39,7 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 	// A cheap look first: nothing open needs no variables and no providers.
 	j, faults := e.state(ctx, w, false)
 	if faults.HasErrors() { // what is open in it is not known
-		for i := range faults {
-			faults[i].Exit = diag.ExitUnfinished
-		}
-		return nil, append(diags, faults...)
+		return nil, append(diags, unfinished(faults)...)
 	}
 	if j == nil {
 		return nil, append(diags, noSuchRun(req.Run)...)
@@ -66,10 +63,7 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 	defer s.close()
 	diags = append(diags, warned(s.unread)...)
 	if faults := s.older(ctx, false); faults.HasErrors() {
-		for i := range faults {
-			faults[i].Exit = diag.ExitUnfinished
-		}
-		return nil, append(diags, faults...)
+		return nil, append(diags, unfinished(faults)...)
 	}
 	var results []*executor.Result
 	for _, run := range open {
@@ -88,6 +82,14 @@ func (e *Engine) Resume(ctx, soft context.Context, req ResumeRequest) ([]*execut
 		diags = append(diags, diag.Errored(diag.ExitUnfinished, "Evidence is not filed yet", "%s. Mend this, then `remint resume`.", err)...)
 	}
 	return results, diags
+}
+
+// unfinished are faults that keep what may have been begun from being finished.
+func unfinished(faults diag.Diagnostics) diag.Diagnostics {
+	for i := range faults {
+		faults[i].Exit = diag.ExitUnfinished
+	}
+	return faults
 }
 
 func noSuchRun(id string) diag.Diagnostics {
@@ -152,7 +154,7 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	}
 	x, diags := s.executor(id)
 	if diags.HasErrors() {
-		return nil, diags
+		return nil, unfinished(diags)
 	}
 	defer x.close()
 	job := &executor.Job{

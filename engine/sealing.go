@@ -37,8 +37,11 @@ func (w *working) close() { _ = w.archive.Close() } // it has nothing to write
 func (s *session) executor(run string) (*working, diag.Diagnostics) {
 	w := s.workspace
 	archive, err := openArchive(w)
+	if err != nil && run == "" {
+		return nil, diag.Errored(diag.ExitUnfinished, "Evidence is not filed yet", "%s. Mend this, then `remint resume`.", about(w.Settings.EvidenceDir, err))
+	}
 	if err != nil {
-		return nil, diag.Errored(0, "The evidence directory cannot be used", "%s. Nothing was changed.", about(w.Settings.EvidenceDir, err))
+		return nil, diag.Errored(0, "The evidence directory cannot be used", "%s. Nothing was changed by this attempt.", about(w.Settings.EvidenceDir, err))
 	}
 	x := &executor.Executor{
 		Journal: s.journal, Fleet: s.fleet, Notifiers: w.Notifiers, Policies: s.policies, Signer: s.signer, Archive: archive,

@@ -37,7 +37,7 @@ type run struct {
 // An error means that nothing outside was changed.
 func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Diagnostics) {
 	r := &run{x: x, job: job, results: map[string]ResetResult{}}
-	leased, diags := r.lease(ctx)
+	leased, diags := r.lease(ctx, diag.ExitError)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -73,7 +73,7 @@ func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Dia
 // be leased: nothing may follow the record that closed it.
 func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Diagnostics) {
 	r := &run{x: x, job: job, results: map[string]ResetResult{}}
-	leased, diags := r.lease(ctx)
+	leased, diags := r.lease(ctx, diag.ExitUnfinished)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -105,8 +105,9 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	return r.carryOut(ctx, soft, histories), nil
 }
 
-// lease takes every credential of the job for this run.
-func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics) {
+// lease takes every credential of the job for this run. Where that fails, and not because
+// somebody else is at work, exit says what the run is left as.
+func (r *run) lease(ctx context.Context, exit diag.Exit) (release func(), diags diag.Diagnostics) {
 	var keys []journal.Key
 	at := map[string]int{}
 	for _, p := range r.job.Resets {
@@ -136,7 +137,7 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 		}
 		return nil, diag.Errored(diag.ExitError, "Another run is at work", "%s. Nothing was changed. %s `remint runs %s`.", held, next, held.Run)
 	case err != nil:
-		return nil, diag.Errored(diag.ExitError, "The credentials cannot be leased", "%s. Nothing was changed.", err)
+		return nil, diag.Errored(exit, "The credentials cannot be leased", "%s. Nothing was changed by this attempt.", err)
 	}
 	r.job.Leases = map[string]journal.Lease{}
 	for _, p := range r.job.Resets {
@@ -145,7 +146,7 @@ func (r *run) lease(ctx context.Context) (release func(), diags diag.Diagnostics
 	release = func() { _ = r.x.Journal.Release(context.WithoutCancel(ctx), r.job.Run) }
 	if err := r.recount(ctx); err != nil {
 		release()
-		return nil, diag.Errored(diag.ExitError, "The state cannot be read", "%s. Nothing was changed.", err)
+		return nil, diag.Errored(exit, "The state cannot be read", "%s. Nothing was changed by this attempt.", err)
 	}
 	return release, nil
 }

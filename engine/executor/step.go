@@ -58,6 +58,9 @@ func (r *reset) try(ctx context.Context, st config.Step, a *attempt) (provider.C
 	started := r.x.now()
 	e := entry{}
 	err := r.scrub(r.readily(ctx, st, &e))
+	if ctx.Err() != nil {
+		err = errInterrupted // what was seen while it was cut off tells nothing, and nothing is begun
+	}
 	class := provider.ClassOf(err, provider.Transient) // it only reads
 	if err == nil {
 		if err := r.begin(ctx, st, a.number); err != nil {
