@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func TestCrashesInRecovery(t *testing.T) {
 					t.Parallel()
 					first := way + " " + op
 					again := resumed(t, w, template, reason, first)
-					total.add(len(again))
+					total.add(again...)
 					for j, op2 := range again {
 						once := i == len(ops)/2 && slices.Contains(ofResumes, kind(op2)) && strings.HasSuffix(op2, "#1")
 						if os.Getenv("REMINT_TORTURE") == "" && j != i%len(again) && !once {
@@ -39,12 +40,14 @@ func TestCrashesInRecovery(t *testing.T) {
 							if !mine(first, way2, op2) {
 								continue
 							}
-							c := newCase(t, w, template, reason)
-							err := c.run(t, first, way2+" "+op2)
-							total.count(way2, []string{op, op2}, c.log, err)
-							if err != nil && !missed(err) {
-								t.Errorf("then %s %s: %v", op2, way2, err)
-							}
+							total.tried(t, []string{first}, []string{first, way2 + " " + op2}, func() (*crash, error) {
+								c := newCase(t, w, template, reason)
+								err := c.run(t, first, way2+" "+op2)
+								if err != nil {
+									err = fmt.Errorf("then %s %s: %w", op2, way2, err)
+								}
+								return c, err
+							})
 						}
 					}
 				})
@@ -53,6 +56,9 @@ func TestCrashesInRecovery(t *testing.T) {
 	})
 	total.report(t, "pairs, a call and a call of the recovery from it")
 	total.breaks(t, ofResumes)
+	if os.Getenv("REMINT_TORTURE") != "" {
+		total.allReached(t)
+	}
 }
 
 // kills are the ways to kill an operation that show something: before and after

@@ -3,12 +3,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/remint-dev/remint/internal/pgtest"
 )
@@ -23,15 +20,7 @@ func stateServer(t *testing.T) *pgtest.Server {
 // case. url is how remint gets there, direct how this test does.
 func onPostgreSQL(w world, url, direct string) world {
 	w.hcl = fmt.Sprintf("remint {\n  state \"postgresql\" {\n    url    = %q\n    schema = \"ROLE\"\n  }\n}\n", url) + w.hcl
-	w.sealed = func(dir string) (n int, err error) {
-		c, err := pgx.Connect(context.Background(), direct)
-		if err != nil {
-			return 0, err
-		}
-		defer c.Close(context.Background())
-		err = c.QueryRow(context.Background(), "SELECT count(*) FROM "+pgx.Identifier{roleOf(dir), "sealed"}.Sanitize()).Scan(&n)
-		return n, err
-	}
+	w.state = &stateOf{direct: direct, fenced: w.name == "postgresql_role"}
 	return w
 }
 
@@ -46,5 +35,5 @@ func TestCrashesWithSharedState(t *testing.T) {
 	for i := range worlds {
 		worlds[i] = onPostgreSQL(worlds[i], s.SuperURL(), s.SuperURL())
 	}
-	enumerateCrashes(t, "calls, state in PostgreSQL", worlds, modes, os.Getenv("REMINT_TORTURE") != "")
+	enumerateCrashes(t, "calls, state in PostgreSQL", worlds, modes, 1)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,10 +38,13 @@ type world struct {
 	works func(t *testing.T, dir string) (old, stored bool)
 	// intact reports what else is wrong at the target: others' entries, orphans.
 	intact func(t *testing.T, dir, reason string) error
-	// sealed counts what is sealed in a state that is not in a file; nil where it is.
-	sealed func(dir string) (int, error)
+	// state looks into a state that is not in a file; nil where it is.
+	state *stateOf
 	// target is all that there is at the target, to see whether it changed.
 	target func(t *testing.T, dir string) string
+	// accepted names the secrets of the credential that the target takes, by what it
+	// keeps of each; nil where the journal alone says that a new one is known.
+	accepted func(t *testing.T, dir string) []string
 }
 
 func roleOf(dir string) string { return "r" + filepath.Base(dir) }
@@ -109,6 +113,9 @@ credential "postgresql_role" "x" {
 		},
 		works:  func(_ *testing.T, dir string) (bool, bool) { return login(dir, "old/secret"), login(dir, "store") },
 		target: func(t *testing.T, dir string) string { return ask(t, row(roleOf(dir))) },
+		accepted: func(t *testing.T, dir string) []string {
+			return strings.Fields(ask(t, "SELECT rolpassword FROM pg_authid WHERE rolcanlogin AND rolpassword IS NOT NULL AND rolname = '"+roleOf(dir)+"'"))
+		},
 		intact: func(t *testing.T, dir, reason string) error {
 			if ask(t, row("bystander")) != bystander {
 				return errors.New("another role was touched")
@@ -198,6 +205,14 @@ credential "htpasswd_user" "x" {
 		works:  func(_ *testing.T, dir string) (bool, bool) { return verify(dir, "old/secret"), verify(dir, "store") },
 		stores: map[string]string{"store": "value"},
 		target: func(_ *testing.T, dir string) string { return files(dir, "site") },
+		accepted: func(_ *testing.T, dir string) (hashes []string) {
+			for line := range strings.Lines(string(readFile(filepath.Join(dir, "site")))) {
+				if hash, of := strings.CutPrefix(strings.TrimSpace(line), "u:"); of && strings.HasPrefix(hash, "$") { // it is not locked
+					hashes = append(hashes, hash)
+				}
+			}
+			return hashes
+		},
 		intact: func(_ *testing.T, dir, reason string) error {
 			lines := strings.Split(strings.TrimSpace(string(readFile(filepath.Join(dir, "site")))), "\n")
 			if want := map[bool]int{true: 1, false: 2}[reason == "offboarding"]; len(lines) != want {
@@ -211,6 +226,20 @@ credential "htpasswd_user" "x" {
 	}
 }
 
+// keysIn are the keys that authorized_keys lists: a line that is a comment lists none.
+func keysIn(dir string) (keys []string) {
+	for line := range strings.Lines(string(readFile(filepath.Join(dir, "authorized_keys")))) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		_, after, listed := strings.Cut(line, "ssh-ed25519 ")
+		if key, _, _ := strings.Cut(after, " "); listed {
+			keys = append(keys, strings.TrimSpace(key))
+		}
+	}
+	return keys
+}
+
 func sshWorld() world {
 	listed := func(t *testing.T, dir, file string) bool {
 		t.Helper()
@@ -218,8 +247,7 @@ func sshWorld() world {
 			return false
 		}
 		fields := strings.Fields(run(t, dir, "ssh-keygen", "-y", "-f", file))
-		b, err := os.ReadFile(filepath.Join(dir, "authorized_keys"))
-		return err == nil && strings.Contains(string(b), fields[1])
+		return slices.Contains(keysIn(dir), fields[1])
 	}
 	return world{
 		name: "ssh_authorized_key",
@@ -247,9 +275,13 @@ credential "ssh_authorized_key" "x" {
 		},
 		stores: map[string]string{"store": "private_key"},
 		target: func(_ *testing.T, dir string) string { return files(dir, "authorized_keys") },
+		accepted: func(_ *testing.T, dir string) []string {
+			other := strings.Fields(string(readFile(filepath.Join(dir, "old/other.pub"))))
+			return slices.DeleteFunc(keysIn(dir), func(key string) bool { return key == other[1] })
+		},
 		intact: func(t *testing.T, dir, reason string) error {
 			b := readFile(filepath.Join(dir, "authorized_keys"))
-			if n, want := strings.Count(string(b), "ssh-ed25519"), map[bool]int{true: 1, false: 2}[reason == "offboarding"]; n != want {
+			if n, want := len(keysIn(dir)), map[bool]int{true: 1, false: 2}[reason == "offboarding"]; n != want {
 				return fmt.Errorf("%d keys are listed, not %d: one was left behind, or taken\n%s", n, want, b)
 			}
 			if !listed(t, dir, "old/other") {

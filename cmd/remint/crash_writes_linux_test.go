@@ -13,7 +13,10 @@ import (
 // watched is the child of a case whose durable writes are watched, and one of
 // them broken.
 func (c *crash) watched(way, at string, args ...string) (*watcher, string, int) {
-	w := &watcher{dir: c.dir, ignored: c.log, way: way, at: at, onBreak: func() { c.note("broke", at) }}
+	w := &watcher{dir: c.dir, ignored: c.log, way: way, at: at, onBreak: func() {
+		c.note("broke", at)
+		c.notice(c.t) // what it has changed by now
+	}}
 	out, code := w.run([]string{"REMINT_TEST_LOG=" + c.log}, args...)
 	fmt.Fprintf(&c.trail, "$ remint %s (%s %s): exit %d\n%s\n", strings.Join(args, " "), way, at, code, out)
 	if code == -1 {
@@ -68,40 +71,35 @@ func TestCrashesOfWrites(t *testing.T) {
 					if err := c.finished(t); err != nil {
 						t.Fatalf("unbroken: %v", err)
 					}
-					total.add(len(seen.found))
-					for i, op := range seen.found {
-						for _, way := range chosen(op.ways(), i, w.name+reason+op.name) {
-							if !mine(w.name, reason, op.name, way) {
-								continue
-							}
-							t.Run(strings.ReplaceAll(op.name, "/", ".")+" "+way, func(t *testing.T) {
-								t.Parallel()
-								c := newCase(t, w, template, reason)
-								err := c.run(t, way+" "+op.name)
-								total.count(way, []string{op.name}, c.log, err)
-								if err != nil && !missed(err) {
-									t.Error(err)
-								}
-							})
-						}
-					}
+					b := breaking{world: w, template: template, reason: reason, total: total}
+					b.writes(t, seen.found, 7)
 				})
 			}
 		}
 	})
 	total.report(t, "durable writes of apply")
+	total.allReached(t)
 }
 
-// chosen gives all ways in `make torture`; in `make test` one for every seventh
-// operation, another each time.
-func chosen(ways []string, i int, salt string) []string {
+// writes breaks system calls: all of them, or in `make test` one of each so many, every.
+func (b breaking) writes(t *testing.T, found []durable, every int) {
+	t.Helper()
+	for i, op := range found {
+		b.total.add(op.name)
+		b.breaks(t, op.name, chosen(op.ways(), i, every, strings.Join(append(b.where(), op.name), "")))
+	}
+}
+
+// chosen gives all ways in `make torture`; in `make test` one for one of each so many
+// operations, another each time.
+func chosen(ways []string, i, every int, salt string) []string {
 	if os.Getenv("REMINT_TORTURE") != "" {
 		return ways
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(salt))
 	n := int(h.Sum32() % 9973)
-	if (n+i)%7 != 0 {
+	if (n+i)%every != 0 {
 		return nil
 	}
 	return []string{ways[n%len(ways)]}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"reflect"
 	"strconv"
 	"strings"
@@ -68,15 +69,23 @@ func breakable(parts command.Parts) command.Parts {
 	return parts
 }
 
+// uncutAfter is after how long a call that nobody cut off counts as one that nobody will.
+const uncutAfter = 30 * time.Second
+
 func kill() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }
 
-// interruptSelf sends a signal n times, and leaves time for each to be seen.
-func interruptSelf(n int, signal syscall.Signal) {
+// interruptSelf sends a signal n times, and sees each arrive: the runtime hands one to
+// all who asked for it, of which the program is the other.
+func interruptSelf(n int, sig syscall.Signal) {
+	seen := make(chan os.Signal, n)
+	signal.Notify(seen, sig)
+	defer signal.Stop(seen)
 	for range n {
-		_ = syscall.Kill(os.Getpid(), signal)
+		_ = syscall.Kill(os.Getpid(), sig)
+		<-seen
 		time.Sleep(20 * time.Millisecond)
 	}
 }
@@ -111,7 +120,7 @@ func (p *points) do(ctx context.Context, op string, effect func() error) error {
 	p.note("begin", name)
 	if broken {
 		p.note("broke", name)
-		if err, ended := p.breakBefore(ctx); ended {
+		if err, ended := p.breakBefore(ctx, name); ended {
 			return err
 		}
 	}
@@ -130,7 +139,7 @@ func (p *points) do(ctx context.Context, op string, effect func() error) error {
 
 // breakBefore does what comes before an effect, and reports whether there is to
 // be none.
-func (p *points) breakBefore(ctx context.Context) (error, bool) {
+func (p *points) breakBefore(ctx context.Context, name string) (error, bool) {
 	switch p.way {
 	case killBefore:
 		kill()
@@ -159,7 +168,8 @@ func (p *points) breakBefore(ctx context.Context) (error, bool) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err(), true
-		case <-time.After(time.Second): // it is not to be cut off
+		case <-time.After(uncutAfter):
+			p.note("uncut", name)
 		}
 	}
 	return nil, false
@@ -262,7 +272,7 @@ type brokenNotifier struct {
 }
 
 func (n *brokenNotifier) Send(ctx context.Context, x provider.Notice) error {
-	return n.at.do(ctx, "notifier.Send", func() error { return n.inner.Send(ctx, x) })
+	return n.at.do(ctx, "notifier.Send["+x.Kind+"]", func() error { return n.inner.Send(ctx, x) })
 }
 
 // provider wraps p with exactly the capabilities that it has.

@@ -25,13 +25,13 @@ func systemCalls() map[int32]systemCall {
 	calls := olderCalls()
 	for number, c := range map[int32]systemCall{
 		unix.SYS_WRITE: onFile("write", 0), unix.SYS_WRITEV: onFile("write", 0), unix.SYS_SENDTO: onFile("write", 0), unix.SYS_SENDFILE: onFile("write", 0),
-		unix.SYS_COPY_FILE_RANGE: onFile("write", 2),
-		unix.SYS_PWRITE64:        onFile("pwrite", 0), unix.SYS_PWRITEV: onFile("pwrite", 0), unix.SYS_PWRITEV2: onFile("pwrite", 0),
+		unix.SYS_COPY_FILE_RANGE: onFile("write", 2), unix.SYS_SENDMSG: onFile("write", 0), unix.SYS_SENDMMSG: onFile("write", 0),
+		unix.SYS_PWRITE64: onFile("pwrite", 0), unix.SYS_PWRITEV: onFile("pwrite", 0), unix.SYS_PWRITEV2: onFile("pwrite", 0),
 		unix.SYS_FSYNC: onFile("fsync", 0), unix.SYS_FDATASYNC: onFile("fsync", 0), unix.SYS_SYNC_FILE_RANGE: onFile("fsync", 0),
 		unix.SYS_FTRUNCATE: onFile("truncate", 0), unix.SYS_TRUNCATE: onPath("truncate", 0), unix.SYS_FALLOCATE: onFile("fallocate", 0),
 		unix.SYS_FCHMOD: onFile("chmod", 0), unix.SYS_FCHOWN: onFile("chown", 0),
 		unix.SYS_FCHMODAT: inFolder("chmod", 0), unix.SYS_FCHMODAT2: inFolder("chmod", 0), unix.SYS_FCHOWNAT: inFolder("chown", 0),
-		unix.SYS_OPENAT: inFolder("open", 0), unix.SYS_MKDIRAT: inFolder("mkdir", 0), unix.SYS_MKNODAT: inFolder("mknod", 0),
+		unix.SYS_OPENAT: inFolder("open", 0), unix.SYS_OPENAT2: inFolder("open", 0), unix.SYS_MKDIRAT: inFolder("mkdir", 0), unix.SYS_MKNODAT: inFolder("mknod", 0),
 		unix.SYS_UNLINKAT: inFolder("unlink", 0), unix.SYS_SYMLINKAT: inFolder("symlink", 1),
 		unix.SYS_RENAMEAT: inFolder("rename", 2), unix.SYS_RENAMEAT2: inFolder("rename", 2), unix.SYS_LINKAT: inFolder("link", 2),
 		unix.SYS_CONNECT: onFile("connect", 0), unix.SYS_EXECVE: onPath("execve", 0), unix.SYS_EXECVEAT: inFolder("execve", 0),

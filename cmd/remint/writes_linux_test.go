@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,6 +22,8 @@ const (
 	failing    = "EIO"         // it fails, once
 	noRoom     = "ENOSPC"      // from it on, nothing can be made or written
 	noWriting  = "EROFS"       // from it on, nothing can be changed
+	ending     = "SIGTERM"     // SIGTERM arrives while it is made
+	quitting   = "SIGINT"      // SIGINT does
 )
 
 // durable is one operation: a system call, or several writes in a row to one file.
@@ -123,9 +126,16 @@ func (w *watcher) judge(n *notification) unix.Errno {
 	}
 	w.broke = true
 	w.onBreak()
-	if w.way == killAt || w.way == killWithin {
+	switch w.way {
+	case killAt, killWithin:
 		_ = unix.Kill(w.pid, unix.SIGKILL)
 		return unix.EIO
+	case ending:
+		_ = unix.Kill(w.pid, unix.SIGTERM)
+		return 0
+	case quitting:
+		_ = unix.Kill(w.pid, unix.SIGINT)
+		return 0
 	}
 	return call.fails(path, w.way)
 }
@@ -168,6 +178,9 @@ func (w durable) ways() []string {
 			out = append(out, way)
 		}
 	}
+	if os.Getenv("REMINT_TORTURE") != "" {
+		out = append(out, ending, quitting)
+	}
 	return out
 }
 
@@ -178,6 +191,9 @@ const socket = "socket"
 func (w *watcher) about(call systemCall, n *notification) string {
 	pid := int(n.pid)
 	if call.name != "execve" && group(pid) != w.pid {
+		return ""
+	}
+	if n.nr == unix.SYS_OPENAT2 && number(pid, n.args[2])&(unix.O_CREAT|unix.O_TRUNC) == 0 {
 		return ""
 	}
 	if call.path >= 0 {
@@ -228,6 +244,15 @@ func group(pid int) int {
 	return n
 }
 
+// number reads one of another process; one that cannot be read has all of its bits.
+func number(pid int, at uint64) uint64 {
+	var buf [8]byte
+	if n, err := unix.ProcessVMReadv(pid, []unix.Iovec{{Base: &buf[0], Len: 8}}, []unix.RemoteIovec{{Base: uintptr(at), Len: 8}}, 0); err != nil || n != 8 {
+		return ^uint64(0)
+	}
+	return binary.NativeEndian.Uint64(buf[:])
+}
+
 // text reads a string of another process.
 func text(pid int, at uint64) string {
 	var buf [unix.PathMax]byte
@@ -244,5 +269,5 @@ func text(pid int, at uint64) string {
 
 // byKernel reports whether a way is one of these.
 func byKernel(way string) bool {
-	return slices.Contains([]string{killAt, killWithin, failing, noRoom, noWriting}, way)
+	return slices.Contains([]string{killAt, killWithin, failing, noRoom, noWriting, ending, quitting}, way)
 }
