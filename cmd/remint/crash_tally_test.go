@@ -202,14 +202,22 @@ func (c *tally) complete(t *testing.T) {
 	c.allReached(t)
 }
 
-// allReached fails the test where an operation was reached in no way that was tried. One
-// that comes as often as time allows has to be tried more than once.
+// allReached fails the test where an operation was reached in no way that was tried.
 func (c *tally) allReached(t *testing.T) {
 	t.Helper()
-	for _, what := range slices.Sorted(maps.Keys(c.reached)) {
-		r := c.reached[what]
+	for _, what := range c.unreached() {
+		t.Errorf("%s was reached in no way", what)
+	}
+}
+
+// unreached are the operations that were reached in no way. One that comes as often as
+// time allows has to be tried more than once.
+func (c *tally) unreached() (out []string) {
+	for what, r := range c.reached {
 		if r.done == 0 && (r.tried > 1 || r.steady) {
-			t.Errorf("%s was reached in none of %d ways", what, r.tried)
+			out = append(out, what)
 		}
 	}
+	slices.Sort(out)
+	return out
 }

@@ -259,7 +259,7 @@ func (c *crash) run(t *testing.T, at ...string) error {
 
 func (c *crash) finish(t *testing.T, at []string) error {
 	t.Helper()
-	_, code, err := c.process(t, at[0], "apply", "-auto-approve", "-reason="+c.reason, "-all")
+	code, err := c.process(t, at[0], "apply", "-auto-approve", "-reason="+c.reason, "-all")
 	if err != nil {
 		return fmt.Errorf("right after: %w", err)
 	}
@@ -272,7 +272,7 @@ func (c *crash) finish(t *testing.T, at []string) error {
 		if len(breaks) > 0 {
 			next, breaks = breaks[0], breaks[1:]
 		}
-		if _, code, err = c.process(t, next, "resume"); err != nil {
+		if code, err = c.process(t, next, "resume"); err != nil {
 			return fmt.Errorf("after a resume: %w", err)
 		}
 	}
@@ -297,10 +297,10 @@ func (c *crash) finish(t *testing.T, at []string) error {
 // process is one run of remint, broken at an operation, and what holds whenever one has
 // ended. Exit 0 means that everything is done, at once: promise 10. A resume that says
 // that nothing is open has promised nothing.
-func (c *crash) process(t *testing.T, at string, args ...string) (out string, code int, err error) {
+func (c *crash) process(t *testing.T, at string, args ...string) (code int, err error) {
 	t.Helper()
 	from := len(read(c.log))
-	out, code = c.child(at, args...)
+	out, code := c.child(at, args...)
 	err = c.stopped(t, code, at)
 	if err == nil {
 		err = heeded(at, code, read(c.log)[from:])
@@ -310,7 +310,7 @@ func (c *crash) process(t *testing.T, at string, args ...string) (out string, co
 			err = fmt.Errorf("exit 0, and yet: %w", err)
 		}
 	}
-	return out, code, err
+	return code, err
 }
 
 func readFile(path string) []byte { b, _ := os.ReadFile(path); return b }
