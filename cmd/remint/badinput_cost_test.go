@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -35,9 +36,20 @@ type cost struct {
 	waited   bool    // it was killed, since it only waited
 }
 
+// seconds are those of the processor that a command may take now. Where far more wants to
+// run than there are processors, a second of one is worth less.
+func seconds() float64 {
+	var load float64
+	text, _ := os.ReadFile("/proc/loadavg")
+	if _, err := fmt.Sscan(string(text), &load); err == nil && load > 3*float64(runtime.NumCPU()) {
+		return 3 * badSeconds
+	}
+	return badSeconds
+}
+
 // over says which bound was passed.
 func (c cost) over() (out []string) {
-	if c.cpu > badSeconds {
+	if c.cpu > seconds() {
 		out = append(out, fmt.Sprintf("%.1f s of the processor", c.cpu))
 	}
 	if c.resident > badResident {

@@ -194,7 +194,7 @@ func badEvidence() []badRow {
 	export("into a full folder", "is not empty", func(t *testing.T, b *bad) { must(t, os.MkdirAll(b.path("../out/x"), 0o755)) })
 	export("through a link", "is not empty", func(t *testing.T, b *bad) { must(t, os.Symlink("outside", b.path("../out"))) })
 	export("into a file", "not a directory", func(t *testing.T, b *bad) { must(t, os.WriteFile(b.path("../out"), nil, 0o644)) })
-	rows = append(rows, badExports()...)
+	rows = append(rows, badLedgerExports()...)
 	for _, verb := range []string{"verify", "list", "show"} {
 		row("an evidence directory behind a link", 1, 0, "is a symbolic link", func(t *testing.T, b *bad) {
 			must(t, os.RemoveAll(b.path("evidence")))
@@ -212,9 +212,9 @@ func badEvidence() []badRow {
 	return rows
 }
 
-// badExports are ledgers that lead an export to what is not the ledger's. No key comes
+// badLedgerExports are ledgers that lead an export to what is not the ledger's. No key comes
 // out, and nothing else.
-func badExports() []badRow {
+func badLedgerExports() []badRow {
 	var rows []badRow
 	export := func(name, says string, change func(t *testing.T, b *bad)) {
 		rows = append(rows, badRow{

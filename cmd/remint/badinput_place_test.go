@@ -119,7 +119,8 @@ func badFiles() []badRow {
 	table("a table with a column twice", "A function failed", csv, "a,a\n1,2\n")
 	table("a table of NULs", "is not UTF-8 text", csv, strings.Repeat("\x00", 100))
 	table("a table of Latin-1", "is not UTF-8 text", csv, "a\nM\xfcller\n")
-	table("a table of 100,000 columns", "A function failed", csv, strings.ReplaceAll(names(100_000), "\n", ",")+"u\n"+strings.Repeat("x,", 100_000)+"x\n")
+	table("a table of 100,000 columns", "", csv, strings.ReplaceAll(names(100_000), "\n", ",")+"u\n"+strings.Repeat("x,", 100_000)+"x\n")
+	rows[len(rows)-1].exit = 0 // it is good, and costs no more than it may
 	table("JSON that is cut", "A function failed", json, `{"a": `)
 	table("JSON, 1,000,000 deep", "nested more than", json, strings.Repeat("[", 1_000_000))
 	table("a number of a million digits", "The number is out of range", json, "1"+strings.Repeat("0", 1_000_000))

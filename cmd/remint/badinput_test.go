@@ -200,7 +200,7 @@ func (b *bad) run(t *testing.T, bin, before string, args ...string) cost {
 	if before == "" {
 		before = ":"
 	}
-	script := fmt.Sprintf(`ulimit -t %d -d %d; %s; exec "$0" "$@"`, 2*badSeconds, badDataKB, before)
+	script := fmt.Sprintf(`ulimit -t %d -d %d; %s; exec "$0" "$@"`, 4*badSeconds, badDataKB, before)
 	cmd := exec.Command("bash", append([]string{"-c", script, bin}, args...)...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "CI=", "GITHUB_ACTIONS=", "GOTRACEBACK=single")
