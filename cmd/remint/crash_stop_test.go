@@ -54,6 +54,7 @@ func (c *crash) overtaken(at string, args ...string) (string, int) {
 	code := first.ProcessState.ExitCode()
 	fmt.Fprintf(&c.trail, "$ remint %s (%s): exit %d\n%s\n", strings.Join(args, " "), at, code, out.String())
 	if problem != "" {
+		c.trail.WriteString(problem + "\n")
 		return problem, -2
 	}
 	return out.String(), code
