@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -92,10 +93,11 @@ runbook "htpasswd_user" {
   notify "owner" { to = credential.owner }
 }
 `)
-	s.write("rules/house.rego", "package remint.plan\n\n# METADATA\n# title: "+strings.Map(plainASCII, d.text)+"\ndeny contains {\"id\": "+q+", \"msg\": "+q+", \"address\": r.address} if some r in input.resets\n")
+	s.write("rules/house.rego", "package remint.plan\n\n# METADATA\n# title: "+strconv.Quote(strings.Map(plainASCII, d.text))+"\ndeny contains {\"id\": "+q+", \"msg\": "+q+", \"address\": r.address} if some r in input.resets\n")
 	return s
 }
 
+// plainASCII is a rune as the YAML of a title takes it.
 func plainASCII(r rune) rune {
 	if r < ' ' || r > '~' {
 		return '.'
