@@ -6,9 +6,11 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"database/sql"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -117,10 +119,30 @@ func (c *faultCase) anew(t *testing.T) error {
 	if err := os.Truncate(c.log, 0); err != nil { // what follows is another reset
 		return err
 	}
+	kept, err := sealedNames(c.dir) // as the answer says
+	if err != nil {
+		return err
+	}
+	c.sealed = func(dir string) (int, error) {
+		n, err := sealedNames(dir)
+		return n - kept, err
+	}
 	if _, code := c.apply(); code != 0 {
 		return fmt.Errorf("done anew, after it was given up: exit %d", code)
 	}
 	return c.over(t)
+}
+
+// sealedNames counts what is sealed in the state of a workspace, in a file.
+func sealedNames(dir string) (n int, err error) {
+	state := url.URL{Scheme: "file", Path: filepath.Join(dir, ".remint/state.db"), RawQuery: "mode=ro"}
+	db, err := sql.Open("sqlite", state.String())
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	err = db.QueryRow("SELECT count(*) FROM sealed_name").Scan(&n)
+	return n, err
 }
 
 // onServer reports whether the target or the state is more than files of the workspace.
