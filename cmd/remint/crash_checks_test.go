@@ -291,16 +291,22 @@ func (c *crash) forgotten() error {
 		}
 		return err
 	}
-	state := url.URL{Scheme: "file", Path: filepath.Join(c.dir, ".remint/state.db"), RawQuery: "mode=ro"}
-	db, err := sql.Open("sqlite", state.String())
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	var names, bytes int
-	err = db.QueryRow("SELECT (SELECT count(*) FROM sealed_name), (SELECT count(*) FROM sealed WHERE ciphertext <> zeroblob(length(ciphertext)))").Scan(&names, &bytes)
-	if err == nil && names+bytes > 0 {
-		err = fmt.Errorf("%d secrets stayed sealed, %d of them readable, although the stores have them", names, bytes)
+	names, readable, err := sealedIn(c.dir)
+	if err == nil && (names > c.kept || readable > c.kept) {
+		err = fmt.Errorf("%d secrets stayed sealed, %d of them readable, although the stores have them", names, readable)
 	}
 	return err
+}
+
+// sealedIn counts the secrets in the state of a workspace, in a file, and those of
+// which the ciphertext is there.
+func sealedIn(dir string) (names, readable int, err error) {
+	state := url.URL{Scheme: "file", Path: filepath.Join(dir, ".remint/state.db"), RawQuery: "mode=ro"}
+	db, err := sql.Open("sqlite", state.String())
+	if err != nil {
+		return 0, 0, err
+	}
+	defer db.Close()
+	err = db.QueryRow("SELECT (SELECT count(*) FROM sealed_name), (SELECT count(*) FROM sealed WHERE ciphertext <> zeroblob(length(ciphertext)))").Scan(&names, &readable)
+	return names, readable, err
 }

@@ -139,6 +139,8 @@ type crash struct {
 	trail            strings.Builder
 	// others is how often another runner finished the same meanwhile.
 	others int
+	// kept is how many secrets an answer left sealed.
+	kept int
 	// seen is what there was when it was looked at last, and records the journal then.
 	seen    sight
 	records []record

@@ -6,11 +6,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
-	"database/sql"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,24 +45,24 @@ func approverKeys(t *testing.T, dir string) {
 	})
 }
 
-// asked is a question about a step of a run.
-type asked struct{ run, subject, phase string }
+// stepQuestion is a question about a step of a run.
+type stepQuestion struct{ run, subject, phase string }
 
 // questions are asked in the words of view.question, and answered by this command.
 var questions = regexp.MustCompile(`remint resolve (\S+) '?([^' ]+)/([a-z_]+)(\.[^' ]+)'? -as=done`)
 
 // question finds the one about a step that a resume ended with.
-func question(out string) *asked {
+func question(out string) *stepQuestion {
 	m := questions.FindStringSubmatch(out)
 	if m == nil {
 		return nil
 	}
-	return &asked{run: m[1], subject: m[2] + "/" + m[3] + m[4], phase: m[3]}
+	return &stepQuestion{run: m[1], subject: m[2] + "/" + m[3] + m[4], phase: m[3]}
 }
 
 // answered answers a question. Where the target is a file, both answers are given,
 // each to the same state of everything; elsewhere the one that is true.
-func (c *faultCase) answered(t *testing.T, f *faults, q *asked) error {
+func (c *faultCase) answered(t *testing.T, f *faults, q *stepQuestion) error {
 	t.Helper()
 	f.count(&f.questions, 0)
 	truth := c.happened(t, q)
@@ -119,37 +117,22 @@ func (c *faultCase) anew(t *testing.T) error {
 	if err := os.Truncate(c.log, 0); err != nil { // what follows is another reset
 		return err
 	}
-	kept, err := sealedNames(c.dir) // as the answer says
+	kept, _, err := sealedIn(c.dir)
 	if err != nil {
 		return err
 	}
-	c.sealed = func(dir string) (int, error) {
-		n, err := sealedNames(dir)
-		return n - kept, err
-	}
+	c.kept = kept // as the answer says
 	if _, code := c.apply(); code != 0 {
 		return fmt.Errorf("done anew, after it was given up: exit %d", code)
 	}
 	return c.over(t)
 }
 
-// sealedNames counts what is sealed in the state of a workspace, in a file.
-func sealedNames(dir string) (n int, err error) {
-	state := url.URL{Scheme: "file", Path: filepath.Join(dir, ".remint/state.db"), RawQuery: "mode=ro"}
-	db, err := sql.Open("sqlite", state.String())
-	if err != nil {
-		return 0, err
-	}
-	defer db.Close()
-	err = db.QueryRow("SELECT count(*) FROM sealed_name").Scan(&n)
-	return n, err
-}
-
 // onServer reports whether the target or the state is more than files of the workspace.
-func (c *faultCase) onServer() bool { return c.name == "postgresql_role" || c.sealed != nil }
+func (c *faultCase) onServer() bool { return c.name == "postgresql_role" || c.state != nil }
 
 // happened looks from outside at whether a step that is asked about happened.
-func (c *faultCase) happened(t *testing.T, q *asked) bool {
+func (c *faultCase) happened(t *testing.T, q *stepQuestion) bool {
 	t.Helper()
 	old, stored := c.works(t, c.dir)
 	switch q.phase {
@@ -168,7 +151,7 @@ func (c *faultCase) happened(t *testing.T, q *asked) bool {
 // says answers, resumes, and requires what the answer promises. After a true one
 // the reset ends well; or closed without that, where an answer says so. After a false
 // one it may ask, and never says what is not so.
-func (c *faultCase) says(t *testing.T, q *asked, happened, truly bool) error {
+func (c *faultCase) says(t *testing.T, q *stepQuestion, happened, truly bool) error {
 	t.Helper()
 	answer := map[bool]string{true: "done", false: "not-done"}[happened]
 	if _, code := c.remint("resolve", q.run, q.subject, "-as="+answer, "-key=answers/alice.pem"); code != 0 {

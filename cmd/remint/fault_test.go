@@ -182,7 +182,7 @@ func (c *faultCase) over(t *testing.T) error {
 type ending struct {
 	tries   int
 	nothing bool
-	asks    *asked
+	asks    *stepQuestion
 }
 
 // resumed resumes until it is over, to the limit. A question about a reset as a

@@ -17,13 +17,13 @@ import (
 
 // The ways in which a system call is broken.
 const (
-	killAt     = "kill-at"     // SIGKILL before it is made, which is after the one before it
-	killWithin = "kill-within" // SIGKILL between several writes in a row to one file
-	failing    = "EIO"         // it fails, once
-	noRoom     = "ENOSPC"      // from it on, nothing can be made or written
-	noWriting  = "EROFS"       // from it on, nothing can be changed
-	ending     = "SIGTERM"     // SIGTERM arrives while it is made
-	quitting   = "SIGINT"      // SIGINT does
+	killAt      = "kill-at"     // SIGKILL before it is made, which is after the one before it
+	killWithin  = "kill-within" // SIGKILL between several writes in a row to one file
+	failing     = "EIO"         // it fails, once
+	noRoom      = "ENOSPC"      // from it on, nothing can be made or written
+	noWriting   = "EROFS"       // from it on, nothing can be changed
+	terminating = "SIGTERM"     // SIGTERM arrives while it is made
+	quitting    = "SIGINT"      // SIGINT does
 )
 
 // durable is one operation: a system call, or several writes in a row to one file.
@@ -130,7 +130,7 @@ func (w *watcher) judge(n *notification) unix.Errno {
 	case killAt, killWithin:
 		_ = unix.Kill(w.pid, unix.SIGKILL)
 		return unix.EIO
-	case ending:
+	case terminating:
 		_ = unix.Kill(w.pid, unix.SIGTERM)
 		return 0
 	case quitting:
@@ -179,7 +179,7 @@ func (w durable) ways() []string {
 		}
 	}
 	if os.Getenv("REMINT_TORTURE") != "" {
-		out = append(out, ending, quitting)
+		out = append(out, terminating, quitting)
 	}
 	return out
 }
@@ -269,5 +269,5 @@ func text(pid int, at uint64) string {
 
 // byKernel reports whether a way is one of these.
 func byKernel(way string) bool {
-	return slices.Contains([]string{killAt, killWithin, failing, noRoom, noWriting, ending, quitting}, way)
+	return slices.Contains([]string{killAt, killWithin, failing, noRoom, noWriting, terminating, quitting}, way)
 }
