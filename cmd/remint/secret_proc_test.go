@@ -34,7 +34,7 @@ func (p *proc) watch(pid int, ended <-chan struct{}) {
 		select {
 		case <-ended:
 			return
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(25 * time.Millisecond):
 		}
 	}
 }
