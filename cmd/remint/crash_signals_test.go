@@ -17,6 +17,9 @@ func heeded(at string, code int, lines []logged) error {
 	if i < 0 || !slices.Contains([]string{interrupt, interruptTwo, cutOff, sigterm}, way) {
 		return nil
 	}
+	if byTime(op) {
+		return nil // evidence is filed beside the steps: they go on until the signal has come
+	}
 	begun, allowed := 0, 0
 	if way == interrupt || way == sigterm {
 		allowed = 1 // whose step was looking about, and had not announced its change yet

@@ -93,11 +93,15 @@ func (c *crash) mayTakeOver(began time.Time) bool {
 	return c.state != nil && c.state.fenced && time.Since(began) >= silent
 }
 
-// holds reports whether the process of these operations holds its credentials.
+// holds reports whether the process of these operations is known to hold its credentials:
+// one that is giving them back may have, but for where it stopped right before.
 func holds(lines []logged) (held bool) {
 	for _, l := range lines {
-		if l.word == "effect" && (kind(l.op) == "journal.Acquire" || kind(l.op) == "journal.Release") {
-			held = kind(l.op) == "journal.Acquire"
+		switch l.word + " " + kind(l.op) {
+		case "effect journal.Acquire", "broke journal.Release":
+			held = true
+		case "begin journal.Release":
+			held = false
 		}
 	}
 	return held
