@@ -51,7 +51,8 @@ func TestCrashesNoticedWhoHolds(t *testing.T) {
 		{logOf("begin journal.Acquire#1", "broke journal.Acquire#1"), false},
 		{logOf("begin journal.Acquire#1", "effect journal.Acquire#1", "begin provider.Set#1"), true},
 		{logOf("effect journal.Acquire#1", "begin journal.Release#1", "broke journal.Release#1"), true},
-		{logOf("effect journal.Acquire#1", "effect journal.Release#1"), false},
+		{logOf("effect journal.Acquire#1", "begin journal.Release#1"), false},
+		{logOf("effect journal.Acquire#1", "begin journal.Release#1", "effect journal.Release#1"), false},
 	} {
 		if holds(row.lines) != row.held {
 			t.Errorf("%v: %v", row.lines, !row.held)
