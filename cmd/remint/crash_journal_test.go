@@ -76,7 +76,7 @@ func (c *crash) journalled(t *testing.T) ([]record, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []record
 	for rows.Next() {
 		var r record

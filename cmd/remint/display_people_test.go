@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -257,7 +258,7 @@ func (d *display) junit(doc string) {
 	dec := xml.NewDecoder(strings.NewReader(doc))
 	for {
 		token, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		must(d.t, err)
