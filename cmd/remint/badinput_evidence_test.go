@@ -247,7 +247,7 @@ func badLedgerExports() []badRow {
 	export("a tile of 1 GB", "is larger than it can be", func(t *testing.T, b *bad) { sparse(t, b.last(t, tile), 1<<30) })
 	export("entries of 1 GB", "is larger than it can be", func(t *testing.T, b *bad) { sparse(t, b.last(t, "evidence/ledger/tile/entries/*/*"), 1<<30) })
 	export("a ledger's head of 1 GB", "is larger than it can be", func(t *testing.T, b *bad) { sparse(t, b.path("evidence/ledger/checkpoint"), 1<<30) })
-	export("a pipe for a tile", "is not what remint makes there", func(t *testing.T, b *bad) {
+	export("a pipe for a tile", "is not a regular file", func(t *testing.T, b *bad) {
 		p := b.last(t, tile)
 		must(t, os.Remove(p))
 		fifo(t, p)
@@ -317,7 +317,9 @@ func repack(t *testing.T, file []byte, change func(statement map[string]any)) []
 	must(t, json.Unmarshal(bundle.DSSE.Payload, &statement))
 	change(statement)
 	var err error
-	bundle.DSSE.Payload, err = plan.Canonical(statement)
+	if bundle.DSSE.Payload, err = plan.Canonical(statement); err != nil { // too deep for it
+		bundle.DSSE.Payload, err = json.Marshal(statement)
+	}
 	must(t, err)
 	out, err := json.Marshal(bundle)
 	must(t, err)

@@ -75,9 +75,12 @@ const tilesDir = "tile"
 
 // notCopied says why a part of the ledger, which remint does not leave so, is refused.
 func notCopied(name string, mode fs.FileMode) error {
-	what := "is not what remint makes there"
-	if mode&fs.ModeSymlink != 0 {
+	what := "is not a regular file"
+	switch {
+	case mode&fs.ModeSymlink != 0:
 		what = "is a symbolic link"
+	case name == ".":
+		what = "is not a folder"
 	}
 	return fmt.Errorf("%s %s: put back an undamaged copy of the ledger", filepath.Join(ledgerDir, name), what)
 }

@@ -96,7 +96,10 @@ func (r *reset) resolved(ctx context.Context, st config.Step, a *attempt) error 
 		return nil
 	}
 	obs, err := r.x.Fleet.Observe(ctx, r.Credential)
-	if err != nil {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return errInterrupted // what was seen while it was cut off tells nothing
+	case err != nil:
 		return provider.Errorf(provider.ClassOf(err, provider.Transient), "%v", err)
 	}
 	return r.drift(ctx, obs)

@@ -150,8 +150,11 @@ func (r *reset) classify(st config.Step, err error) provider.Class {
 		fallback = provider.Ambiguous
 	}
 	var held *Held
-	if isNotAccepted(err) || errors.As(err, &held) {
+	switch {
+	case isNotAccepted(err) || errors.As(err, &held):
 		return provider.Permanent
+	case errors.Is(err, errInterrupted): // before anything was begun
+		return provider.Transient
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fallback
