@@ -40,7 +40,7 @@ drift: ## fails when generated files are not what `make generate` writes
 
 unit: ## every test, with the race detector
 	go test -race -timeout 60m ./...
-	go test -parallel 8 -timeout 30m -run 'TestCrashes|TestFaults|TestRunners|TestSecrets|TestBadInput|TestDisplay' -v ./cmd/remint | grep -vE '^=== |^ +--- PASS'
+	go test -parallel 8 -timeout 60m -run 'TestCrashes|TestFaults|TestRunners|TestSecrets|TestBadInput|TestDisplay' -v ./cmd/remint | grep -vE '^=== |^ +--- PASS'
 
 torture: ## every operation of a reset broken in every way, for each type and mode (SHARD=1/4: a share of it)
 	scripts/torture
