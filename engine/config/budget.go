@@ -13,6 +13,7 @@ import (
 const (
 	costEval   = 4        // of evaluating one expression
 	costObject = 24       // of making one object: two maps
+	costEach   = 3        // of one turn of a for expression, one step of a range: a scope, an addition
 	baseUnits  = 4 << 20  // for a whole workspace
 	whereUnits = 1 << 20  // for a selection
 	unitsEach  = 2000     // more for every credential
@@ -71,6 +72,15 @@ func (b *budget) value(v cty.Value, deep bool) error {
 		return errText
 	}
 	return b.spend(m.nodes)
+}
+
+// each charges cost for every element of a value.
+func (b *budget) each(v cty.Value, cost int) error {
+	v, _ = v.Unmark()
+	if cost == 0 || !v.CanIterateElements() {
+		return nil
+	}
+	return b.spend(v.LengthInt() * cost)
 }
 
 // size of a value.

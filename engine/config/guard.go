@@ -16,8 +16,8 @@ type guarded struct {
 	deep bool
 	// branch is set for what a conditional chooses from: it brings both under one type.
 	branch bool
-	// weight is what each value made costs beside its parts.
-	weight int
+	// weight is what each value made costs beside its parts, each what its elements do.
+	weight, each int
 }
 
 // Value evaluates what is inside, charges it, and refuses what is too large.
@@ -32,6 +32,9 @@ func (g *guarded) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	err := g.budget.value(v, g.deep)
 	if err == nil && g.weight > 0 {
 		err = g.budget.spend(g.weight)
+	}
+	if err == nil {
+		err = g.budget.each(v, g.each)
 	}
 	if err == nil && g.branch {
 		v = uniform(v, true)
@@ -66,7 +69,7 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 			list[i] = l.guardExpr(list[i])
 		}
 	}
-	deep, weight := false, 0
+	deep, weight, each := false, 0, 0
 	switch e := e.(type) {
 	case nil:
 		return nil
@@ -94,6 +97,9 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 		e.Source = l.guardExpr(e.Source)
 	case *hclsyntax.FunctionCallExpr:
 		deep = true
+		if e.Name == "range" {
+			each = costEach
+		}
 		all(e.Args)
 	case *hclsyntax.ConditionalExpr:
 		deep = true
@@ -109,7 +115,7 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 			e.Items[i].KeyExpr, e.Items[i].ValueExpr = l.guardExpr(e.Items[i].KeyExpr), l.guardExpr(e.Items[i].ValueExpr)
 		}
 	case *hclsyntax.ForExpr:
-		deep = true
+		deep, each = true, costEach
 		e.CollExpr, e.KeyExpr, e.ValExpr, e.CondExpr = l.guardExpr(e.CollExpr), l.guardExpr(e.KeyExpr), l.guardExpr(e.ValExpr), l.guardExpr(e.CondExpr)
 	case *hclsyntax.SplatExpr:
 		deep = true
@@ -124,7 +130,7 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 		deep = true
 		e.Val = l.guardExpr(e.Val)
 	}
-	return &guarded{ParenthesesExpr: &hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, budget: l.budget, deep: deep, weight: weight}
+	return &guarded{ParenthesesExpr: &hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, budget: l.budget, deep: deep, weight: weight, each: each}
 }
 
 // branch guards one of the two results of a conditional.
