@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
@@ -21,6 +19,7 @@ import (
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/trust"
 	"github.com/remint-dev/remint/internal/atomicfile"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // A source of decisions is the one place that every approval, rejection and
@@ -106,7 +105,7 @@ func filesFor(src *config.DecisionSource, plan string) ([]gate.Document, error) 
 	var out []gate.Document
 	total := 0
 	for _, name := range names {
-		content, err := regular(root, name)
+		content, err := boundedfile.ReadIn(root, name, gate.MaxDocument)
 		if err != nil {
 			return fail("the file "+name, err)
 		}
@@ -116,24 +115,6 @@ func filesFor(src *config.DecisionSource, plan string) ([]gate.Document, error) 
 		out = append(out, gate.Document{Name: name, Content: content})
 	}
 	return out, nil
-}
-
-// regular reads a small regular file.
-func regular(root *os.Root, name string) ([]byte, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is refused, not waited for
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	content, err := io.ReadAll(io.LimitReader(f, gate.MaxDocument+1))
-	if err == nil && len(content) > gate.MaxDocument {
-		err = errors.New("it is too large")
-	}
-	return content, err
 }
 
 // sound finds what may be a rejection that was cut or altered. A statement of a

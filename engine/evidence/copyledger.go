@@ -3,14 +3,14 @@ package evidence
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/transparency-dev/tessera/api/layout"
+
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // What a tile's file may have at most, in bytes.
@@ -106,20 +106,14 @@ func ledgerFile(name string) int {
 
 // copyOne copies a regular file of at most limit bytes.
 func copyOne(root *os.Root, name string, limit int, to string) error {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	data, err := boundedfile.ReadIn(root, name, int64(limit))
+	switch {
+	case errors.Is(err, boundedfile.ErrIrregular):
 		return notCopied(name, fs.ModeIrregular)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err != nil {
-		return err
-	}
-	if len(data) > limit {
+	case errors.Is(err, boundedfile.ErrTooLarge):
 		return fmt.Errorf("%s is larger than it can be: put back an undamaged copy of the ledger", filepath.Join(ledgerDir, name))
+	case err != nil:
+		return fmt.Errorf("%s: %w", filepath.Join(ledgerDir, name), err)
 	}
 	return errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), newFile(to, data))
 }

@@ -10,14 +10,30 @@ import (
 	"syscall"
 )
 
-// ErrTooLarge means that there is more than was allowed.
-var ErrTooLarge = errors.New("it is too large")
+// Why a file is not read, beside what the file system says.
+var (
+	// ErrTooLarge means that there is more than was allowed.
+	ErrTooLarge = errors.New("it is too large")
+	// ErrIrregular means that it is a folder, a pipe, a device or the like.
+	ErrIrregular = errors.New("it is not a regular file")
+)
 
 // Read reads a regular file of at most limit bytes; symbolic links to it are
 // followed. A pipe or a device is refused, and not waited for. Errors do not name
 // the path, which the message has.
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return read(f, err, limit)
+}
+
+// ReadIn is Read below a folder: links that lead out of it are not followed.
+func ReadIn(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return read(f, err, limit)
+}
+
+// read reads what was opened, and closes it.
+func read(f *os.File, err error, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, withoutPath(err)
 	}
@@ -25,7 +41,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	info, err := f.Stat()
 	switch {
 	case err != nil || !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file")
+		return nil, ErrIrregular
 	case info.Size() > limit:
 		return nil, ErrTooLarge
 	}

@@ -36,3 +36,29 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+func TestReadIn(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "key")
+	err := errors.Join(os.WriteFile(filepath.Join(dir, "f"), []byte("xx"), 0o600), os.WriteFile(outside, []byte("key"), 0o600),
+		os.Symlink(outside, filepath.Join(dir, "out")), syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if b, err := boundedfile.ReadIn(root, "f", 2); string(b) != "xx" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := boundedfile.ReadIn(root, "f", 1); !errors.Is(err, boundedfile.ErrTooLarge) {
+		t.Errorf("too large: %v", err)
+	}
+	if _, err := boundedfile.ReadIn(root, "pipe", 2); !errors.Is(err, boundedfile.ErrIrregular) {
+		t.Errorf("a pipe: %v", err)
+	}
+	if b, err := boundedfile.ReadIn(root, "out", 9); err == nil {
+		t.Errorf("a link that leads out: %q", b)
+	}
+}

@@ -4,12 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-
-	"github.com/remint-dev/remint/internal/boundedfile"
 )
-
-// readLimited reads a regular file of at most limit bytes.
-func readLimited(path string, limit int64) ([]byte, error) { return boundedfile.Read(path, limit) }
 
 // reason is an error of the file system without the path, which the message has.
 func reason(err error) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/internal/atomicfile"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // maxSource is more than any file of a workspace may have.
@@ -45,7 +46,7 @@ func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 	var diags diag.Diagnostics
 	changed := false
 	for _, path := range files {
-		src, err := readLimited(path, maxSource)
+		src, err := boundedfile.Read(path, maxSource)
 		if err != nil {
 			diags = diags.Errorf("A file cannot be read", "%s: %s.", path, err)
 			continue

@@ -14,6 +14,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/policy"
 	"github.com/remint-dev/remint/internal/atomicfile"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // evalFlags say which of the three decisions policies are asked for, and with what.
@@ -65,7 +66,7 @@ func (f *evalFlags) request(a *app, args []string) (r engine.EvalRequest, diags 
 	case f.input != "" && len(args) > 0:
 		return r, diags.Errorf("Two inputs", "-input is asked about in place of a plan. Leave one of the two out.")
 	case f.input != "":
-		raw, err := readLimited(f.input, 65<<20)
+		raw, err := boundedfile.Read(f.input, 65<<20)
 		if err != nil {
 			return r, diags.Errorf("The input cannot be read", "%s: %s.", f.input, err)
 		}

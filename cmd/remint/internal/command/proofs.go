@@ -16,6 +16,7 @@ import (
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
 	"github.com/remint-dev/remint/engine/verify"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // proofFlags are what somebody brings to show who she is. None of it stands on the
@@ -83,7 +84,7 @@ func (f *proofFlags) whose(takes provider.Takes) diag.Diagnostics {
 
 func (a *app) readProof(file string) ([]byte, error) {
 	if file != "-" {
-		b, err := readLimited(file, maxProof)
+		b, err := boundedfile.Read(file, maxProof)
 		if err == nil && len(bytes.TrimSpace(b)) == 0 {
 			err = errors.New("the file is empty")
 		}
@@ -120,7 +121,7 @@ func (f *proofFlags) proofs(a *app, named []string, plan string) (engine.Proofs,
 			continue
 		}
 		seen[filepath.Clean(path)] = true
-		b, err := readLimited(path, verify.MaxDocument)
+		b, err := boundedfile.Read(path, verify.MaxDocument)
 		if err != nil {
 			diags = diags.Errorf("A verification cannot be read", "%s: %s.", path, err)
 			continue
@@ -171,6 +172,6 @@ func readKey(path string) (secret.Value, error) {
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		return secret.Value{}, errors.New("others may read it: chmod 600")
 	}
-	b, err := readLimited(path, maxProof)
+	b, err := boundedfile.Read(path, maxProof)
 	return secret.New(b), err
 }

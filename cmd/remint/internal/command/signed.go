@@ -6,6 +6,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/gate"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // signed is a kind of document that people sign about a plan, as names of files
@@ -48,7 +49,7 @@ func documents(kind signed, named []string, plan string) ([]gate.Document, diag.
 			continue
 		}
 		seen[filepath.Clean(p)] = true
-		b, err := readLimited(p, gate.MaxDocument)
+		b, err := boundedfile.Read(p, gate.MaxDocument)
 		if err != nil {
 			diags = diags.Errorf(kind.name()+" cannot be read", "%s: %s.", p, err)
 			continue

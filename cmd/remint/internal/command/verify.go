@@ -16,6 +16,7 @@ import (
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/verify"
 	"github.com/remint-dev/remint/internal/atomicfile"
+	"github.com/remint-dev/remint/internal/boundedfile"
 )
 
 // verificationSuffix is what the name of a verification adds to its plan's.
@@ -183,7 +184,7 @@ func kept(got *engine.Verification, path string) string {
 func (a *app) judged(ctx context.Context, e *engine.Engine, req engine.VerifyRequest, path string) (*engine.Verification, diag.Diagnostics) {
 	out := path + verificationSuffix
 	if exists(out) {
-		b, err := readLimited(out, verify.MaxDocument)
+		b, err := boundedfile.Read(out, verify.MaxDocument)
 		if err != nil {
 			return nil, diag.Errored(0, "The verification beside the plan cannot be read", "%s: %s.", out, err)
 		}
