@@ -150,3 +150,24 @@ func TestChecks(t *testing.T) {
 }
 
 var _ provider.Identifier = (*Provider)(nil)
+
+// FuzzPin: whatever is declared as a server's host key, it is refused, or pins exactly one
+// key by its whole fingerprint.
+func FuzzPin(f *testing.F) {
+	for _, s := range []string{
+		"", "SHA256:", "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "MD5:00:11",
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl host", "ssh-ed25519 AAAA", "\x00",
+		"no-pty ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := parsePin(s)
+		if err != nil {
+			return
+		}
+		if len(p.fingerprint) != len("SHA256:")+43 || len(p.families) == 0 || len(p.families[0]) == 0 {
+			t.Errorf("%q pins %+v", s, p)
+		}
+	})
+}

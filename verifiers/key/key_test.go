@@ -20,7 +20,7 @@ import (
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // pair is a key in PEM.
-func pair(t *testing.T, kind string) (private secret.Value, public string) {
+func pair(t testing.TB, kind string) (private secret.Value, public string) {
 	t.Helper()
 	var der, pub []byte
 	var err error
@@ -53,7 +53,7 @@ func pair(t *testing.T, kind string) (private secret.Value, public string) {
 	return secret.New(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pub}))
 }
 
-func opened(t *testing.T, public, strength string) *verifier {
+func opened(t testing.TB, public, strength string) *verifier {
 	t.Helper()
 	v, err := Verifier().Open(t.Context(), provider.Block{Name: "k", Attrs: provider.NewAttrs(map[string]any{
 		"identity": "carol@example.com", "public_key": public, "strength": strength, "valid_for": time.Hour,

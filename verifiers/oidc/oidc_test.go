@@ -41,11 +41,11 @@ func (m memory) Remember(_ context.Context, key string, old, next []byte) error 
 
 // issuer signs tokens.
 type issuer struct {
-	t    *testing.T
+	t    testing.TB
 	keys []jose.JSONWebKey
 }
 
-func newIssuer(t *testing.T) *issuer {
+func newIssuer(t testing.TB) *issuer {
 	t.Helper()
 	i := &issuer{t: t}
 	for _, id := range []string{"one", "two"} {
@@ -105,7 +105,7 @@ func (i *issuer) typed(key int, typ any, more map[string]any) string {
 }
 
 // opened is a verifier with defaults filled in, as the language does it.
-func opened(t *testing.T, more map[string]any) provider.Verifier {
+func opened(t testing.TB, more map[string]any) provider.Verifier {
 	t.Helper()
 	attrs := map[string]any{"issuer": "https://login.example.com", "audience": "remint"}
 	for _, a := range Verifier().Schema.Attributes {

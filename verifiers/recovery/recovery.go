@@ -43,8 +43,12 @@ type verifier struct {
 	validFor time.Duration
 }
 
-// maxCodes bounds how many hashes one attempt may cost.
-const maxCodes = 20
+// maxCodes bounds how many hashes one attempt may cost, and highestCost what each
+// does: with both, an attempt takes some 5 s, and bcrypt's own highest would take days.
+const (
+	maxCodes    = 20
+	highestCost = 12
+)
 
 func open(_ context.Context, b provider.Block) (provider.Verifier, error) {
 	v := &verifier{hashes: map[string][]string{}, validFor: b.Attrs.Duration("valid_for")}
@@ -56,8 +60,8 @@ func open(_ context.Context, b provider.Block) (provider.Verifier, error) {
 		if len(words) != 2 {
 			return nil, fmt.Errorf("line %d of codes must be: whose code it is, a space, its hash", i+1)
 		}
-		if cost, err := bcrypt.Cost([]byte(words[1])); err != nil || cost < hashCost {
-			return nil, fmt.Errorf("the hash in line %d of codes must be bcrypt of cost %d or more, as `remint verify -new-codes=WHO` makes it", i+1, hashCost)
+		if cost, err := bcrypt.Cost([]byte(words[1])); err != nil || cost < hashCost || cost > highestCost {
+			return nil, fmt.Errorf("the hash in line %d of codes must be bcrypt of a cost from %d to %d, as `remint verify -new-codes=WHO` makes it", i+1, hashCost, highestCost)
 		}
 		who := strings.ToLower(words[0])
 		if v.hashes[who] = append(v.hashes[who], words[1]); len(v.hashes[who]) > maxCodes {

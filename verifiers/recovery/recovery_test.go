@@ -31,7 +31,7 @@ func (m memory) Remember(_ context.Context, k string, old, next []byte) error {
 	return nil
 }
 
-func opened(t *testing.T, codes string) (provider.Verifier, error) {
+func opened(t testing.TB, codes string) (provider.Verifier, error) {
 	t.Helper()
 	return Verifier().Open(t.Context(), provider.Block{Name: "saved", Attrs: provider.NewAttrs(map[string]any{"codes": secret.FromString(codes), "valid_for": time.Hour})})
 }
@@ -88,7 +88,7 @@ func TestLinesThatCannotBe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"carol", "carol 0000", "carol " + string(weak), strings.Repeat("carol "+string(strong)+"\n", maxCodes+1)} {
+	for _, bad := range []string{"carol", "carol 0000", "carol " + string(weak), "carol " + strings.Replace(string(strong), "$10$", "$31$", 1), strings.Repeat("carol "+string(strong)+"\n", maxCodes+1)} {
 		if _, err := opened(t, bad); err == nil {
 			t.Errorf("%.40q was taken", bad)
 		}

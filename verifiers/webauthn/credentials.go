@@ -58,12 +58,13 @@ func parseCredentials(text string) ([]credential, error) {
 	return list, nil
 }
 
+// usable bounds RSA from both sides: a modulus of some megabytes takes minutes to verify by.
 func usable(key crypto.PublicKey) bool {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
 		return k.Curve == elliptic.P256()
 	case *rsa.PublicKey:
-		return k.N.BitLen() >= 2048
+		return k.N.BitLen() >= 2048 && k.N.BitLen() <= 8192
 	case ed25519.PublicKey:
 		return true
 	}

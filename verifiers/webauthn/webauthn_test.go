@@ -3,8 +3,11 @@ package webauthn
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +39,7 @@ func (m memory) Remember(_ context.Context, key string, old, next []byte) error 
 	return nil
 }
 
-func open1(t *testing.T, hardware bool) (*softkey.Key, *verifier) {
+func open1(t testing.TB, hardware bool) (*softkey.Key, *verifier) {
 	t.Helper()
 	k, err := softkey.New(rp, origin)
 	if err != nil {
@@ -63,7 +66,7 @@ func asked(plan string, m memory) provider.Asked {
 	return provider.Asked{PlanID: plan, PlanDigest: "sha256:x", Now: now, Memory: m}
 }
 
-func answer(t *testing.T, k *softkey.Key, challenge string) provider.Brought {
+func answer(t testing.TB, k *softkey.Key, challenge string) provider.Brought {
 	t.Helper()
 	b, err := k.Answer(challenge)
 	if err != nil {
@@ -216,6 +219,24 @@ func TestDeclarations(t *testing.T) {
 	for _, bad := range []string{"", "https://x", "a b", "a:1"} {
 		if checkHost(bad) == nil {
 			t.Errorf("the domain %q was taken", bad)
+		}
+	}
+}
+
+// A modulus of megabytes is no key: one signature would take minutes to check.
+func TestKeysThatCostTooMuch(t *testing.T) {
+	for bits, taken := range map[uint]bool{1024: false, 2048: true, 8192: true, 8200: false, 1 << 20: false} {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		der, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := json.Marshal([]any{map[string]any{"identity": "a", "id": "AA", "public_key": base64.RawURLEncoding.EncodeToString(der)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseCredentials(string(list)); (err == nil) != taken {
+			t.Errorf("%d bits: %v", bits, err)
 		}
 	}
 }
