@@ -97,7 +97,7 @@ type stateOf struct {
 	fenced bool
 }
 
-func (s *stateOf) connect() (*pgx.Conn, error) { return pgx.Connect(context.Background(), s.direct) }
+func (s *stateOf) connect() (*pgx.Conn, error) { return connected(context.Background(), s.direct) }
 
 // sealed counts the secrets in it.
 func (s *stateOf) sealed(dir string) (n int, err error) {

@@ -71,7 +71,7 @@ func postgresqlWorld(t *testing.T, s *pgtest.Server) world {
 	// ask runs q as the superuser and gives its one value, if it has one.
 	ask := func(t *testing.T, q string) (answer string) {
 		t.Helper()
-		c, err := pgx.Connect(context.Background(), s.SuperURL())
+		c, err := connected(context.Background(), s.SuperURL())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,21 +128,28 @@ credential "postgresql_role" "x" {
 	}
 }
 
-// admits reports whether a PostgreSQL server lets in with this URL. A server that cut the
-// login short, as a busy one does, has not answered, and is asked again.
-func admits(url string) bool {
-	for range 20 {
-		c, err := pgx.Connect(context.Background(), url)
-		if err == nil {
-			_ = c.Close(context.Background())
-			return true
-		}
-		if said := (*pgconn.PgError)(nil); errors.As(err, &said) && strings.HasPrefix(said.Code, "28") {
-			return false // invalid authorization: SQLSTATE class 28
+// connected logs in to a PostgreSQL server. One that cut the login short, as a busy one
+// does whose authentication_timeout is a second, has not answered, and is asked again.
+func connected(ctx context.Context, url string) (*pgx.Conn, error) {
+	for try := 1; ; try++ {
+		c, err := pgx.Connect(ctx, url)
+		said := (*pgconn.PgError)(nil)
+		switch {
+		case err == nil, try == 30, errors.As(err, &said) && strings.HasPrefix(said.Code, "28"): // invalid authorization
+			return c, err
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return false
+}
+
+// admits reports whether a PostgreSQL server lets in with this URL.
+func admits(url string) bool {
+	c, err := connected(context.Background(), url)
+	if err != nil {
+		return false
+	}
+	_ = c.Close(context.Background())
+	return true
 }
 
 func write(t *testing.T, dir string, files map[string]string) {

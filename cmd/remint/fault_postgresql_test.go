@@ -110,7 +110,7 @@ const impatient = `runbook "postgresql_role" {
 // gone; those with which it comes back are left alone.
 func terminate(s *pgtest.Server, app string) error {
 	ctx := context.Background()
-	c, err := pgx.Connect(ctx, s.SuperURL())
+	c, err := connected(ctx, s.SuperURL())
 	if err != nil {
 		return err
 	}
@@ -293,11 +293,11 @@ func (p *pgFaults) terminateInCommit(app string, ready chan<- error) (err error)
 		default:
 		}
 	}()
-	if c, err = pgx.Connect(ctx, p.server.SuperURL()); err != nil {
+	if c, err = connected(ctx, p.server.SuperURL()); err != nil {
 		return err
 	}
 	defer c.Close(ctx)
-	if other, err = pgx.Connect(ctx, p.server.SuperURL()+"&application_name=other"); err != nil {
+	if other, err = connected(ctx, p.server.SuperURL()+"&application_name=other"); err != nil {
 		return err
 	}
 	defer other.Close(ctx)

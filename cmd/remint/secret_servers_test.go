@@ -103,7 +103,7 @@ func rowsOf(t *testing.T, db *sql.DB, query string) (out [][]any) {
 func dumped(t *testing.T, url, schema string) map[string][]byte {
 	t.Helper()
 	ctx := context.Background()
-	c, err := pgx.Connect(ctx, url)
+	c, err := connected(ctx, url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func serverFiles(t *testing.T, of string, s *pgtest.Server) map[string][]byte {
 	}
 	out := map[string][]byte{"the log of " + of: log}
 	ctx := context.Background()
-	c, err := pgx.Connect(ctx, s.SuperURL())
+	c, err := connected(ctx, s.SuperURL())
 	if err != nil {
 		t.Fatal(err)
 	}
