@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/policy"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // policyOptions has decisions logged where the workspace wants it.
@@ -34,7 +34,7 @@ func (e *Engine) policyOptions(w *config.Workspace) policy.Options {
 // appendLine adds one line to a file at once, so that those of several processes
 // do not mix. It is opened each time: who rotates it need not tell anybody.
 func appendLine(path string, line []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	f, err := atomicfile.Open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -42,12 +42,6 @@ func appendLine(path string, line []byte) error {
 		}
 		return err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is not a regular file")
-	}
-	if err == nil {
-		_, err = f.Write(append(line, '\n'))
-	}
+	_, err = f.Write(append(line, '\n'))
 	return errors.Join(err, f.Close())
 }

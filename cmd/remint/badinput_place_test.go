@@ -97,6 +97,24 @@ func badWrites() []badRow {
 		make: func(t *testing.T, b *bad) { b.link(t, "../outside/victim", ".ann.txt.remint-tmp") },
 		may:  func(p string) bool { return begun(p) || p == ".ann.txt.remint-tmp" },
 	})
+	// What is appended to: the run stops where it would tell of itself in a file outside.
+	second := func(t *testing.T, b *bad, name string) {
+		must(t, os.RemoveAll(b.path(name)))
+		must(t, os.Link(b.path("../outside/victim"), b.path(name)))
+	}
+	rows = append(rows, badRow{
+		name: "apply: notices with two names", args: []string{"apply", "-all", "-auto-approve"}, exit: 6, faults: -1, says: "hard links", may: begun,
+		make: func(t *testing.T, b *bad) { second(t, b, "notices.jsonl") },
+	})
+	for _, args := range [][]string{{"plan", "-all"}, {"apply", "-all", "-auto-approve"}} {
+		rows = append(rows, badRow{
+			name: args[0] + ": a decision log with two names", args: args, exit: 3, says: "hard links",
+			may: recorded, make: func(t *testing.T, b *bad) {
+				b.settings(t, `decision_log { path = "log.jsonl" }`)
+				second(t, b, "log.jsonl")
+			},
+		})
+	}
 	return rows
 }
 
@@ -209,7 +227,12 @@ func badFiles() []badRow {
 	x509("a pipe for a CRL", "no regular file", func(t *testing.T, b *bad) { fifo(t, b.path("ca.crl")) })
 	x509("an index of 1 GB", "is larger than 64 MiB", func(t *testing.T, b *bad) { sparse(t, b.path("ca.crl.index.jsonl"), 1<<30) })
 	x509("an index that is one line", "longer than 64 KiB", func(t *testing.T, b *bad) { sparse(t, b.path("ca.crl.index.jsonl"), 60<<20) })
-	x509("a pipe for an index", "not a regular file", func(t *testing.T, b *bad) { fifo(t, b.path("ca.crl.index.jsonl")) })
+	x509("a link for an index", "it is a symbolic link", func(t *testing.T, b *bad) { b.link(t, "../outside/victim", "ca.crl.index.jsonl") })
+	x509("a link that leads nowhere for an index", "it is a symbolic link", func(t *testing.T, b *bad) { b.link(t, "../outside/new", "ca.crl.index.jsonl") })
+	x509("an index with two names", "hard links", func(t *testing.T, b *bad) {
+		must(t, os.Link(b.path("../outside/victim"), b.path("ca.crl.index.jsonl")))
+	})
+	x509("a pipe for an index", "no regular file", func(t *testing.T, b *bad) { fifo(t, b.path("ca.crl.index.jsonl")) })
 	x509("another CA's CRL", "ca.crl", func(t *testing.T, b *bad) {
 		b.sh(t, "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout o.key -out o.pem -subj /CN=other -days 30 2>/dev/null; touch i; echo 01 > n; printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=i\\ncrlnumber=n\\ndefault_md=sha256\\ndefault_crl_days=9\\n' > c.cnf; openssl ca -config c.cnf -gencrl -keyfile o.key -cert o.pem -out ca.crl 2>/dev/null")
 	})

@@ -8,11 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // syncers is how many files are synced at once: file systems commit what waits
@@ -74,14 +74,11 @@ func (a *Archive) write(bundles []journal.Bundle) (fresh, seen []journal.Bundle,
 // the file yet, and says in there which were.
 func (a *Archive) appendFile(name string, bundles []journal.Bundle, indexes []int, there []bool) (err error) {
 	path := filepath.Join(a.dir, filepath.FromSlash(name))
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o644)
+	f, err := atomicfile.Open(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return fmt.Errorf("evidence cannot be written to %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file: no evidence is written to it", path)
-	}
 	waiting := make(map[string][]int, len(indexes))
 	for _, i := range indexes {
 		d := LineDigest(bundles[i].Line)

@@ -171,15 +171,26 @@ func TestFileRefuses(t *testing.T) {
 	a, err := OpenArchive(dir, key)
 	must(t, err)
 	good := testRun(t, signer, "r1", "a")[0]
+	victim := filepath.Join(t.TempDir(), "victim")
+	must(t, os.WriteFile(victim, []byte("victim"), 0o644))
+	planted := func(run string, plant func(victim, path string) error) func(*journal.Bundle) {
+		return func(b *journal.Bundle) {
+			b.Run, b.File = run, run+"/run.sigstore.jsonl"
+			must(t, os.Mkdir(filepath.Join(dir, run), 0o755))
+			must(t, plant(victim, filepath.Join(dir, filepath.FromSlash(b.File))))
+		}
+	}
 	for name, change := range map[string]func(*journal.Bundle){
-		"outside":      func(b *journal.Bundle) { b.File = "../x.sigstore.jsonl"; b.Run = ".." },
-		"deeper":       func(b *journal.Bundle) { b.File = "r1/x/y.sigstore.jsonl" },
-		"other run":    func(b *journal.Bundle) { b.File = "r2/run.sigstore.jsonl" },
-		"into ledger":  func(b *journal.Bundle) { b.Run, b.File = "ledger", "ledger/x.sigstore.jsonl" },
-		"other suffix": func(b *journal.Bundle) { b.File = "r1/run.json" },
-		"two lines":    func(b *journal.Bundle) { b.Line = []byte("{}\n{}") },
-		"NUL":          func(b *journal.Bundle) { b.Line = []byte("{\x00}") },
-		"nothing":      func(b *journal.Bundle) { b.Line = nil },
+		"a file with two names": planted("r4", os.Link),
+		"a file that is a link": planted("r5", os.Symlink),
+		"outside":               func(b *journal.Bundle) { b.File = "../x.sigstore.jsonl"; b.Run = ".." },
+		"deeper":                func(b *journal.Bundle) { b.File = "r1/x/y.sigstore.jsonl" },
+		"other run":             func(b *journal.Bundle) { b.File = "r2/run.sigstore.jsonl" },
+		"into ledger":           func(b *journal.Bundle) { b.Run, b.File = "ledger", "ledger/x.sigstore.jsonl" },
+		"other suffix":          func(b *journal.Bundle) { b.File = "r1/run.json" },
+		"two lines":             func(b *journal.Bundle) { b.Line = []byte("{}\n{}") },
+		"NUL":                   func(b *journal.Bundle) { b.Line = []byte("{\x00}") },
+		"nothing":               func(b *journal.Bundle) { b.Line = nil },
 		"symbolic link": func(b *journal.Bundle) {
 			must(t, os.Symlink(t.TempDir(), filepath.Join(dir, "r3")))
 			b.Run, b.File = "r3", "r3/run.sigstore.jsonl"
@@ -190,6 +201,9 @@ func TestFileRefuses(t *testing.T) {
 		if err := a.File(context.Background(), []journal.Bundle{b}); err == nil {
 			t.Errorf("%s: was filed", name)
 		}
+	}
+	if got, err := os.ReadFile(victim); string(got) != "victim" {
+		t.Errorf("another file was written to: %q, %v", got, err)
 	}
 }
 

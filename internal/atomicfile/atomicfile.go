@@ -5,6 +5,9 @@
 // of them, from goroutines or processes, never undo each other's work. The
 // temporary file has a fixed name beside the file; one that a killed process
 // left is removed by the next call.
+//
+// A file that grows too large to be replaced is appended to instead: Open refuses
+// what the others refuse, and Lock takes their lock.
 package atomicfile
 
 import (
@@ -25,7 +28,7 @@ const MaxSize = 16 << 20
 // that the replacement would survive a power cut.
 var ErrUnsynced = errors.New("the folder could not be written to disk")
 
-// ErrUnsafe means that replacing the file would not do what it seems to: it is
+// ErrUnsafe means that writing to the file would not do what it seems to: it is
 // a symbolic link, has further hard links, or is no regular file.
 var ErrUnsafe = errors.New("not a plain file")
 

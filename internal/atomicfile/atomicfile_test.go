@@ -152,6 +152,53 @@ func TestRefusesWhatIsNoPlainFile(t *testing.T) {
 	}
 }
 
+// TestOpenRefusesWhatIsNoPlainFile: what was planted is not written to, nor made, nor waited for.
+func TestOpenRefusesWhatIsNoPlainFile(t *testing.T) {
+	flags := map[string]int{"read": os.O_RDONLY, "append": os.O_WRONLY | os.O_APPEND | os.O_CREATE, "write": os.O_RDWR | os.O_CREATE}
+	for name, c := range map[string]struct {
+		make func(path, other string) error
+		says string
+	}{
+		"symbolic link":    {func(path, other string) error { return os.Symlink(other, path) }, "it is a symbolic link"},
+		"dangling link":    {func(path, other string) error { return os.Symlink(other+".new", path) }, "it is a symbolic link"},
+		"link to a device": {func(path, _ string) error { return os.Symlink("/dev/null", path) }, "it is a symbolic link"},
+		"hard link":        {func(path, other string) error { return os.Link(other, path) }, "it has 2 hard links"},
+		"folder":           {func(path, _ string) error { return os.Mkdir(path, 0o700) }, "it is no regular file"},
+		"pipe":             {func(path, _ string) error { return syscall.Mkfifo(path, 0o600) }, "it is no regular file"},
+	} {
+		for how, flag := range flags {
+			dir := t.TempDir()
+			path, other := filepath.Join(dir, "f"), filepath.Join(dir, "other")
+			write(t, other, "other", 0o600)
+			if err := c.make(path, other); err != nil {
+				t.Fatal(err)
+			}
+			f, err := atomicfile.Open(path, flag, 0o600)
+			if f != nil || !errors.Is(err, atomicfile.ErrUnsafe) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s, to %s: %v", name, how, err)
+			}
+			onlyHas(t, dir, "f", "other")
+		}
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	if _, err := atomicfile.Open(path, os.O_RDONLY, 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	for range 2 {
+		f, err := atomicfile.Open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("x"); errors.Join(err, f.Close()) != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, _ := os.ReadFile(path); string(b) != "xx" {
+		t.Errorf("the file holds %q", b)
+	}
+}
+
 func TestFollowReplacesTheTarget(t *testing.T) {
 	dir := t.TempDir()
 	link, target := filepath.Join(dir, "link"), filepath.Join(dir, "target")

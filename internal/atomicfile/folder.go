@@ -65,14 +65,8 @@ func (d *folder) stat() (fs.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, fmt.Errorf("%w: it is a symbolic link", ErrUnsafe)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%w: it is no regular file", ErrUnsafe)
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 {
-		return nil, fmt.Errorf("%w: it has %d hard links, and the other names would keep the old content", ErrUnsafe, st.Nlink)
+	if err := plain(info, "the other names would keep the old content"); err != nil {
+		return nil, err
 	}
 	return info, nil
 }

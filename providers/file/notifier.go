@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
@@ -27,7 +26,7 @@ func Notifier() provider.NotifierDefinition {
 		Description: "Appends each notice to a file as one line of JSON, for people and log shippers to read. The same notice is written once, also when it is sent again, as far as it is among the last 64 MiB of the file.",
 		Schema: provider.Schema{Attributes: []provider.Attribute{
 			{Name: "path", Type: provider.PathType, Default: provider.Path{Written: "notices.jsonl"}, Writes: true,
-				Description: "The file; made with mode 0600 if it is not there. A relative path starts at the workspace and may not lead through symbolic links."},
+				Description: "The file; made with mode 0600 if it is not there. A relative path starts at the workspace and may not lead through symbolic links; a file with several hard links is refused."},
 		}},
 		Open: func(_ context.Context, b provider.Block) (provider.Notifier, error) {
 			return &notifier{path: b.Attrs.Path("path"), seed: maphash.MakeSeed(), seen: map[uint64]bool{}}, nil
@@ -74,10 +73,7 @@ func (n *notifier) Send(ctx context.Context, notice provider.Notice) error {
 func (n *notifier) append(id string, line []byte) error {
 	_, err := os.Lstat(n.path.Absolute)
 	fresh := errors.Is(err, fs.ErrNotExist)
-	f, err := os.OpenFile(n.path.Absolute, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
-	if errors.Is(err, syscall.ELOOP) {
-		return fmt.Errorf("%w: it is a symbolic link", atomicfile.ErrUnsafe)
-	}
+	f, err := atomicfile.Open(n.path.Absolute, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -114,9 +110,6 @@ func (n *notifier) catchUp(f *os.File) (ended bool, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return false, err
-	}
-	if !info.Mode().IsRegular() {
-		return false, fmt.Errorf("%w: it is no regular file", atomicfile.ErrUnsafe)
 	}
 	if n.file == nil || !os.SameFile(n.file, info) || info.Size() < n.read {
 		n.read, n.seen = 0, map[uint64]bool{}

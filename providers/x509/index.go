@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/internal/atomicfile"
 )
 
 // record is one issued certificate, a line of the index. A record without a
@@ -94,18 +95,18 @@ func (x *index) names(path, written string) ([]string, error) {
 // ending counts if it is whole: somebody may have edited the file. Otherwise it
 // is being written, or its writer died, and its certificate was not released.
 func (x *index) refresh(path, written string) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := atomicfile.Open(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		x.reset(0)
 		return nil
 	}
 	if err != nil {
-		return provider.Errorf(provider.Permanent, "the index %s cannot be opened: %v", written, errors.Unwrap(err))
+		return unopened(written, err)
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return provider.Errorf(provider.Permanent, "the index %s is not a regular file", written)
+	if err != nil {
+		return provider.Errorf(provider.Transient, "the index %s cannot be read", written)
 	}
 	if inode := inodeOf(info); x.byName == nil || inode != x.inode || info.Size() < x.offset {
 		x.reset(inode)
@@ -117,6 +118,18 @@ func (x *index) refresh(path, written string) error {
 		return nil
 	}
 	return x.take(io.NewSectionReader(f, x.offset, info.Size()-x.offset), written)
+}
+
+// unopened says why an index is not read or written, which err of atomicfile.Open is about.
+func unopened(written string, err error) error {
+	if errors.Is(err, atomicfile.ErrUnsafe) {
+		return provider.Errorf(provider.Permanent, "the index %s is %v; put the file itself there", written, err)
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return provider.Errorf(provider.Permanent, "the index %s cannot be opened: %v", written, err)
 }
 
 func (x *index) reset(inode uint64) {
@@ -174,9 +187,9 @@ func appendRecord(path string, r record) error {
 	if err != nil {
 		return provider.Errorf(provider.Permanent, "the index record cannot be written")
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := atomicfile.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return provider.Errorf(provider.Permanent, "the index beside the revocation list cannot be opened for writing: %v", errors.Unwrap(err))
+		return unopened("beside the revocation list", err)
 	}
 	err = func() error {
 		end, mend, err := tail(f)

@@ -131,6 +131,32 @@ func TestDamagedIndex(t *testing.T) {
 	}
 }
 
+// TestPlantedIndex: an index that is another file's name is neither read nor written
+// through, nor is the file made that a link leads to.
+func TestPlantedIndex(t *testing.T) {
+	for name, plant := range map[string]func(victim, path string) error{
+		"a link": os.Symlink, "a second name": os.Link,
+		"a link that leads nowhere": func(victim, path string) error { return os.Symlink(victim+".new", path) },
+	} {
+		outside, path := t.TempDir(), filepath.Join(t.TempDir(), "crl.index.jsonl")
+		victim := filepath.Join(outside, "victim")
+		if err := errors.Join(os.WriteFile(victim, []byte("one line"), 0o600), plant(victim, path)); err != nil {
+			t.Fatal(err)
+		}
+		_, read := new(index).of(path, "crl.index.jsonl", "api")
+		for what, err := range map[string]error{"read": read, "write": appendRecord(path, someRecord(1))} {
+			if provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), "not a plain file") || !strings.Contains(err.Error(), "put the file itself there") {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+		got, err := os.ReadFile(victim)
+		entries, _ := os.ReadDir(outside)
+		if err != nil || string(got) != "one line" || len(entries) != 1 {
+			t.Errorf("%s: outside there is %q in %d files, %v", name, got, len(entries), err)
+		}
+	}
+}
+
 // TestLargeIndex: what no index is is not read.
 func TestLargeIndex(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "index")
