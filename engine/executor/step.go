@@ -15,7 +15,7 @@ import (
 
 // Defaults of steps that do not say otherwise.
 const (
-	defaultTimeout  = 60 * time.Second
+	defaultTimeout  = provider.CallTimeout
 	defaultAttempts = 3
 	defaultDelay    = time.Second
 )

@@ -116,7 +116,7 @@ func byAddress(x, y *config.Credential) int { return strings.Compare(x.Addr.Stri
 
 // asking tells by the identities of the targets. Two that are not of one form cannot be
 // compared, and count as one. Offline nobody is asked: such a plan is not applied.
-func (p *Planner) asking(ctx context.Context, r *Reset) teller {
+func (p *Planner) asking(ctx context.Context, ask *asker, r *Reset) teller {
 	return func(there *config.Credential) (bool, error) {
 		if p.Fleet == nil {
 			return false, nil
@@ -125,7 +125,7 @@ func (p *Planner) asking(ctx context.Context, r *Reset) teller {
 		if ours := p.Workspace.Providers[block.Key()]; ours != nil {
 			block = ours // one instance of each is opened
 		}
-		identity, err := p.Fleet.Identity(ctx, block)
+		identity, err := ask.identity(ctx, block)
 		mine := r.Plan.Observed.Target
 		return identity == mine || form(identity) != form(mine), err
 	}

@@ -47,20 +47,33 @@ func (targets) Probe(context.Context, provider.Credential, secret.Material) (pro
 
 func (targets) Close() error { return nil }
 
-// located is a block of which the url says who its target is: "id:" and that, or "down".
+// located is a block of which the url says who its target is: "id:" and that, or "down",
+// or "mute", which never says it, or "deaf", which is never asked about a credential to the end.
 type located struct {
 	targets
 	url string
 }
 
 func (l located) Identity(ctx context.Context) (string, error) {
-	if l.url == "down" {
+	switch l.url {
+	case "down":
 		return "", errors.New("nobody answers")
+	case "mute":
+		<-ctx.Done()
+		return "", provider.Errorf(provider.Transient, "%s says nothing", l.url)
 	}
 	if id, said := strings.CutPrefix(l.url, "id:"); said {
 		return id, nil
 	}
 	return l.targets.Identity(ctx)
+}
+
+func (l located) Inspect(ctx context.Context, c provider.Credential) (provider.Observation, error) {
+	obs, err := l.targets.Inspect(ctx, c)
+	if l.url == "deaf" && err == nil {
+		<-ctx.Done() // and what it says then is not believed
+	}
+	return obs, err
 }
 
 // registry has a type of each kind, and a provider with a sensitive attribute.
@@ -124,17 +137,23 @@ var runbooks = runbook("mem_password") + runbook("mem_key") + runbook("mem_token
 // load reads a workspace of these files.
 func load(t *testing.T, files map[string]string, vars map[string]string) *config.Workspace {
 	t.Helper()
+	w, diags := config.Load(config.Options{Dir: written(t, files), Registry: registry(nil), Builtin: fstest.MapFS{}, Version: "0.1.0", Vars: vars})
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// written is a folder with these files.
+func written(t *testing.T, files map[string]string) string {
+	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w, diags := config.Load(config.Options{Dir: dir, Registry: registry(nil), Builtin: fstest.MapFS{}, Version: "0.1.0", Vars: vars})
-	if err := diags.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return w
+	return dir
 }
 
 // judges compiles one policy source; "" is one that never says anything.

@@ -41,6 +41,8 @@ type Planner struct {
 	Now     func() time.Time
 	// Parallelism bounds how many targets are read at once.
 	Parallelism int
+	// Patience bounds how long a target has for an answer; provider.CallTimeout if zero.
+	Patience time.Duration
 
 	shared shared
 }
@@ -177,7 +179,7 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 	for _, c := range chosen {
 		planned[c.Addr.String()] = true
 	}
-	base := p.baseline()
+	base, ask := p.baseline(), p.asker()
 	group.SetLimit(max(p.Parallelism, 1))
 	for i, c := range chosen {
 		group.Go(func() error {
@@ -189,13 +191,13 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 				faults.add(c, diags)
 				return nil
 			}
-			obs, target, err := p.observe(ctx, c)
+			obs, target, err := p.observe(ctx, ask, c)
 			if err != nil {
 				faults.observe(c, err)
 				return nil
 			}
 			out[i] = p.reset(c, steps, &reset, obs, target, planned)
-			if diags := p.against(base, out[i], p.asking(ctx, out[i])); diags.HasErrors() {
+			if diags := p.against(base, out[i], p.asking(ctx, ask, out[i])); diags.HasErrors() {
 				faults.add(c, diags)
 				return nil
 			}
@@ -216,15 +218,15 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 }
 
 // observe reads the target, unless the plan is made offline.
-func (p *Planner) observe(ctx context.Context, c *config.Credential) (provider.Observation, string, error) {
+func (p *Planner) observe(ctx context.Context, ask *asker, c *config.Credential) (provider.Observation, string, error) {
 	if p.Fleet == nil {
 		return provider.Observation{Exists: true, Enabled: true, Sessions: -1}, "", nil
 	}
-	target, err := p.Fleet.Identity(ctx, c.Provider)
+	target, err := ask.identity(ctx, c.Provider)
 	if err != nil {
 		return provider.Observation{}, "", err
 	}
-	obs, err := p.Fleet.Observe(ctx, c)
+	obs, err := ask.observe(ctx, c)
 	return obs, target, err
 }
 

@@ -127,6 +127,10 @@ type Credential struct {
 	Attrs   Attrs
 }
 
+// CallTimeout is how long the engine lets one call take, unless a step's `timeout`
+// says otherwise. The context ends then; a call must not outlast it.
+const CallTimeout = 60 * time.Second
+
 // Provider is one configured instance. Its methods are called from many
 // goroutines at once. Every error is classed (see Class); none carries a secret.
 type Provider interface {
