@@ -27,6 +27,7 @@ func TestConformance(t *testing.T) {
 			return providertest.Fixture{
 				Block: block("site", path), Unreachable: block("down", filepath.Join(filepath.Dir(path), "nowhere", "f")),
 				Credential: user("bob"), Absent: user("nobody"), Current: password("the-first-password"),
+				Unmade: func(t *testing.T) { remove(t, path) },
 				Login: func(t *testing.T, m secret.Material) bool {
 					return verifies(t, path, "bob", m.Field("value").RevealString())
 				},
@@ -109,6 +110,13 @@ func verifies(t testing.TB, path, name, secret string) bool {
 func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t testing.TB, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -147,10 +147,11 @@ func (s *site) answer(v provider.Verdict, detail string) provider.Probe {
 }
 
 // Control tries a known user against the file's content with one line more, in
-// memory: it shows that the file can be read and that what refuses can accept.
+// memory: it shows that the file can be read and that what refuses can accept. A
+// file that is not there is one without lines, as it is for whoever writes it.
 func (s *site) Control(ctx context.Context, _ provider.Credential) (provider.Probe, error) {
 	data, err := s.read(ctx)
-	if err != nil {
+	if err != nil && provider.ClassOf(err, "") != provider.NotFound {
 		return provider.Probe{}, err
 	}
 	user, password := rand.Text(), rand.Text()
@@ -163,10 +164,10 @@ func (s *site) Control(ctx context.Context, _ provider.Credential) (provider.Pro
 	return p, nil
 }
 
-// List names the users in the file.
+// List names the users in the file: nobody where there is none.
 func (s *site) List(ctx context.Context, _ string) ([]string, error) {
 	data, err := s.read(ctx)
-	if err != nil {
+	if err != nil && provider.ClassOf(err, "") != provider.NotFound {
 		return nil, err
 	}
 	return users(data), nil

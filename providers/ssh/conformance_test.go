@@ -68,6 +68,11 @@ func fixture(t *testing.T, file, more string) providertest.Fixture {
 		Credential: credential("ci@example.com"),
 		Absent:     credential("nobody@example.com"),
 		Current:    current,
+		Unmade: func(t *testing.T) {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		},
 		Others: func(t *testing.T) string {
 			raw, err := os.ReadFile(file)
 			if err != nil {

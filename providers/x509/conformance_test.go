@@ -1,6 +1,7 @@
 package x509_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,13 @@ func TestConformance(t *testing.T) {
 				Absent:      credential("nobody.internal", nil),
 				Current:     current,
 				Login:       c.accepts,
+				Unmade: func(t *testing.T) {
+					for _, file := range []string{c.crl, c.index} {
+						if err := os.Remove(file); err != nil {
+							t.Fatal(err)
+						}
+					}
+				},
 				Others: func(t *testing.T) string {
 					var out strings.Builder
 					out.WriteString(read(t, c.cert) + read(t, c.key))

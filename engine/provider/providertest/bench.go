@@ -23,6 +23,8 @@ type bench struct {
 	args  provider.Attrs
 	leaks leaks
 	count atomic.Int64
+	// unmade is set once Fixture.Unmade took away more than the one credential.
+	unmade bool
 }
 
 func newBench(t *testing.T, rep reporter, h Harness) *bench {

@@ -50,6 +50,10 @@ type Fixture struct {
 	// engine makes the material, the suite makes one; of a minted type it mints
 	// one and revokes it.
 	Wrong secret.Material
+	// Unmade takes away what the target keeps its credentials in (a file, a list), as
+	// far as a target that is there may lack it: before its first credential, or after
+	// somebody lost it. Nil where there is no such state.
+	Unmade func(t *testing.T)
 	// Unreachable is a block whose target is down or missing, to see that no
 	// answer is never taken for a refusal. Optional, but leave it out only where
 	// there is no such thing.

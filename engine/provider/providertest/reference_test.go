@@ -68,6 +68,8 @@ type defects struct {
 	ignoresContext, downRefuses, leaks, leaksJSON       bool
 	touchesOthers, racy, unclassed, localClock          bool
 	retireFails, noControl, oldestFirst, unlists        bool
+	controlNeedsAccounts, probeNeedsAccounts            bool
+	inspectNeedsAccounts                                bool
 }
 
 // reference is the provider that the suite is tried on.
@@ -101,6 +103,9 @@ func (r *reference) Inspect(ctx context.Context, c provider.Credential) (provide
 	defer r.w.mu.Unlock()
 	if err := r.begin(ctx); err != nil {
 		return provider.Observation{}, err
+	}
+	if len(r.w.accounts) == 0 && r.d.inspectNeedsAccounts {
+		return provider.Observation{}, errNoAccounts
 	}
 	a := r.w.accounts[c.Attrs.String("user")]
 	if a == nil && !r.d.absentExists {
@@ -139,6 +144,9 @@ func (r *reference) Probe(ctx context.Context, c provider.Credential, m secret.M
 		}
 		return p, err
 	}
+	if len(r.w.accounts) == 0 && r.d.probeNeedsAccounts {
+		return p, errNoAccounts
+	}
 	a, value := r.w.accounts[c.Attrs.String("user")], m.Field("value").RevealString()
 	switch {
 	case r.w.login(c.Attrs.String("user"), value) || r.d.acceptsAll:
@@ -156,8 +164,14 @@ func (r *reference) Probe(ctx context.Context, c provider.Credential, m secret.M
 func (r *reference) Control(ctx context.Context, _ provider.Credential) (provider.Probe, error) {
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
+	if len(r.w.accounts) == 0 && r.d.controlNeedsAccounts {
+		return provider.Probe{}, errNoAccounts
+	}
 	return provider.Probe{Verdict: provider.Accepted, Basis: lifecycle.Tested, Endpoint: "memory"}, r.begin(ctx)
 }
+
+// errNoAccounts is the fault that is none: a target without a single account.
+var errNoAccounts = provider.Errorf(provider.NotFound, "the list of accounts does not exist")
 
 func (r *reference) Close() error { return nil }
 
@@ -171,6 +185,20 @@ func (r *reference) change(ctx context.Context, m provider.Mutation, f func(*acc
 	if a != nil {
 		f(a)
 	}
+	return r.changed(a), nil
+}
+
+// make is change, of an account that is made if it is not there.
+func (r *reference) make(ctx context.Context, m provider.Mutation, f func(*account)) (provider.Applied, error) {
+	r.w.mu.Lock()
+	if user := m.Credential.Attrs.String("user"); r.begin(ctx) == nil && r.w.accounts[user] == nil {
+		r.w.accounts[user] = &account{enabled: true}
+	}
+	r.w.mu.Unlock()
+	return r.change(ctx, m, f)
+}
+
+func (r *reference) changed(a *account) provider.Applied {
 	if r.d.touchesOthers {
 		r.w.accounts["neighbour"].enabled = false
 	}
@@ -181,7 +209,7 @@ func (r *reference) change(ctx context.Context, m provider.Mutation, f func(*acc
 	if a != nil && len(a.versions) > 0 {
 		applied.Version = a.versions[0].ID
 	}
-	return applied, nil
+	return applied
 }
 
 func (r *reference) set(ctx context.Context, m provider.Mutation, material secret.Material) (provider.Applied, error) {
@@ -205,7 +233,7 @@ func (r *reference) set(ctx context.Context, m provider.Mutation, material secre
 		r.w.mu.Unlock()
 		return provider.Applied{Version: v.ID, At: at}, nil
 	}
-	return r.change(ctx, m, func(a *account) {
+	return r.make(ctx, m, func(a *account) {
 		a.enabled = a.enabled || !r.d.staysDisabled
 		if len(a.versions) > 0 && a.versions[0].value == value && !r.d.setTwiceTwo {
 			return
@@ -219,7 +247,7 @@ func (r *reference) set(ctx context.Context, m provider.Mutation, material secre
 
 func (r *reference) mint(ctx context.Context, m provider.Mutation) (secret.Material, provider.Applied, error) {
 	var value string
-	applied, err := r.change(ctx, m, func(a *account) {
+	applied, err := r.make(ctx, m, func(a *account) {
 		value = fmt.Sprintf("minted-token-%d", r.w.made)
 		if r.d.sameKey {
 			value = "minted-token"
@@ -345,6 +373,11 @@ func fixture(t *testing.T, typ provider.CredentialType, w *world) Fixture {
 		Credential: credential("user"), Absent: credential("nobody"),
 		Current: secret.Single(secret.FromString("the-first-password")), Login: login,
 		Others: func(*testing.T) string { return fmt.Sprint(w.accounts["neighbour"].enabled) },
+		Unmade: func(*testing.T) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			clear(w.accounts)
+		},
 		OpenSession: func(_ *testing.T, m secret.Material) func() bool {
 			s := &connection{open: login(nil, m)}
 			w.mu.Lock()
