@@ -14,6 +14,7 @@ import (
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/boundedconn"
 )
 
 type notifier struct {
@@ -48,18 +49,35 @@ func (s *notifier) Send(ctx context.Context, n provider.Notice) error {
 	return s.converse(conn, to, message(n, s.from, to))
 }
 
+// maxHeard is how much of a mail server is read in one conversation, in bytes; of a
+// sound one it is some lines.
+const maxHeard = 1 << 20
+
 func (s *notifier) dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
-	if s.mode == "tls" {
-		return (&tls.Dialer{NetDialer: &d, Config: s.config}).DialContext(ctx, "tcp", s.address)
+	raw, err := d.DialContext(ctx, "tcp", s.address)
+	if err != nil {
+		return nil, err
 	}
-	return d.DialContext(ctx, "tcp", s.address)
+	conn := boundedconn.Conn(raw, maxHeard)
+	if s.mode != "tls" {
+		return conn, nil
+	}
+	encrypted := tls.Client(conn, s.config)
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return encrypted, nil
 }
 
 func (s *notifier) converse(conn net.Conn, to []*mail.Address, text []byte) error {
 	c, err := smtp.NewClient(conn, s.host)
 	if err != nil {
 		return s.failed("the greeting", err)
+	}
+	if err := c.Hello("localhost"); err != nil { // as it would on its own, without saying what came of it
+		return s.failed("the introduction", err)
 	}
 	if s.mode == "starttls" {
 		if ok, _ := c.Extension("STARTTLS"); !ok {
@@ -116,6 +134,8 @@ func (s *notifier) failed(what string, err error) error {
 	var record tls.RecordHeaderError
 	var authority x509.UnknownAuthorityError
 	switch {
+	case errors.Is(err, boundedconn.ErrTooMuch):
+		return provider.Errorf(provider.Permanent, "the mail server at %s answered more than %d MiB to %s: no mail server does; check the address", s.name(), maxHeard>>20, what)
 	case errors.As(err, &answer) && answer.Code >= 500:
 		return provider.Errorf(provider.Permanent, "the mail server at %s answered %d to %s: it will not take this mail; check the notifier's settings and the server's log", s.name(), answer.Code, what)
 	case errors.As(err, &answer):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,6 +254,61 @@ func TestFailures(t *testing.T) {
 	n.To = "platform team"
 	if err := open(t, map[string]any{"address": freeAddress(t)}).Send(t.Context(), n); provider.ClassOf(err, "") != provider.Permanent {
 		t.Errorf("to nobody: %v", err)
+	}
+}
+
+// flood is a server that says its lines as talk does, and then what again and again.
+func flood(t *testing.T, again string, lines ...string) (address string, sent *atomic.Int64) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	sent = &atomic.Int64{}
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		in := bufio.NewReader(conn)
+		for _, line := range lines {
+			fmt.Fprintf(conn, "%s\r\n", line)
+			if _, err := in.ReadString('\n'); err != nil {
+				return
+			}
+		}
+		chunk := []byte(strings.Repeat(again, 1000))
+		for n := 0; err == nil; sent.Add(int64(n)) {
+			n, err = conn.Write(chunk)
+		}
+	}()
+	return l.Addr().String(), sent
+}
+
+// TestFlood: what a server says without end is not kept until the time is over.
+func TestFlood(t *testing.T) {
+	for name, c := range map[string]struct {
+		tls, again, want string
+		lines            []string
+	}{
+		"a line":                  {"none", "x", "to the greeting", nil},
+		"an answer":               {"none", "220-hi\r\n", "to the greeting", nil},
+		"an answer before TLS":    {"starttls", "250-hi\r\n", "to the introduction", []string{"220 hi"}},
+		"an answer to STARTTLS":   {"starttls", "220-hi\r\n", "to STARTTLS", []string{"220 hi", "250-hi\r\n250 STARTTLS"}},
+		"an answer to the sender": {"none", "250-hi\r\n", "to the sender", []string{"220 hi", "250 hi"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, sent := flood(t, c.again, c.lines...)
+			err := open(t, map[string]any{"address": address, "tls": c.tls, "timeout": 5 * time.Minute}).Send(t.Context(), notice())
+			if provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), "more than 1 MiB "+c.want+": no mail server does; check the address") {
+				t.Errorf("%v", err)
+			}
+			if n := sent.Load(); n > 32<<20 { // some of it is on the way
+				t.Errorf("%d bytes were taken", n)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,64 @@
+// Package boundedconn bounds what a server can have this program read, and so hold:
+// libraries that speak a protocol keep lines, messages and rows until they are whole.
+package boundedconn
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+)
+
+// ErrTooMuch is what reading fails with beyond the bound.
+var ErrTooMuch = errors.New("the server sent more than it is let")
+
+// Answers gives r and w, but with at most limit bytes of r between two writes to w.
+func Answers(r io.Reader, w io.Writer, limit int64) (io.Reader, io.Writer) {
+	a := &answers{r: reader{from: r}, w: w, limit: limit}
+	a.r.left.Store(limit)
+	return &a.r, a
+}
+
+// Conn is c, of which at most limit bytes are read in all.
+func Conn(c net.Conn, limit int64) net.Conn {
+	b := &conn{Conn: c, r: reader{from: c}}
+	b.r.left.Store(limit)
+	return b
+}
+
+// reader reads what is left. Others may set that meanwhile.
+type reader struct {
+	from io.Reader
+	left atomic.Int64
+}
+
+// Read reads.
+func (r *reader) Read(b []byte) (int, error) {
+	left := r.left.Load()
+	if left <= 0 && len(b) > 0 {
+		return 0, ErrTooMuch
+	}
+	n, err := r.from.Read(b[:min(int64(len(b)), max(left, 0))])
+	r.left.Add(-int64(n))
+	return n, err
+}
+
+type answers struct {
+	r     reader
+	w     io.Writer
+	limit int64
+}
+
+// Write writes a question, to which there is an answer of its own.
+func (a *answers) Write(b []byte) (int, error) {
+	a.r.left.Store(a.limit)
+	return a.w.Write(b)
+}
+
+type conn struct {
+	net.Conn
+	r reader
+}
+
+// Read reads.
+func (c *conn) Read(b []byte) (int, error) { return c.r.Read(b) }

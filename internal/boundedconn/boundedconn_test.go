@@ -1,0 +1,45 @@
+package boundedconn_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/remint-dev/remint/internal/boundedconn"
+)
+
+func TestAnswers(t *testing.T) {
+	var sent bytes.Buffer
+	r, w := boundedconn.Answers(strings.NewReader(strings.Repeat("x", 25)), &sent, 10)
+	for question, want := range []int{10, 10, 5} {
+		if _, err := io.WriteString(w, "?"); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r)
+		if len(got) != want || (want == 10) != errors.Is(err, boundedconn.ErrTooMuch) {
+			t.Errorf("answer %d: %d bytes, %v", question, len(got), err)
+		}
+	}
+	if sent.String() != "???" {
+		t.Errorf("sent %q", sent.String())
+	}
+}
+
+func TestConn(t *testing.T) {
+	near, far := net.Pipe()
+	go func() {
+		_, _ = io.WriteString(far, strings.Repeat("x", 11)) // of which the last is not taken
+		_ = far.Close()
+	}()
+	c := boundedconn.Conn(near, 10)
+	got, err := io.ReadAll(c)
+	if len(got) != 10 || !errors.Is(err, boundedconn.ErrTooMuch) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
