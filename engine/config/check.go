@@ -59,8 +59,16 @@ func (r *Runbook) has(p lifecycle.Phase) bool {
 }
 
 // Validate says what can be said offline beyond Load: whether every runbook
-// can run in every mode. Each fault is told once.
+// can run in every mode, and for every credential that it resets. Each fault is
+// told once.
 func (w *Workspace) Validate() diag.Diagnostics {
+	diags := append(w.checkRunbooks(), w.incomplete()...)
+	sortDiagnostics(diags)
+	return diags
+}
+
+// checkRunbooks checks every runbook in every mode.
+func (w *Workspace) checkRunbooks() diag.Diagnostics {
 	var diags diag.Diagnostics
 	seen := map[string]bool{}
 	for _, name := range keys(w.Runbooks) {
@@ -77,7 +85,6 @@ func (w *Workspace) Validate() diag.Diagnostics {
 			}
 		}
 	}
-	sortDiagnostics(diags)
 	return diags
 }
 

@@ -222,6 +222,7 @@ func (l *loader) instance(c *credentialBlock, a addrs.Credential, ctx *hcl.EvalC
 	}
 	got, _ := l.fill(c.form, ctx, address)
 	out := &Credential{Addr: a, Type: c.typ, Provider: c.provider, Range: rangeOf(c.block)}
+	out.unsaid = slices.ContainsFunc(c.form.slots, func(sl slot) bool { return sl.unknown })
 	out.Owner, _ = got["owner"].(string)
 	out.Subject, _ = got["subject"].(string)
 	out.MaxAge, _ = got["max_age"].(time.Duration)

@@ -18,20 +18,7 @@ import (
 // decided. It is safe for concurrent use and shares what does not vary.
 func (r *Runbook) Expand(c *Credential, reset Reset) ([]Step, diag.Diagnostics) {
 	x := expansion{r: r, c: c, reset: reset, seen: map[string][]addrs.Step{}}
-	count := map[lifecycle.Phase]int{}
-	out := make([]Step, 0, len(r.steps)+len(c.Stores)+len(c.Consumers)+2)
-	for _, p := range reset.Mode.Order() {
-		count[p]++
-		for _, s := range r.steps {
-			if s.base.Phase == p {
-				out = x.step(out, s, count[p])
-			}
-		}
-	}
-	if x.l != nil && x.l.diags.HasErrors() {
-		return nil, x.l.diags
-	}
-	return out, nil
+	return x.all()
 }
 
 // expansion is one Expand under way.
@@ -42,6 +29,26 @@ type expansion struct {
 	ctx   *hcl.EvalContext // made when first needed
 	l     *loader          // evaluates; made when first needed
 	seen  map[string][]addrs.Step
+	// bare is set where only `when` is decided, for a reset that nobody has asked for
+	// yet: its ticket and requester are unknown.
+	bare bool
+}
+
+func (x *expansion) all() ([]Step, diag.Diagnostics) {
+	count := map[lifecycle.Phase]int{}
+	out := make([]Step, 0, len(x.r.steps)+len(x.c.Stores)+len(x.c.Consumers)+2)
+	for _, p := range x.reset.Mode.Order() {
+		count[p]++
+		for _, s := range x.r.steps {
+			if s.base.Phase == p {
+				out = x.step(out, s, count[p])
+			}
+		}
+	}
+	if x.l != nil && x.l.diags.HasErrors() {
+		return nil, x.l.diags
+	}
+	return out, nil
 }
 
 func (x *expansion) step(out []Step, s *step, nth int) []Step {
@@ -81,6 +88,9 @@ func (x *expansion) one(out []Step, s *step, st Step, each *Block) []Step {
 	}
 	if s.when != nil && !x.when(s, each) {
 		return out
+	}
+	if x.bare {
+		return append(out, st)
 	}
 	if s.form.varies {
 		x.fill(s.form, each, func(name string, v any) { st.apply(name, v) })
@@ -165,11 +175,19 @@ func (x *expansion) loader() *loader {
 func (x *expansion) context(each *Block) *hcl.EvalContext {
 	if x.ctx == nil {
 		x.ctx = x.r.ctx.NewChild()
+		ticket, requester := cty.StringVal(x.reset.Ticket), cty.StringVal(x.reset.Requester)
+		if x.bare {
+			ticket, requester = cty.UnknownVal(cty.String), cty.UnknownVal(cty.String)
+		}
+		credential := cty.DynamicVal
+		if !x.c.unsaid {
+			credential = credentialValue(x.c)
+		}
 		x.ctx.Variables = map[string]cty.Value{
-			"credential": credentialValue(x.c),
+			"credential": credential,
 			"reset": cty.ObjectVal(map[string]cty.Value{
 				"reason": cty.StringVal(string(x.reset.Reason)), "mode": cty.StringVal(string(x.reset.Mode)),
-				"ticket": cty.StringVal(x.reset.Ticket), "requester": cty.StringVal(x.reset.Requester),
+				"ticket": ticket, "requester": requester,
 			}),
 		}
 	}

@@ -77,8 +77,8 @@ func Load(opts Options) (*Workspace, diag.Diagnostics) {
 		l.sort(bodies)
 		l.evaluate()
 	}
-	if l.diags.HasErrors() { // what Validate would add is wanted in the same list
-		l.diags = append(l.diags, l.ws.Validate()...)
+	if l.diags.HasErrors() { // what Validate would add of the runbooks is wanted in the same list
+		l.diags = append(l.diags, l.ws.checkRunbooks()...)
 	}
 	diags := l.finish()
 	if diags.HasErrors() {

@@ -208,6 +208,10 @@ type Credential struct {
 	Stores    []*Block // sorted by key; likewise consumers
 	Consumers []*Block
 	Range     diag.Range
+
+	// unsaid is set offline, where something of it depends on a variable without a
+	// value: steps that hang on the credential cannot be decided then.
+	unsaid bool
 }
 
 // Reset is what `reset` stands for in a runbook's expressions.

@@ -40,8 +40,9 @@ func TestWhatStaysSealed(t *testing.T) {
 		"a key without its certificate": {
 			s: setup{typ: "mem_token", stores: []string{"private_key"}}, want: executor.Finished, sealed: []string{"issue.it"},
 		},
-		"nothing is distributed": {
-			s: setup{steps: map[string]string{"distribute": "when = false"}}, want: executor.Finished, sealed: []string{"issue.it"},
+		"contained, the private half distributed nowhere": {
+			s:    setup{typ: "mem_key", reason: lifecycle.Compromised, steps: map[string]string{"distribute": `when = each.value.name != "private_key"`}},
+			want: executor.Finished, sealed: []string{"issue.it"},
 		},
 		"never set": {
 			s: setup{}, faults: []fault{{op: "Set", kind: permanent}}, want: executor.Failed,

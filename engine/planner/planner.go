@@ -187,6 +187,9 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 				return nil
 			}
 			steps, diags := c.Runbook.Expand(c, reset)
+			if !diags.HasErrors() {
+				diags = c.Runbook.Complete(c, reset, steps)
+			}
 			if diags.HasErrors() {
 				faults.add(c, diags)
 				return nil
