@@ -11,8 +11,9 @@ import (
 
 // Complete finds what `when` took away that a reset of c cannot be without: every
 // step of a phase that is needed, so that no kept step waits for a secret that
-// nobody makes. steps are those that Expand kept. It is for what is planned: an
-// open run ends by the steps that it has.
+// nobody makes; and, where the old secret is revoked after the new one is handed
+// out, what gives it to a store or tells a consumer. steps are those that Expand
+// kept. It is for what is planned: an open run ends by the steps that it has.
 func (r *Runbook) Complete(c *Credential, reset Reset, steps []Step) diag.Diagnostics {
 	var diags diag.Diagnostics
 	why := fmt.Sprintf("With the reason %s (mode %s) `when` leaves out", reset.Reason, reset.Mode)
@@ -25,6 +26,21 @@ func (r *Runbook) Complete(c *Credential, reset Reset, steps []Step) diag.Diagno
 		}
 		at, names := r.conditional(p)
 		diags = append(diags, r.at(at, "A phase is left out", "%s %s, and a reset of %s needs the phase %s. Remove the `when`, or let it keep a step of that phase.", why, names, c.Type.Name, p))
+	}
+	if reset.Mode != lifecycle.Cutover || c.Type.Kind == lifecycle.InPlace {
+		return diags
+	}
+	if keys := missed(c.Stores, steps, func(st Step) *Block { return st.Store }); keys != "" && diags == nil {
+		at, names := r.conditional(lifecycle.Distribute)
+		diags = append(diags, r.at(at, "A store is left with the dead secret", "%s %s for %s, and the old secret is revoked all the same. Let a step distribute go to each store, or take the store block out of the credential.", why, names, keys))
+	}
+	if keys := missed(c.Consumers, steps, func(st Step) *Block { return st.Consumer }); keys != "" {
+		const summary = "A consumer is left with the dead secret"
+		if at, names := r.conditional(lifecycle.Reload); names != "" {
+			diags = append(diags, r.at(at, summary, "%s %s for %s, and the old secret is revoked all the same. Let a step reload go to each consumer, or take the consumer block out of the credential.", why, names, keys))
+		} else {
+			diags = append(diags, r.at(r.Range, summary, "In the mode %s the old secret is revoked, and runbook %q has no step that tells %s. Add reload \"NAME\" { for_each = credential.consumers }, or take the consumer block out of the credential.", reset.Mode, r.Name, keys))
+		}
 	}
 	return diags
 }
@@ -41,6 +57,17 @@ func (r *Runbook) conditional(p lifecycle.Phase) (at diag.Range, names string) {
 		}
 	}
 	return at, join(out, "and")
+}
+
+// missed are the keys of the blocks that no step acts on.
+func missed(blocks []*Block, steps []Step, of func(Step) *Block) string {
+	var out []string
+	for _, b := range blocks {
+		if !slices.ContainsFunc(steps, func(st Step) bool { return of(st) == b }) {
+			out = append(out, b.Key())
+		}
+	}
+	return join(out, "and")
 }
 
 // incomplete is what Complete finds for each credential and reason, as far as that

@@ -63,7 +63,10 @@ func TestWhatWhenLeavesOut(t *testing.T) {
 		"and there":                   {password, issue(`reset.ticket != ""`), lifecycle.Scheduled, "T-1", "", ""},
 		"known with the variable":     {password, issue(`credential.labels.tier == "1"`), lifecycle.Scheduled, "", "leaves out issue.s", ""},
 		"a password, one store":       {password, map[string]string{"distribute": `when = each.value.name != "one"`}, lifecycle.Scheduled, "", "", ""},
+		"a key, one store":            {key, map[string]string{"distribute": `when = each.value.name != "one"`}, lifecycle.Scheduled, "", "leaves out distribute.d for file.one", "leaves out distribute.d for file.one"},
 		"a key, one store, contained": {key, map[string]string{"distribute": `when = reset.mode == "cutover" || each.value.name != "one"`}, lifecycle.Compromised, "", "", ""},
+		"a key, the consumer":         {key, map[string]string{"reload": "when = false"}, lifecycle.Forgotten, "", "leaves out reload.c for command.c, and the old secret is revoked", "leaves out reload.c for command.c"},
+		"a key, no reload":            {key, map[string]string{"reload": "none"}, lifecycle.Forgotten, "", "no step that tells command.c", "no step that tells command.c"},
 		"a password, no reload":       {password, map[string]string{"reload": "none"}, lifecycle.Forgotten, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
