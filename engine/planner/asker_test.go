@@ -108,7 +108,8 @@ credential "postgresql_role" "app" {
 	}
 }
 
-// silentServer welcomes whoever asks in the manner of PostgreSQL, and then only listens.
+// silentServer welcomes whoever asks in the manner of PostgreSQL, and then only listens,
+// until it is asked to cancel.
 func silentServer(t *testing.T) (address string, logins *atomic.Int32) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -117,6 +118,7 @@ func silentServer(t *testing.T) (address string, logins *atomic.Int32) {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	logins = &atomic.Int32{}
+	sessions := make(chan net.Conn, 8)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -129,9 +131,11 @@ func silentServer(t *testing.T) (address string, logins *atomic.Int32) {
 				if m, err := b.ReceiveStartupMessage(); err != nil {
 					return
 				} else if _, login := m.(*pgproto3.StartupMessage); !login {
-					return // it is asked to cancel
+					_ = (<-sessions).Close() // it is asked to cancel
+					return
 				}
 				logins.Add(1)
+				sessions <- c
 				b.Send(&pgproto3.AuthenticationOk{})
 				b.Send(&pgproto3.ParameterStatus{Name: "server_version", Value: "18.0"})
 				b.Send(&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{1, 2, 3, 4}})
