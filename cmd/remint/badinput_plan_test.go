@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,13 @@ import (
 	"strings"
 	"testing"
 )
+
+// summed is a plan changed in one place, with a checksum that fits.
+func summed(good, old, by string) string {
+	const head, tail = `{"checksum":"`, `",`
+	rest := "{" + strings.Replace(good[len(head)+71+len(tail):], old, by, 1)
+	return fmt.Sprintf("%ssha256:%x%s%s", head, sha256.Sum256([]byte(strings.TrimSuffix(rest, "\n"))), tail, rest[1:])
+}
 
 // badPlans are plan files that remint did not write, and places for new ones.
 func badPlans() []badRow {
@@ -53,6 +61,10 @@ func badPlans() []badRow {
 	content("a plan with Windows line ends", 5, altered, func(good string) string { return strings.TrimSuffix(good, "\n") + "\r\n" })
 	content("a plan with a lone carriage return", 5, altered, func(good string) string { return strings.Replace(good, `"reason":`, "\r\"reason\":", 1) })
 	content("a plan made pretty", 5, altered, func(good string) string { return strings.ReplaceAll(good, `":`, `": `) })
+	empty := strings.Repeat("{},", 500_000)
+	for _, list := range []string{`"resets":[`, `"seen":[`, `"steps":[`, `"decisions":[`} {
+		content("a plan that fits its checksum, with 500,000 times {} in "+list, 5, altered, func(good string) string { return summed(good, list, list+empty) })
+	}
 	add("a plan of 1 GB", 5, "more than 512 MB are not read", func(t *testing.T, b *bad) { sparse(t, b.path("evil.plan"), 1<<30) })
 	add("the head of a plan, then 400 MB", 5, altered, func(t *testing.T, b *bad) {
 		good, err := os.ReadFile(b.path("good.plan"))

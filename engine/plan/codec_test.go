@@ -220,6 +220,36 @@ func TestReadHoldsNoGarbage(t *testing.T) {
 	}
 }
 
+// Of a forged plan with many elements that Write cannot have written, no more is held than
+// of its text: a list of {} would take some hundred times as much.
+func TestReadHoldsNoEmptyElements(t *testing.T) {
+	b := written(t)
+	for name, tc := range map[string]struct{ old, element string }{
+		"resets": {`"resets":[`, `{}`}, "decisions": {`"decisions":[`, `{}`}, "seen": {`"seen":[`, `{}`},
+		"steps": {`"steps":[`, `{}`}, "others": {`"reason":`, `{}`},
+		"resets with an address": {`"resets":[`, `{"address":"credential.a.b","kind":"in_place"}`},
+	} {
+		by := tc.old + strings.Repeat(tc.element+",", 500_000)
+		if tc.old == `"reason":` {
+			by = `"requirements":{"approvals":[` + strings.Repeat(`{},`, 500_000) + `{}]},"reason":`
+		}
+		in := forged(b, tc.old, by)
+		if len(in) < 1_000_000 {
+			t.Fatalf("%s: the plan has no such list", name)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read(bytes.NewReader(in))
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, ErrAltered) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 4<<20 {
+			t.Errorf("%s: %d bytes were allocated for %d", name, got, len(in))
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	file, _ := New(sample(), nil, time.Unix(1e9, 0))
 	var b bytes.Buffer

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/remint-dev/remint/internal/jsonstream"
 )
 
 // MaxSize is the largest plan file that Write makes and Read takes, in bytes: twice
@@ -184,12 +186,11 @@ func decode(r io.ReadSeeker) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(in)
-	dec.DisallowUnknownFields()
+	dec := jsonstream.NewDecoder(in)
 	var f File
-	err = object(dec, &f, map[string]func() error{
+	err = jsonstream.Object(dec, &f, map[string]func() error{
 		"plan": func() error {
-			return object(dec, &f.Plan, map[string]func() error{
+			return jsonstream.Object(dec, &f.Plan, map[string]func() error{
 				"decisions": func() error { return list(dec, &f.Plan.Decisions) },
 				"resets":    func() error { return list(dec, &f.Plan.Resets) },
 			})
@@ -205,60 +206,24 @@ func decode(r io.ReadSeeker) (*File, error) {
 	return &f, nil
 }
 
-// object reads an object: members that own names by what it has for them, the
-// others into v.
-func object(dec *json.Decoder, v any, own map[string]func() error) error {
-	if err := delim(dec, '{'); err != nil {
-		return err
-	}
-	rest := map[string]json.RawMessage{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		if read := own[name.(string)]; read != nil { // between braces a name is a string
-			err = read()
-		} else {
-			var raw json.RawMessage
-			err = dec.Decode(&raw)
-			rest[name.(string)] = raw
-		}
-		if err != nil {
-			return err
-		}
-	}
-	b, err := json.Marshal(rest)
+// list reads an array, an element at a time, and ends with the first that Write cannot
+// have written: nothing in it is left out where it is empty, but a few members. A file is
+// compared with what it must be when all of it is held, which of elements that are all
+// empty would be some hundred times its size.
+func list[T any](dec *json.Decoder, into *[]T) error {
+	*into = []T{}
+	var none T
+	empty, err := json.Marshal(none)
 	if err != nil {
 		return err
 	}
-	strict := json.NewDecoder(bytes.NewReader(b))
-	strict.DisallowUnknownFields()
-	return errors.Join(strict.Decode(v), delim(dec, '}'))
-}
-
-// list reads an array, an element at a time.
-func list[T any](dec *json.Decoder, into *[]T) error {
-	*into = []T{}
-	if err := delim(dec, '['); err != nil {
-		return err
-	}
-	for dec.More() {
-		var v T
-		if err := dec.Decode(&v); err != nil {
-			return err
+	return jsonstream.List(dec, func(element T, length int64) error {
+		if length < int64(len(empty))/2 { // as it has null for [] and false for true
+			return ErrAltered
 		}
-		*into = append(*into, v)
-	}
-	return delim(dec, ']')
-}
-
-func delim(dec *json.Decoder, want json.Delim) error {
-	t, err := dec.Token()
-	if err == nil && t != want {
-		err = ErrAltered
-	}
-	return err
+		*into = append(*into, element)
+		return nil
+	})
 }
 
 // comparing is a writer that compares what is written with what is read.

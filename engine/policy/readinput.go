@@ -5,29 +5,49 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+
+	"github.com/remint-dev/remint/internal/jsonstream"
 )
 
-// maxInput is how large an input document may be that somebody wrote.
-const maxInput = 64 << 20
+// maxInput is how large an input document may be that somebody wrote, and maxInputResets
+// how many resets it may have.
+const (
+	maxInput       = 64 << 20
+	maxInputResets = 100_000
+)
 
 // ReadInput reads an input document, as schemas/examples has them: what policies are
 // to be asked about as it is. Members that are not known are refused, and those that
-// its stage does not have; what is missing is empty.
+// its stage does not have; what is missing is empty. Resets are taken one by one: it ends
+// with the first that could not be asked about.
 func ReadInput(raw []byte) (*Input, error) {
 	if len(raw) > maxInput {
 		return nil, fmt.Errorf("it has more than %d MiB", maxInput>>20)
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
+	d := jsonstream.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	var in Input
-	if err := d.Decode(&in); err != nil {
+	err := jsonstream.Object(d, &in, map[string]func() error{"resets": func() error {
+		in.Resets = []Reset{}
+		seen := map[string]bool{}
+		return jsonstream.List(d, func(r Reset, _ int64) error {
+			switch {
+			case r.Address == "" || seen[r.Address]:
+				return fmt.Errorf("reset %d has no address of its own", len(in.Resets))
+			case len(in.Resets) == maxInputResets:
+				return fmt.Errorf("there are more than %d resets", maxInputResets)
+			}
+			seen[r.Address] = true
+			in.Resets = append(in.Resets, r)
+			return nil
+		})
+	}})
+	if err != nil {
 		return nil, fmt.Errorf("it is no policy input: %w", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is more behind the document")
+	if err := jsonstream.End(d); err != nil {
+		return nil, err
 	}
 	return &in, in.check()
 }
@@ -52,18 +72,14 @@ func (in *Input) check() error {
 	case in.Stage == StageResult && len(in.Resets) != 1:
 		return fmt.Errorf("it has %d resets; results are judged one by one", len(in.Resets))
 	}
-	seen := map[string]bool{}
 	for i := range in.Resets {
 		r := &in.Resets[i]
 		switch {
-		case r.Address == "" || seen[r.Address]:
-			return fmt.Errorf("reset %d has no address of its own", i)
 		case in.Stage == StageResult && r.Result == nil:
 			return fmt.Errorf("%s has no result", r.Address)
 		case in.Stage != StageResult && r.Result != nil:
 			return fmt.Errorf("%s has a result, which is in %s only", r.Address, StageResult)
 		}
-		seen[r.Address] = true
 	}
 	return nil
 }
