@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"hash/fnv"
@@ -282,9 +283,106 @@ func TestFaultsDuringCommit(t *testing.T) {
 	total.report(t, "during COMMIT")
 }
 
+// TestFaultsOfACommitThatOutlivesItsClient kills remint while its COMMIT is on its way
+// through the server, where it waits for a standby that never answers, and goes on. A
+// resume meanwhile sees what was before, and must not take that for what will be: it
+// waits, says for whom, and one that comes later finishes the reset.
+func TestFaultsOfACommitThatOutlivesItsClient(t *testing.T) {
+	total := newFaults()
+	t.Run("all", func(t *testing.T) {
+		for _, reason := range reasons {
+			t.Run(reason, func(t *testing.T) {
+				t.Parallel()
+				p := newPGFaults(t, true)
+				template := prepared(t, p.world)
+				for _, at := range p.moments(t, template, reason) {
+					if at.Text == "COMMIT;" {
+						t.Run(at.String(), func(t *testing.T) { p.outlived(t, total, template, reason, at) })
+					}
+				}
+			})
+		}
+	})
+	total.report(t, "a COMMIT that outlives its client")
+}
+
+func (p *pgFaults) outlived(t *testing.T, total *faults, template, reason string, at faultproxy.Moment) {
+	t.Helper()
+	proxy := faultproxy.New(t, p.address())
+	app := "remint-" + strings.ReplaceAll(proxy.Address(), ":", "-")
+	c := newFault(t, p.behind(proxy, app), template, reason)
+	c.killed, c.lasts = true, true
+	waits, over, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	proxy.At(at, func() faultproxy.Way {
+		ready := make(chan error, 1)
+		go func() {
+			done <- p.inCommit(app, ready, func() error { close(waits); <-over; return nil })
+		}()
+		if err := <-ready; err != nil {
+			return faultproxy.Cut
+		}
+		return faultproxy.Pass
+	})
+	var failed error
+	c.heal = func() error {
+		close(over)
+		if proxy.Reached() {
+			failed = <-done
+		}
+		return proxy.Heal()
+	}
+	killed := false
+	c.as = func(env []string, args ...string) (string, int) {
+		if killed {
+			out, code := child(c.dir, env, args...)
+			select {
+			case <-over:
+			default:
+				if said := flat(out); code != 6 || !strings.Contains(said, "holds the role") || !strings.Contains(said, "waits for a standby") {
+					t.Errorf("while the COMMIT waits, remint %s: exit %d\n%s", strings.Join(args, " "), code, out)
+				}
+			}
+			return out, code
+		}
+		killed = true
+		exe, err := os.Executable()
+		if err != nil {
+			return err.Error(), -2
+		}
+		var out bytes.Buffer
+		cmd := asChild(t.Context(), exe, c.dir, env, args)
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			return err.Error(), -2
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = cmd.Wait()
+		}()
+		select {
+		case <-waits:
+			_ = cmd.Process.Kill()
+		case <-ended:
+		}
+		<-ended
+		return out.String(), cmd.ProcessState.ExitCode()
+	}
+	c.run(t, total, "killed-during-commit", proxy.Reached)
+	if failed != nil {
+		t.Errorf("the fault itself: %v", failed)
+	}
+}
+
 // terminateInCommit makes commits wait, says that they do, waits until the
 // application's does, ends that backend, and lets all others go on.
-func (p *pgFaults) terminateInCommit(app string, ready chan<- error) (err error) {
+func (p *pgFaults) terminateInCommit(app string, ready chan<- error) error {
+	return p.inCommit(app, ready, func() error { return terminate(p.server, app) })
+}
+
+// inCommit makes commits wait, says that they do, waits until the application's does,
+// and lets all go on once do has returned.
+func (p *pgFaults) inCommit(app string, ready chan<- error, do func() error) (err error) {
 	ctx := context.Background()
 	var c, other *pgx.Conn
 	defer func() {
@@ -336,7 +434,7 @@ func (p *pgFaults) terminateInCommit(app string, ready chan<- error) (err error)
 	if err == nil {
 		ready <- nil
 		if err = waiting(app); err == nil {
-			err = terminate(p.server, app)
+			err = do()
 		}
 	}
 	over.Store(true)

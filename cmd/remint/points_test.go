@@ -292,10 +292,11 @@ func (p *points) provider(inner provider.Provider) provider.Provider {
 			setter
 			revoker
 			fencer
+			awaiter
 			ender
 			controller
 			lister
-		}{b, setter{b}, revoker{b}, fencer{b}, ender{b}, controller{b}, lister{b}},
+		}{b, setter{b}, revoker{b}, fencer{b}, awaiter{b}, ender{b}, controller{b}, lister{b}},
 		struct { // ssh
 			*brokenProvider
 			setter
@@ -325,7 +326,7 @@ func (p *points) provider(inner provider.Provider) provider.Provider {
 func capabilities(p provider.Provider) string {
 	var out []string
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[provider.Setter](), reflect.TypeFor[provider.Minter](), reflect.TypeFor[provider.Revoker](), reflect.TypeFor[provider.Retirer](), reflect.TypeFor[provider.Fencer](),
+		reflect.TypeFor[provider.Setter](), reflect.TypeFor[provider.Minter](), reflect.TypeFor[provider.Revoker](), reflect.TypeFor[provider.Retirer](), reflect.TypeFor[provider.Fencer](), reflect.TypeFor[provider.Awaiter](),
 		reflect.TypeFor[provider.SessionEnder](), reflect.TypeFor[provider.Controller](), reflect.TypeFor[provider.Lister](), reflect.TypeFor[provider.Identifier](),
 	} {
 		if reflect.TypeOf(p).Implements(t) {
@@ -374,6 +375,7 @@ type (
 	revoker    struct{ *brokenProvider }
 	retirer    struct{ *brokenProvider }
 	fencer     struct{ *brokenProvider }
+	awaiter    struct{ *brokenProvider }
 	ender      struct{ *brokenProvider }
 	controller struct{ *brokenProvider }
 	lister     struct{ *brokenProvider }
@@ -402,6 +404,10 @@ func (b retirer) Retire(ctx context.Context, m provider.Mutation, versions []str
 
 func (b fencer) Fence(ctx context.Context, m provider.Mutation) error {
 	return b.at.do(ctx, "provider.Fence", func() error { return b.inner.(provider.Fencer).Fence(ctx, m) })
+}
+
+func (b awaiter) Await(ctx context.Context, c provider.Credential) error {
+	return b.at.do(ctx, "provider.Await", func() error { return b.inner.(provider.Awaiter).Await(ctx, c) })
 }
 
 func (b ender) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {

@@ -105,6 +105,20 @@ func (r *reset) resolved(ctx context.Context, st config.Step, a *attempt) error 
 	return r.drift(ctx, obs)
 }
 
+// await sees that no earlier attempt is going on at the target any more. While one is, a
+// look there shows what was before, and does not tell whether it takes effect: the reset
+// would end as one that changed nothing, and the secret be erased that works afterwards.
+func (r *reset) await(ctx context.Context) error {
+	waits, ok := r.target.(provider.Awaiter)
+	if !ok {
+		return nil
+	}
+	if err := waits.Await(ctx, r.cred); err != nil {
+		return provider.Errorf(provider.ClassOf(err, provider.Ambiguous), "whether an earlier attempt took effect cannot be told while it may be going on: %v", err)
+	}
+	return nil
+}
+
 // mint has the target make a version. What an earlier attempt left behind is
 // found by its label and revoked first.
 func (r *reset) mint(ctx context.Context, st config.Step, a *attempt) (entry, secret.Material, error) {
@@ -114,6 +128,9 @@ func (r *reset) mint(ctx context.Context, st config.Step, a *attempt) (entry, se
 		return e, secret.Material{}, errCapability("mint")
 	}
 	if a.uncertain {
+		if err := r.await(ctx); err != nil {
+			return e, secret.Material{}, err
+		}
 		n, err := r.revokeOrphans(ctx, st)
 		if err != nil {
 			return e, secret.Material{}, err
@@ -186,6 +203,9 @@ func (r *reset) install(ctx context.Context, st config.Step, a *attempt) (entry,
 		return e, err
 	}
 	if a.uncertain {
+		if err := r.await(ctx); err != nil {
+			return e, err
+		}
 		done, err := r.alreadySet(ctx, st, m, &e)
 		if err != nil || done {
 			return e, err

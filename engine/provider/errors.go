@@ -19,7 +19,7 @@ const (
 	Conflict Class = "conflict"
 	// Permanent: nothing happened, and trying again will not help.
 	Permanent Class = "permanent"
-	// Ambiguous: it may have happened; probe before trying again.
+	// Ambiguous: it may have happened, or may yet; probe before trying again (see Awaiter).
 	Ambiguous Class = "ambiguous"
 )
 

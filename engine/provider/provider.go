@@ -280,6 +280,17 @@ type Fencer interface {
 	Fence(ctx context.Context, m Mutation) error
 }
 
+// Awaiter waits for changes that go on at the target though whoever asked for them is
+// gone: a target that ends a change without its client (a COMMIT that waits for a standby)
+// needs it, for until then it shows what was before, and nobody can tell by looking
+// whether the change took effect.
+type Awaiter interface {
+	// Await waits until no change of c that was asked for before is going on: what the
+	// target shows then is what came of it. It changes nothing. An error where one goes
+	// on for long, or where that cannot be told.
+	Await(ctx context.Context, c Credential) error
+}
+
 // Retirer says what becomes of the credential when it is retired, for types
 // where that is more than revoking.
 type Retirer interface {

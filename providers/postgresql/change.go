@@ -101,19 +101,19 @@ func (p *instance) change(ctx context.Context, m provider.Mutation, ch change) (
 }
 
 // alterError explains a refused change, after which nothing has happened.
-func (p *instance) alterError(ctx context.Context, err error, role string, major int) error {
+func (p *instance) alterError(ctx context.Context, err error, role string, pg *pgconn.PgConn) error {
 	code := state(err)
 	switch code {
 	case "42704":
 		return provider.Errorf(provider.NotFound, "there is no role %q at the PostgreSQL server %s", role, p.where)
 	case "42501":
-		return provider.Errorf(provider.Permanent, "the provider's login may not change the role %q (SQLSTATE 42501): %s", role, changeGrant(ident(p.admin.User), role, major))
+		return provider.Errorf(provider.Permanent, "the provider's login may not change the role %q (SQLSTATE 42501): %s", role, changeGrant(ident(p.admin.User), role, major(pg)))
 	case "25006":
 		return provider.Errorf(provider.Permanent, "the PostgreSQL server %s is a read-only standby (SQLSTATE 25006): `url` must name the primary", p.where)
 	case "42939":
 		return provider.Errorf(provider.Permanent, "the role %q is reserved by PostgreSQL and cannot be changed (SQLSTATE 42939)", role)
 	case "55P03":
-		return provider.Errorf(provider.Transient, "another change of the role %q has been going on for 20 s (SQLSTATE 55P03); nothing was changed", role)
+		return provider.Errorf(provider.Transient, "another transaction%s holds the role %q, and did not let go of it in time (SQLSTATE 55P03); this attempt changed nothing", p.holder(ctx, pg, role), role)
 	}
 	return provider.Errorf(classify(err), "the role %q could not be changed at the PostgreSQL server %s: %s; nothing was changed", role, p.where, reason(ctx, err))
 }

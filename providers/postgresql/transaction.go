@@ -25,9 +25,9 @@ func (p *instance) alter(ctx context.Context, pg *pgconn.PgConn, role string, ch
 	if err != nil {
 		return standing{}, provider.Errorf(provider.Permanent, "the PostgreSQL server %s does not take quoted text as UTF-8; a pooler in `url` may be in the way: name the server itself", p.where)
 	}
-	results, err := pg.Exec(ctx, fmt.Sprintf(alterSQL, name, ident(role), clauses, mayFence(major(pg)), name)).ReadAll()
+	results, err := pg.Exec(ctx, fmt.Sprintf(alterSQL, patience(ctx).Milliseconds(), name, ident(role), clauses, mayFence(major(pg)), name)).ReadAll()
 	if err != nil {
-		return standing{}, p.alterError(ctx, err, role, major(pg))
+		return standing{}, p.alterError(ctx, err, role, pg)
 	}
 	row := lastRow(results)
 	if len(row) != 3 {
@@ -40,11 +40,21 @@ func (p *instance) alter(ctx context.Context, pg *pgconn.PgConn, role string, ch
 	return standing{mark: mark, canFence: string(row[1]) == "t", canRead: string(row[2]) == "t"}, nil
 }
 
+// patience is how long a change waits for another one of the role: so long that time is
+// left to say who holds it.
+func patience(ctx context.Context) time.Duration {
+	out := 20 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		out = min(out, max(time.Until(end)*3/4, time.Millisecond)) // 0 would be for ever
+	}
+	return out
+}
+
 // A revocation must survive a crash, and a runner that is stopped in the middle
 // must not keep others out.
 const alterSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SELECT pg_catalog.set_config('synchronous_commit', CASE s WHEN 'off' THEN 'on' ELSE s END, true),
-	pg_catalog.set_config('lock_timeout', '20s', true),
+	pg_catalog.set_config('lock_timeout', '%dms', true),
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '20s', true)
 	FROM pg_catalog.current_setting('synchronous_commit') s;
 SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('remint %s', 0));
@@ -79,7 +89,7 @@ func (p *instance) commit(ctx context.Context, pg *pgconn.PgConn, role string, s
 	sql.WriteString("COMMIT; " + clockSQL)
 	if err := ctx.Err(); err != nil { // pgconn.SafeToRetry tells too little: it is true of broken reads
 		p.rollback(ctx, pg)
-		return time.Time{}, p.alterError(ctx, err, role, major(pg))
+		return time.Time{}, p.alterError(ctx, err, role, pg)
 	}
 	results, err := pg.Exec(ctx, sql.String()).ReadAll()
 	var server *pgconn.PgError
@@ -92,7 +102,7 @@ func (p *instance) commit(ctx context.Context, pg *pgconn.PgConn, role string, s
 		return microseconds(string(row[0])), nil
 	case errors.As(err, &server) && server.Severity == "ERROR":
 		p.rollback(ctx, pg)
-		return time.Time{}, p.alterError(ctx, err, role, major(pg))
+		return time.Time{}, p.alterError(ctx, err, role, pg)
 	}
 	return time.Time{}, provider.Errorf(provider.Ambiguous, "the PostgreSQL server %s did not confirm the change of the role %q (%s): it may have happened", p.where, role, reason(ctx, err))
 }
