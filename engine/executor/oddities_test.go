@@ -70,7 +70,7 @@ type leaping struct{ controlled }
 
 func (t leaping) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {
 	out, err := t.controlled.EndSessions(ctx, m, cutoff)
-	out.Now = cutoff.Add(t.w.settle)
+	out.Now = out.Now.Add(t.w.settle)
 	return out, err
 }
 
@@ -226,6 +226,22 @@ func TestWhichSessionsAreEnded(t *testing.T) {
 		e.w.fail(fault{op: "Inspect", skip: 1, kind: permanent})
 		if r := e.resume(c.real).reset(t, 0); r.Step != "terminate.sessions" || e.w.count("EndSessions") > 0 {
 			t.Errorf("%+v, swept %d times", r, e.w.count("EndSessions"))
+		}
+	})
+	t.Run("one from the future, where there is no new one", func(t *testing.T) {
+		t.Parallel()
+		for _, reason := range []lifecycle.Reason{lifecycle.Compromised, lifecycle.Offboarding} {
+			e := start(t, setup{reason: reason, consumers: 1})
+			e.w.settle = 400 * time.Millisecond
+			ahead, late := e.w.now().Add(2*time.Hour), false // by the clock as it was
+			e.w.account("a").sessions = []time.Time{ahead}
+			// One whose login took its time, and a new one's, which stays.
+			e.w.fail(somebody("EndSessions", 1, func(w *world) { w.account("a").sessions, late = []time.Time{ahead}, true }))
+			e.w.fail(somebody("Reload", 0, func(w *world) { w.account("a").sessions = append(w.account("a").sessions, w.tick()) }))
+			out := e.apply()
+			if want := e.w.count("Reload"); out.Exit() != diag.ExitOK || !late || len(e.w.account("a").sessions) != want || slices.Contains(e.w.account("a").sessions, ahead) {
+				t.Errorf("%s: %+v, sessions %v", reason, out.reset(t, 0), e.w.account("a").sessions)
+			}
 		}
 	})
 	t.Run("in contain up to install", func(t *testing.T) {

@@ -73,8 +73,9 @@ func (r *reset) window(ctx context.Context) (*window, error) {
 	return w, nil
 }
 
-// terminate ends the sessions begun before the old one stopped being accepted,
-// and again and again until a login begun before then can no longer complete.
+// terminate ends the sessions begun before the old one stopped being accepted, all
+// that there are where no new one was made yet, and again and again until a login
+// begun before then can no longer complete.
 // Between sweeps it holds no worker.
 func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeout time.Duration) (entry, error) {
 	var e entry
@@ -93,13 +94,17 @@ func (r *reset) terminate(ctx context.Context, st config.Step, a *attempt, timeo
 	if max(st.Addr.Nth, 1) == 1 {
 		w.settle = r.past.baseline.Settle
 	}
+	cutoff := w.cutoff
+	if max(st.Addr.Nth, 1) == 1 && r.mode() != lifecycle.Cutover {
+		cutoff = time.Time{} // there is no new one yet: no clock is needed to tell whose they are
+	}
 	total := 0
 	for {
 		if err := r.mine(ctx); err != nil {
 			return e, err
 		}
 		call, cancel := context.WithTimeout(ctx, timeout)
-		ended, err := ender.EndSessions(call, r.mutation(st.Addr.String(), a.number), w.cutoff)
+		ended, err := ender.EndSessions(call, r.mutation(st.Addr.String(), a.number), cutoff)
 		cancel()
 		total += ended.Count
 		e.fact("sessions_ended", "%d", total)

@@ -415,14 +415,14 @@ func (t target) Revoke(ctx context.Context, m provider.Mutation, ids []string) (
 	return out, err
 }
 
-// EndSessions ends what was begun before cutoff, and a good part of the settle
-// window passes with it.
+// EndSessions ends what was begun before cutoff, all where that is zero, and a good
+// part of the settle window passes with it.
 func (t target) EndSessions(ctx context.Context, m provider.Mutation, cutoff time.Time) (provider.Ended, error) {
 	var out provider.Ended
 	_, err := t.w.call(ctx, t.p, "EndSessions", func() {
 		a := t.w.account(name(m.Credential))
 		was := len(a.sessions)
-		a.sessions = slices.DeleteFunc(a.sessions, func(s time.Time) bool { return s.Before(cutoff) })
+		a.sessions = slices.DeleteFunc(a.sessions, func(s time.Time) bool { return cutoff.IsZero() || s.Before(cutoff) })
 		out = provider.Ended{Count: was - len(a.sessions), Now: t.w.tick()}
 		t.w.clock = t.w.clock.Add(t.w.settle / 2)
 	})

@@ -239,7 +239,9 @@ type Mutation struct {
 type Applied struct {
 	// Version is the ID of the version now current.
 	Version string
-	// At is the target's clock just after the change took effect.
+	// At is the target's clock just after the change took effect; later than that
+	// where a session that is there already began later, by a clock that was set
+	// back since.
 	At time.Time
 	// Detail is a short fact for evidence, secret-free.
 	Detail string
@@ -303,8 +305,10 @@ type Retirer interface {
 // SessionEnder ends sessions.
 type SessionEnder interface {
 	// EndSessions ends the sessions of c begun before cutoff, by the target's
-	// clock, and waits until they are gone; all of them where the type is not
-	// selective. Idempotent; called again until the settle window has passed.
+	// clock, and waits until they are gone; all of them where cutoff is zero,
+	// because no session can be a new one, or where the type is not selective. One
+	// that began in the future, by a clock that was set back since, is ended too.
+	// Idempotent; called again until the settle window has passed.
 	EndSessions(ctx context.Context, m Mutation, cutoff time.Time) (Ended, error)
 }
 

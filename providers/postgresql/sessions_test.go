@@ -2,6 +2,7 @@ package postgresql_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -85,6 +86,108 @@ func TestEndSessions(t *testing.T) {
 	}
 	if e := end(t, p, "no such role", a.At); e.Count != 0 {
 		t.Errorf("no such role: %+v", e)
+	}
+}
+
+// ahead makes a database of its own in which sessions may be said to have begun
+// later than they did, as by a clock that was set back since, and gives its address
+// and how to say so of all that a role has by now.
+func ahead(t *testing.T) (url string, say func(role string, by time.Duration)) {
+	t.Helper()
+	db := "ahead_" + strings.ToLower(rand.Text()[:8])
+	super(t, "CREATE DATABASE "+db)
+	url = strings.Replace(server.SuperURL(), "/postgres?", "/"+db+"?", 1)
+	c := connect(t, url)
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := c.Exec(context.Background(), sql, args...); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	exec("CREATE TABLE public.ahead (pid int, by interval)")
+	var view string
+	if err := c.QueryRow(context.Background(), "SELECT pg_get_viewdef('pg_catalog.pg_stat_activity'::regclass)").Scan(&view); err != nil {
+		t.Fatal(err)
+	}
+	moved := strings.Replace(view, "s.backend_start", "s.backend_start + coalesce((SELECT max(x.by) FROM public.ahead x WHERE x.pid = s.pid), '0') AS backend_start", 1)
+	if moved == view {
+		t.Fatalf("pg_stat_activity is another than was thought: %s", view)
+	}
+	exec("SET allow_system_table_mods = on")
+	exec("CREATE OR REPLACE VIEW pg_catalog.pg_stat_activity AS " + moved)
+	return url, func(role string, by time.Duration) {
+		t.Helper()
+		exec("INSERT INTO public.ahead SELECT pid, $2 FROM pg_stat_activity WHERE usename = $1", role, by)
+	}
+}
+
+// A session that began by a clock that was ahead, and was set back since, is as old as
+// the others, whatever the clock says by the time at which sessions are ended.
+func TestEndSessionsOfAClockThatWasSetBack(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, p provider.Provider, role string) (provider.Applied, error){
+		"set": func(t *testing.T, p provider.Provider, role string) (provider.Applied, error) {
+			return p.(provider.Setter).Set(context.Background(), mutation(role, 1), material("new"))
+		},
+		"revoked": func(t *testing.T, p provider.Provider, role string) (provider.Applied, error) {
+			return p.(provider.Revoker).Revoke(context.Background(), mutation(role, 1), nil)
+		},
+	} {
+		for _, by := range []time.Duration{300 * time.Millisecond, 2 * time.Hour} { // over by then, and not
+			t.Run(fmt.Sprint(name, by), func(t *testing.T) {
+				url, say := ahead(t)
+				p := open(t, url, nil)
+				name := role(t, "ahead", "old", "")
+				old := connect(t, server.URL(name, "old"))
+				say(name, by)
+				a, err := change(t, p, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(by % time.Second)
+				if e := end(t, p, name, a.At); e.Count != 1 || alive(old) {
+					t.Errorf("%d ended, alive: %t", e.Count, alive(old))
+				}
+			})
+		}
+	}
+	t.Run("after the change", func(t *testing.T) { // as one whose login took its time
+		url, say := ahead(t)
+		p := open(t, url, nil)
+		name := role(t, "ahead", "old", "")
+		at := inspect(t, p, name).Now
+		late, young := connect(t, server.URL(name, "old")), (*pgx.Conn)(nil)
+		say(name, time.Hour)
+		young = connect(t, server.URL(name, "old"))
+		if e := end(t, p, name, at); e.Count != 1 || alive(late) || !alive(young) {
+			t.Errorf("%d ended; alive: the late one %t, the young one %t", e.Count, alive(late), alive(young))
+		}
+		if e := end(t, p, name, time.Time{}); e.Count != 1 || alive(young) {
+			t.Errorf("of all: %d ended, alive: %t", e.Count, alive(young))
+		}
+	})
+}
+
+// PostgreSQL keeps the sessions of a role that was dropped, and does not tell whose
+// they are: there being none must not be said.
+func TestEndSessionsOfARoleThatWasDropped(t *testing.T) {
+	p := open(t, server.SuperURL(), nil)
+	name, other := role(t, "gone", "old", ""), role(t, "other", "other", "")
+	session, theirs := connect(t, server.URL(name, "old")), connect(t, server.URL(other, "other"))
+	super(t, fmt.Sprintf("DROP ROLE %q", name))
+	_, err := p.(provider.SessionEnder).EndSessions(context.Background(), mutation(name, 1), time.Time{})
+	pid := fmt.Sprint(session.PgConn().PID())
+	if provider.ClassOf(err, "") != provider.Permanent || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "pg_terminate_backend") || !strings.Contains(err.Error(), "("+pid+")") {
+		t.Errorf("%v, want a Permanent error that says how to end process %s", err, pid)
+	}
+	if !alive(session) || !alive(theirs) {
+		t.Error("sessions were ended that may be anybody's")
+	}
+	if e := end(t, p, other, time.Time{}); e.Count != 1 { // a role that is there has its own
+		t.Errorf("of a role that is there, %d were ended", e.Count)
+	}
+	super(t, "SELECT pg_terminate_backend("+pid+", 5000)")
+	if e := end(t, p, name, time.Time{}); e.Count != 0 {
+		t.Errorf("%d ended of a role without sessions", e.Count)
 	}
 }
 

@@ -79,14 +79,20 @@ func (st standing) next(m provider.Mutation, ch change) mark {
 }
 
 // commit writes the mark where it may, commits, and then reads the clock: a
-// session that began before this moment may be an old one. Unless the server
-// itself says that it rolled back, a failure leaves the outcome unknown.
+// session that began before this moment may be an old one. Whatever the clock was
+// set to since, one that is there already is: the moment is later than its start.
+// Unless the server itself says that it rolled back, a failure leaves the outcome
+// unknown.
 func (p *instance) commit(ctx context.Context, pg *pgconn.PgConn, role string, st standing, next mark) (time.Time, error) {
 	var sql strings.Builder
 	if st.canFence {
 		fmt.Fprintf(&sql, "ALTER ROLE %s SET %s TO '%s'; ", ident(role), ident(fenceSetting), next)
 	}
-	sql.WriteString("COMMIT; " + clockSQL)
+	name, err := pg.EscapeString(role)
+	if err != nil {
+		return time.Time{}, err // alter escaped it
+	}
+	fmt.Fprintf(&sql, "COMMIT; "+latestSQL, name)
 	if err := ctx.Err(); err != nil { // pgconn.SafeToRetry tells too little: it is true of broken reads
 		p.rollback(ctx, pg)
 		return time.Time{}, p.alterError(ctx, err, role, pg)
@@ -118,6 +124,10 @@ func (p *instance) rollback(ctx context.Context, pg *pgconn.PgConn) {
 
 // clockSQL is the server's clock in microseconds since 1970.
 const clockSQL = `SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint::text`
+
+// latestSQL is the same, but later than the start of each session of the role %s.
+const latestSQL = `SELECT (extract(epoch FROM greatest(pg_catalog.clock_timestamp(), max(a.backend_start) + interval '1 microsecond')) * 1000000)::bigint::text
+	FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = '%s')`
 
 func (p *instance) now(ctx context.Context) (time.Time, error) {
 	var text string

@@ -97,6 +97,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		{inPlace, defects{retireFails: true}, "a target that holds nothing yet can be retired", "must succeed"},
 		{inPlace, defects{endsNone: true}, "sessions are ended by their start", "lives after"},
 		{inPlace, defects{endsAll: true}, "sessions are ended by their start", "SelectiveSessions"},
+		{inPlace, defects{endsByStart: true}, "sessions are ended by their start", "zero cut-off"},
 		{inPlace, defects{ignoresContext: true}, "a cancelled context is a classed error", "look at the context"},
 		{minted, defects{downRefuses: true}, "an unreachable target is never a refusal", "never a verdict"},
 		{overlapping, defects{racy: true}, "changes may run at once", "lost"},

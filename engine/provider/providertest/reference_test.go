@@ -70,6 +70,7 @@ type defects struct {
 	retireFails, noControl, oldestFirst, unlists        bool
 	controlNeedsAccounts, probeNeedsAccounts            bool
 	inspectNeedsAccounts                                bool
+	endsByStart                                         bool
 }
 
 // reference is the provider that the suite is tried on.
@@ -293,7 +294,7 @@ func (r *reference) endSessions(ctx context.Context, m provider.Mutation, cutoff
 	var e provider.Ended
 	applied, err := r.change(ctx, m, func(a *account) {
 		for _, s := range a.sessions {
-			if s.open && !r.d.endsNone && (s.begun.Before(cutoff) || !r.typ.SelectiveSessions || r.d.endsAll) {
+			if s.open && !r.d.endsNone && (s.begun.Before(cutoff) || cutoff.IsZero() && !r.d.endsByStart || !r.typ.SelectiveSessions || r.d.endsAll) {
 				s.open, e.Count = false, e.Count+1
 			}
 		}

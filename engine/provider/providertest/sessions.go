@@ -1,6 +1,10 @@
 package providertest
 
-import "github.com/remint-dev/remint/engine/provider"
+import (
+	"time"
+
+	"github.com/remint-dev/remint/engine/provider"
+)
 
 // checkSessions opens one session before the change and one after it.
 func checkSessions(b *bench) {
@@ -24,15 +28,15 @@ func checkSessions(b *bench) {
 	}
 	young := b.f.OpenSession(b.t, m)
 
-	end := func() provider.Ended {
-		e, err := ender.EndSessions(background(), b.mutation(b.f.Credential), a.At)
+	end := func(cutoff time.Time) provider.Ended {
+		e, err := ender.EndSessions(background(), b.mutation(b.f.Credential), cutoff)
 		b.leaks.look(b, "EndSessions", e, err)
 		if err != nil {
 			b.Fatalf("EndSessions: %v", err)
 		}
 		return e
 	}
-	e := end()
+	e := end(a.At)
 	if old() {
 		b.Errorf("a session begun before the cut-off lives after EndSessions: it must wait until it is gone")
 	}
@@ -45,9 +49,12 @@ func checkSessions(b *bench) {
 	if !b.typ.SelectiveSessions && young() {
 		b.Errorf("a session lives after EndSessions, but a type without SelectiveSessions must end all")
 	}
-	end()
+	end(a.At)
 	if b.typ.SelectiveSessions && !young() {
 		b.Errorf("the second EndSessions with the same cut-off ended a later session: it must be idempotent")
+	}
+	if end(time.Time{}); young() {
+		b.Errorf("a session lives after EndSessions with a zero cut-off, which means all of them")
 	}
 	b.wantLive("the new secret after EndSessions", m)
 }
