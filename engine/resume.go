@@ -147,11 +147,6 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	if err != nil {
 		return fail(diag.ExitUnfinished, "%s.", err)
 	}
-	if m.Denied == nil {
-		if err := s.opensSeal(ctx, id); err != nil {
-			return fail(diag.ExitUnfinished, "%s. Nothing was changed.", err)
-		}
-	}
 	x, diags := s.executor(id)
 	if diags.HasErrors() {
 		return nil, unfinished(diags)
@@ -213,10 +208,16 @@ func (s *session) resume(ctx, soft context.Context, id string, req ResumeRequest
 	job.KeptVerifications, job.BreakGlass = req.Proofs.keep(file), m.BreakGlass
 	again.resets, again.judged = resets, &job.JudgedAgain
 	job.Authors, job.OpenedBy = again.authors, append([]string{run.Operator}, m.OperatorNames...)
+	if job.Unopened, err = s.opensSeal(ctx, id); err != nil {
+		return fail(diag.ExitUnfinished, "%s. Nothing was changed by this attempt.", err)
+	}
 	job.Gate, job.Verified, job.Held = s.held(ctx, again.question)
 	var unheard diag.Diagnostics
 	if job.Answers, unheard = s.answers(ctx, run, file, again.operators); unheard.HasErrors() {
 		return nil, unheard
+	}
+	if job.Unopened != nil {
+		unheard = append(unheard, s.shutSeal(ctx, id, job.Unopened)...)
 	}
 	unheard = append(unheard, noted(job.Gate)...)
 	for _, a := range job.Gate.Approvals {

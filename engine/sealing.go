@@ -116,28 +116,37 @@ func identities(w *config.Workspace) ([]age.Identity, error) {
 	return append(out, own...), nil
 }
 
-// opensSeal reports whether what a run has sealed, if anything, can be opened on
-// this machine, and otherwise what is needed.
-func (s *session) opensSeal(ctx context.Context, run string) error {
-	_, err := s.journal.Secret(ctx, run, "", dataKey)
-	if errors.Is(err, journal.ErrNotFound) {
-		return nil
+// opensSeal gives why what a run has sealed, if anything, cannot be opened on this
+// machine: nil where it can.
+func (s *session) opensSeal(ctx context.Context, run string) (shut, err error) {
+	switch _, err := s.journal.Secret(ctx, run, "", dataKey); {
+	case errors.Is(err, journal.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	if err == nil {
-		_, err = runKeys(ctx, s.workspace, s.journal, run)
-	}
-	if !errors.Is(err, seal.ErrNoIdentity) {
-		return err
-	}
-	host, recipients := "another machine", "a key of that machine"
-	for rec, err := range s.journal.Records(ctx, run, "") {
-		var note sealedNote
-		if err == nil && json.Unmarshal(rec.Data, &note) == nil && note.Facts.Event == sealedEvent {
-			host, recipients = note.Facts.Host, note.Facts.Recipients
+	_, shut = runKeys(ctx, s.workspace, s.journal, run)
+	return shut, nil
+}
+
+// shutSeal says what that keeps from being done, and what helps. It is no reason to
+// leave a run alone: what was lost for good opens nowhere, and a run must end all the same.
+func (s *session) shutSeal(ctx context.Context, run string, shut error) diag.Diagnostics {
+	why := shut.Error() + "."
+	if errors.Is(shut, seal.ErrNoIdentity) {
+		host, recipients := "another machine", "a key of that machine"
+		for rec, err := range s.journal.Records(ctx, run, "") {
+			var note sealedNote
+			if err == nil && json.Unmarshal(rec.Data, &note) == nil && note.Facts.Event == sealedEvent {
+				host, recipients = note.Facts.Host, note.Facts.Recipients
+			}
 		}
+		why = fmt.Sprintf("They were sealed on %s to %s, and no identity on this machine opens them. Resume it where one is, or bring the file of one here "+
+			"and name it: seal { recipients = [...], identities = [\"FILE\"] }.", host, recipients)
 	}
-	return fmt.Errorf("its secrets were sealed on %s to %s, and no identity on this machine opens them. Resume it where one is, or bring the file of one here "+
-		"and name it: seal { recipients = [...], identities = [\"FILE\"] }", host, recipients)
+	var diags diag.Diagnostics
+	return diags.Warnf("The secrets of run "+run+" cannot be opened", "%s What needs them stops here, and no reset is begun. "+
+		"If nothing opens them any more, give up what stopped: `remint resolve %s ADDRESS -as=not-done -key=FILE`, then resume.", why, run)
 }
 
 // sealedNote is the record of the run that says who can open what it seals.

@@ -21,8 +21,8 @@ var errDrift = provider.Errorf(provider.Permanent, "the target changed since it 
 // that an earlier process began, it sees once that the reset is still ours to
 // finish. Before the first step that could have an effect it reads the versions
 // to be killed, and keeps the old secret, sealed, for the proof. Before a new
-// secret is made or set, every store is asked whether it could take it. It
-// changes nothing outside; seen takes what was tried.
+// secret is made or set, every store is asked whether it could take it; none is made
+// that could not be sealed. It changes nothing outside; seen takes what was tried.
 func (r *reset) prepare(ctx context.Context, st config.Step, seen *entry) error {
 	if st.Phase == lifecycle.Verify || st.Phase == lifecycle.Approve {
 		return nil
@@ -40,10 +40,15 @@ func (r *reset) prepare(ctx context.Context, st config.Step, seen *entry) error 
 			return err
 		}
 	}
-	if st.Phase == lifecycle.Issue && !r.past.steps[st.Addr.String()].effect() {
-		return r.checkStores(ctx)
+	switch {
+	case st.Phase != lifecycle.Issue:
+		return nil
+	case r.job.Unopened != nil:
+		return provider.Errorf(provider.Permanent, "the new secret could not be sealed, so none was made: %v", r.job.Unopened)
+	case r.past.steps[st.Addr.String()].effect():
+		return nil
 	}
-	return nil
+	return r.checkStores(ctx)
 }
 
 // unlisted is why a version cannot be revoked.

@@ -77,6 +77,10 @@ type Job struct {
 	// Held is set when the gates do not let anything irreversible begin (only
 	// possible in a resume): what restores a working secret still goes on.
 	Held *Held
+	// Unopened is why nothing that the run has sealed can be opened by this process, nil
+	// where it can. Steps that need a secret stop with it, no reset is begun, and what
+	// needs none goes on: taking a reset up to its end.
+	Unopened error
 	// Kept are the documents of Gate.Approvals that the run does not keep yet.
 	Kept []gate.Document
 	// KeptVerifications are documents likewise, and KeptOverrides those of

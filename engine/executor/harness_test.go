@@ -41,9 +41,9 @@ type setup struct {
 	// steps adds text to the step of a phase; retry is `retry { attempts = 3 … }`
 	// without a delay worth speaking of.
 	steps map[string]string
-	// two declares a second credential that depends on the first.
-	two  bool
-	rego string
+	// two declares a second credential that depends on the first; apart, that it does not.
+	two, apart bool
+	rego       string
 	// extra is more text in the block of every credential.
 	extra string
 	// retry replaces the retry block of every step.
@@ -122,7 +122,7 @@ func (s setup) workspace() string {
 	}
 	for _, n := range names {
 		fmt.Fprintf(&b, "credential %q %q {\n provider = mem.main\n name = %q\n owner = \"o@example.com\"\n", s.typ, n, n)
-		if n == "b" {
+		if n == "b" && !s.apart {
 			fmt.Fprintf(&b, " depends_on = [credential.%s.a]\n", s.typ)
 		}
 		for _, f := range s.stores {

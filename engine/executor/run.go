@@ -27,6 +27,8 @@ type run struct {
 	total int
 	// told is whether an earlier process told people that the glass was broken.
 	told bool
+	// awaited is whether the run had resets under way when this process took it up.
+	awaited bool
 
 	mu      sync.Mutex
 	results map[string]ResetResult

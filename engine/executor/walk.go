@@ -29,6 +29,7 @@ func (r *run) walk(ctx, soft context.Context, histories map[string]*history) {
 			g.Connect(p.Address, d)
 		}
 	}
+	r.awaited = r.awaits(histories)
 	skipped := g.Walk(soft, r.x.Parallelism, func(_ context.Context, address string, slot *dag.Slot) error {
 		p := todo[address]
 		if p == nil {
@@ -122,6 +123,9 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 		}
 		return ResetResult{Address: address, Outcome: outcome, Changed: begun, Open: begun, Error: err.Error(), Question: past.open()}, err
 	}
+	if shut := r.job.Unopened; shut != nil && !x.begun() {
+		return r.unbegun(ctx, x, shut)
+	}
 	x.tell(event.Event{Type: event.ResetStarted, Level: event.Info, Message: address + ": started"})
 	cause := err
 	if cause == nil && !x.rollingBack() {
@@ -141,6 +145,35 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 		return res, errors.New(res.Error)
 	}
 	return res, nil
+}
+
+// unbegun is the end of a reset that changed nothing yet, in a run whose seal does not
+// open here: what it would make or kill could not be kept. As long as the run waits for
+// the seal anyway it stays open, for a process that has the seal; otherwise it ends, so
+// that the run does.
+func (r *run) unbegun(ctx context.Context, x *reset, shut error) (ResetResult, error) {
+	cause := fmt.Errorf("what this run has sealed cannot be opened here, so nothing more is begun: %w", shut)
+	if r.awaited {
+		return notBegun(x.address, x.past, true, cause), cause
+	}
+	res, err := x.finish(ctx, Failed, fmt.Errorf("%w. Plan a reset of it again", cause))
+	if err == nil {
+		err = cause
+	}
+	return res, err
+}
+
+// awaits reports whether a reset of the job was begun and has not ended, nor has a
+// person given it up.
+func (r *run) awaits(histories map[string]*history) bool {
+	return slices.ContainsFunc(r.job.Resets, func(p *planner.Reset) bool {
+		h := histories[p.Plan.Address]
+		if h == nil || !h.begun() || h.ended != nil && h.ended.Outcome != Halted {
+			return false
+		}
+		given, err := (&reset{job: r.job, address: p.Plan.Address, past: h}).answer()
+		return err != nil || given == nil || given.Step != ""
+	})
 }
 
 // settle decides how a reset ended, and writes that down.
