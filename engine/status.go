@@ -49,7 +49,7 @@ type CredentialStatus struct {
 
 // OpenQuestion is what a person is asked, and what was answered already.
 type OpenQuestion struct {
-	*event.Question
+	*event.Told
 	// Answers are those that the next resume goes on by.
 	Answers []GivenAnswer `json:"answers,omitempty"`
 
@@ -211,7 +211,7 @@ func openQuestions(ctx context.Context, j journal.Journal, open map[string][]str
 			var given map[string][]GivenAnswer
 			if given, err = givenAnswers(ctx, j, id); err == nil {
 				for address, q := range asked {
-					out[address] = append(out[address], OpenQuestion{&q.Question, given[q.Record], q.Record})
+					out[address] = append(out[address], OpenQuestion{q.Told(), given[q.Record], q.Record})
 				}
 			}
 		}
@@ -356,7 +356,7 @@ func (r *RunReset) read(rec journal.Record) {
 	if rec.Kind == journal.Ended {
 		r.Outcome, r.AssertedBy = b.Outcome, b.By
 		if b.Question != nil {
-			r.Question = &OpenQuestion{Question: b.Question, record: b.Record}
+			r.Question = &OpenQuestion{Told: b.Question.Told(), record: b.Record}
 		}
 		return
 	}

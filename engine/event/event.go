@@ -64,7 +64,9 @@ type Event struct {
 	// Fault carries a diagnostic's place and remedy for machines.
 	Fault any `json:"diagnostic,omitempty"`
 	// Question is what `remint resolve` answers, in reset_finished.
-	Question *Question `json:"question,omitempty"`
+	Question *Told `json:"question,omitempty"`
+	// Next are the commands to give next, in run_closed, where something is left to do.
+	Next []string `json:"next,omitempty"`
 }
 
 // Counts sums up a run.

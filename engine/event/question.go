@@ -24,6 +24,30 @@ type Question struct {
 	NotDone string `json:"not_done"`
 }
 
+// Told is a question as machines are told it: with the commands that answer it.
+type Told struct {
+	Question
+	Commands Commands `json:"commands"`
+}
+
+// Commands are the command for each answer, ready for a shell but for the key.
+type Commands struct {
+	Done    string `json:"done,omitempty"`
+	NotDone string `json:"not_done"`
+}
+
+// Told adds the commands; nil where there is no question.
+func (q *Question) Told() *Told {
+	if q == nil {
+		return nil
+	}
+	c := Commands{NotDone: q.Command(AnswerNotDone)}
+	if q.Done != "" {
+		c.Done = q.Command(AnswerDone)
+	}
+	return &Told{*q, c}
+}
+
 // Subject names what is asked about, as `remint resolve` takes it.
 func (q *Question) Subject() string {
 	if q.Step == "" {

@@ -421,3 +421,29 @@ func TestResumingWhatIsClosedChangesNothing(t *testing.T) {
 		}
 	})
 }
+
+// Whatever is left to do has a command.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	done := executor.ResetResult{Address: "credential.t.a", Outcome: executor.Finished, Changed: true}
+	gone := executor.ResetResult{Address: `credential.t.b["x y"]`, Outcome: executor.Abandoned, Changed: true}
+	many := []executor.ResetResult{done}
+	for range 21 {
+		many = append(many, gone)
+	}
+	for name, tc := range map[string]struct {
+		r    executor.Result
+		want []string
+	}{
+		"done":      {executor.Result{Resets: []executor.ResetResult{done}, Closed: true, Filed: true}, nil},
+		"open":      {executor.Result{Resets: []executor.ResetResult{done, gone}, Filed: true}, []string{"remint resume r1"}},
+		"not filed": {executor.Result{Resets: []executor.ResetResult{done}, Closed: true}, []string{"remint resume r1"}},
+		"closed":    {executor.Result{Resets: []executor.ResetResult{done, gone}, Closed: true, Filed: true}, []string{`remint plan -reason=compromised 'credential.t.b["x y"]'`}},
+		"many":      {executor.Result{Resets: many, Closed: true, Filed: true}, []string{"remint runs r1", "remint plan -reason=compromised ADDRESS…"}},
+	} {
+		tc.r.Run, tc.r.Reason = "r1", lifecycle.Compromised
+		if diff := cmp.Diff(tc.want, tc.r.Next()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

@@ -88,6 +88,8 @@ func (x *ResetResult) sealed(run string) string {
 // Result is the end of a run.
 type Result struct {
 	Run string `json:"run"`
+	// Reason is that of its plan.
+	Reason lifecycle.Reason `json:"reason"`
 	// Trust says where its judges come from, as in its plan.
 	Trust  string        `json:"trust"`
 	Resets []ResetResult `json:"resets"`
@@ -144,6 +146,32 @@ func (r *Result) Exit() diag.Exit {
 		return diag.ExitUnfinished
 	}
 	return why
+}
+
+// maxAddresses is how many addresses a command is written with.
+const maxAddresses = 20
+
+// Next are the commands to give next, ready for a shell: none where nothing is left
+// to do. A closed run is not resumed: what it did not finish is planned anew, once what
+// kept it from that is mended.
+func (r *Result) Next() []string {
+	switch {
+	case r.Exit() == diag.ExitOK:
+		return nil
+	case !r.Closed || !r.Filed:
+		return []string{"remint resume " + r.Run}
+	}
+	plan := "remint plan -reason=" + string(r.Reason)
+	var left []string
+	for _, x := range r.Resets {
+		if x.Outcome != Finished {
+			left = append(left, event.Shell(x.Address))
+		}
+	}
+	if len(left) > maxAddresses {
+		return []string{"remint runs " + r.Run, plan + " ADDRESS…"}
+	}
+	return []string{plan + " " + strings.Join(left, " ")}
 }
 
 // Outcome puts a result into one word: finished only where the exit code is 0.

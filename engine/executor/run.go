@@ -342,7 +342,7 @@ func (r *run) carryOut(ctx, soft context.Context, histories map[string]*history)
 		r.end(ResetResult{Address: address, Outcome: Refused, Exit: diag.ExitStale, Error: why})
 	}
 	r.walk(ctx, soft, histories)
-	res := &Result{Run: r.job.Run, Trust: r.job.File.Plan.Trust}
+	res := &Result{Run: r.job.Run, Reason: r.job.File.Plan.Reason, Trust: r.job.File.Plan.Trust}
 	open := 0
 	for _, p := range r.job.File.Plan.Resets {
 		x, ok := r.results[p.Address]
@@ -356,7 +356,7 @@ func (r *run) carryOut(ctx, soft context.Context, histories map[string]*history)
 	}
 	r.conclude(ctx, res, open)
 	counts := res.Counts()
-	r.tell(event.Event{Type: event.RunClosed, Message: "run " + r.job.Run + ": " + res.Outcome(), Outcome: res.Outcome(), Counts: &counts, Trust: res.Trust})
+	r.tell(event.Event{Type: event.RunClosed, Message: "run " + r.job.Run + ": " + res.Outcome(), Outcome: res.Outcome(), Counts: &counts, Trust: res.Trust, Next: res.Next()})
 	return res
 }
 
@@ -427,7 +427,7 @@ func (r *run) end(x ResetResult) {
 		message, proof = message+", there was no old one", ""
 	}
 	r.tell(event.Event{Type: event.ResetFinished, Level: level, Address: x.Address, Step: x.Step, Message: message,
-		Outcome: string(x.Outcome), Proof: proof, Detail: x.sealed(r.job.Run), Question: x.Question})
+		Outcome: string(x.Outcome), Proof: proof, Detail: x.sealed(r.job.Run), Question: x.Question.Told()})
 }
 
 func (r *run) tell(e event.Event) {

@@ -17,6 +17,7 @@ import (
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 )
 
@@ -112,6 +113,10 @@ func TestRun(t *testing.T) {
 			{Address: "credential.t.a", Outcome: executor.Finished, Proof: "tested", Changed: true},
 			{Address: "credential.t.b", Outcome: executor.Halted, Step: "confirm.login", Error: "no", Changed: true},
 		}}})
+		v.Results([]*executor.Result{{Run: "r2", Reason: lifecycle.Compromised, Trust: plan.SelfAsserted, Filed: true, Closed: true, Resets: []executor.ResetResult{
+			{Address: "credential.t.a", Outcome: executor.Finished, Proof: "tested", Changed: true},
+			{Address: `credential.t.b["o'neill"]`, Outcome: executor.Abandoned, Changed: true},
+		}}})
 	})
 }
 
@@ -125,7 +130,7 @@ func TestQuestions(t *testing.T) {
 			{Address: "credential.t.c", Outcome: executor.Halted, Step: "prove.dead", Error: "no answer", Changed: true, Question: whole},
 		}}})
 		v.Runs([]engine.RunStatus{{ID: "r1", Trust: plan.SelfAsserted, Operator: "op", Outcome: "open", Resets: []engine.RunReset{{
-			Address: "credential.t.b", Outcome: "halted", Question: &engine.OpenQuestion{Question: step, Answers: []engine.GivenAnswer{{By: "alice", Answer: "done"}}},
+			Address: "credential.t.b", Outcome: "halted", Question: &engine.OpenQuestion{Told: step.Told(), Answers: []engine.GivenAnswer{{By: "alice", Answer: "done"}}},
 			Steps: []engine.RunStep{{Step: "reload.web", Outcome: "unknown", Error: "killed"}, {Step: "notify.owner", Outcome: "asserted", Answer: "done", AssertedBy: "alice"}},
 		}, {Address: "credential.t.c", Outcome: "abandoned", AssertedBy: "bob"}}}}, true, nil)
 		v.Resolved(&engine.SignedResolution{Resolution: evidence.Resolution{Run: "r1", Approver: "alice", Answer: "done", Question: "Did it?"}, Does: "it goes on"})

@@ -53,7 +53,7 @@ func (v *View) question(indent string, q *event.Question) {
 
 // openQuestion shows one with what was answered so far.
 func (v *View) openQuestion(indent string, q *engine.OpenQuestion) {
-	v.question(indent, q.Question)
+	v.question(indent, &q.Question)
 	for _, g := range q.Answers {
 		v.Text(fmt.Sprintf("%s  %s said %s at %s; remint resume %s goes on by it\n", indent, safe(g.By), safe(g.Answer), g.At.UTC().Format(time.RFC3339), safe(q.Run)))
 	}

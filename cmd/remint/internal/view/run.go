@@ -145,7 +145,7 @@ func (p *planning) Emit(e event.Event) {
 func (v *View) Results(results []*executor.Result) {
 	for _, r := range results {
 		if v.JSON {
-			continue // run_closed has said it
+			continue // reset_finished and run_closed have said it, the commands too
 		}
 		v.result(r)
 	}
@@ -249,9 +249,14 @@ func (v *View) result(r *executor.Result) {
 		v.Text("  " + safe(r.Error) + "\n")
 	}
 	v.questions(r)
-	if !r.Closed || !r.Filed {
-		v.Text(fmt.Sprintf("Next: remint resume %s\n", safe(r.Run)))
-	} else {
-		v.Text("Next: mend what is named above, then plan again.\n")
+	v.next(r)
+}
+
+// next names the commands to give next.
+func (v *View) next(r *executor.Result) {
+	head := "Next: "
+	if r.Closed && r.Filed {
+		head = "Next: mend what is named above, then plan again: "
 	}
+	v.Text(head + safe(strings.Join(r.Next(), "; ")) + "\n")
 }
