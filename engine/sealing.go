@@ -20,6 +20,7 @@ import (
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/journal/seal"
+	"github.com/remint-dev/remint/internal/agekeys"
 )
 
 // dataKey is the name under which a run's wrapped data key is kept.
@@ -182,7 +183,11 @@ func noteSeal(w *config.Workspace, run string, to []age.Recipient, at time.Time)
 // recipients are those that the seal block names, or the workspace's own key.
 func recipients(w *config.Workspace) ([]age.Recipient, error) {
 	if len(w.Settings.SealRecipients) > 0 {
-		return seal.ParseRecipients(w.Settings.SealRecipients)
+		to, err := agekeys.Recipients(w.Settings.SealRecipients)
+		if err != nil {
+			return nil, fmt.Errorf("recipients %w", err)
+		}
+		return to, nil
 	}
 	id, err := seal.LocalIdentity(sealKeyPath(w))
 	if err != nil {

@@ -108,7 +108,7 @@ func TestBoundRefuses(t *testing.T) {
 		"a longer cap":       {change(`max_expires = "8h"`, `max_expires = "9h"`), "Approvals count for 8h0m0s at most", 4},
 		"other decisions":    {change("/srv/decided", "decided"), "The block decisions is not what the trust base says", 4},
 		"decisions in state": {change(`"directory" { path = "/srv/decided" }`, `"state" {}`), "The block decisions is not what the trust base says", 4},
-		"seal":               {change("remint {", "remint {\n  seal { recipients = [\"age1x\"] }"), "whoever is named here could read them", 1},
+		"seal":               {change("remint {", "remint {\n  seal { recipients = [\"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\"] }"), "whoever is named here could read them", 1},
 		"a secret shown":     {change("sensitive = true", "sensitive = false") + "\ncredential \"htpasswd_user\" \"b\" {\n  provider = htpasswd.site\n  user = \"b\"\n  owner = var.admin\n}\n", "owner would show it", 1},
 	} {
 		t.Run(name, func(t *testing.T) {

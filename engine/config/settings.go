@@ -9,6 +9,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/agekeys"
 )
 
 // Where state and evidence are unless the remint block says otherwise.
@@ -109,10 +110,16 @@ func (l *loader) setting(b *hclsyntax.Block, s *Settings) {
 		}
 	case "seal":
 		l.noBlocks(b.Body, "seal")
-		got := l.simple(b.Body, b, "seal", attr("recipients", provider.StringList, true), attr("identities", provider.StringList, false))
+		recipients := attr("recipients", provider.StringList, true)
+		recipients.Check = checkRecipients
+		got := l.simple(b.Body, b, "seal", recipients, attr("identities", provider.StringList, false))
 		s.SealRecipients, _ = got["recipients"].([]string)
 		names, _ := got["identities"].([]string)
-		for _, n := range names {
+		for i, n := range names {
+			if agekeys.Private(n) {
+				l.fault(b.Body.Attributes["identities"].Expr.Range(), "A private key in a workspace", "identities name files, and number %d looks like a private key. Put it into a file outside of the workspace and name that; replace the key, for who can read this has it.", i+1)
+				continue
+			}
 			p, err := l.paths.resolve(n)
 			if err != nil {
 				l.fault(b.Body.Attributes["identities"].Expr.Range(), "A value does not fit", "identities %s.", err)
@@ -143,6 +150,17 @@ func (l *loader) placed(b *hclsyntax.Block, s *Settings, what string, attrs ...p
 		s.Unplaced = s.Unplaced || f.slots[i].unknown && !f.slots[i].attr.Sensitive // the digest has no sensitive value
 	}
 	return got
+}
+
+// checkRecipients refuses what nothing can be sealed to before anything has to be. None
+// are the workspace's own key.
+func checkRecipients(value any) error {
+	list, _ := value.([]string)
+	if len(list) == 0 {
+		return nil
+	}
+	_, err := agekeys.Recipients(list)
+	return err
 }
 
 // checkSchema refuses what PostgreSQL would cut or keeps for itself.

@@ -6,14 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	"filippo.io/age"
-	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
 
-	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/internal/agekeys"
 )
 
 // Store declares the store `age_file`.
@@ -33,7 +31,7 @@ func Store() provider.StoreDefinition {
 				Description: "Write text (PEM-like) rather than bytes."},
 		}},
 		Open: func(_ context.Context, b provider.Block) (provider.Store, error) {
-			recipients, err := parse(b.Attrs.Strings("recipients"))
+			recipients, err := agekeys.Recipients(b.Attrs.Strings("recipients"))
 			if err != nil {
 				return nil, provider.Errorf(provider.Permanent, "recipients %s", err)
 			}
@@ -44,39 +42,8 @@ func Store() provider.StoreDefinition {
 
 func checkRecipients(v any) error {
 	list, _ := v.([]string)
-	_, err := parse(list)
+	_, err := agekeys.Recipients(list)
 	return err
-}
-
-// parse reads public keys and tries to encrypt to all of them together. Errors
-// name a faulty one by its number: it could be a private key by mistake.
-func parse(list []string) ([]age.Recipient, error) {
-	if len(list) == 0 {
-		return nil, errors.New("must name at least one public key")
-	}
-	var out []age.Recipient
-	for i, s := range list {
-		r, err := parseOne(strings.TrimSpace(s))
-		if err != nil {
-			return nil, provider.Errorf(provider.Permanent, "must be age or SSH public keys: number %d is not (age1…, ssh-ed25519 … or ssh-rsa …)", i+1)
-		}
-		out = append(out, r)
-	}
-	if _, err := age.Encrypt(io.Discard, out...); err != nil {
-		return nil, provider.Errorf(provider.Permanent, "must be usable together: %s", addrs.Visible(err.Error()))
-	}
-	return out, nil
-}
-
-func parseOne(s string) (age.Recipient, error) {
-	if strings.HasPrefix(s, "ssh-") {
-		return agessh.ParseRecipient(s)
-	}
-	list, err := age.ParseRecipients(strings.NewReader(s))
-	if err != nil || len(list) != 1 {
-		return nil, errors.New("not one recipient")
-	}
-	return list[0], nil
 }
 
 // encrypt writes plain to w, encrypted.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"filippo.io/age"
@@ -18,31 +17,8 @@ import (
 // maxKeyFile is more than any identity file has.
 const maxKeyFile = 1 << 20
 
-// ParseRecipients reads age and SSH public keys.
-func ParseRecipients(list []string) ([]age.Recipient, error) {
-	var out []age.Recipient
-	for _, s := range list {
-		var r age.Recipient
-		var err error
-		if strings.HasPrefix(s, "ssh-") {
-			r, err = agessh.ParseRecipient(s)
-		} else {
-			var found []age.Recipient
-			found, err = age.ParseRecipients(strings.NewReader(s))
-			if err == nil && len(found) == 1 {
-				r = found[0]
-			}
-		}
-		if err != nil || r == nil {
-			return nil, fmt.Errorf("%.60q is no age recipient: it must be an age1… or SSH public key", s)
-		}
-		out = append(out, r)
-	}
-	return out, nil
-}
-
 // ReadIdentities reads a file of age identities, or an SSH private key without
-// a passphrase: what ParseRecipients takes can be opened again.
+// a passphrase: what agekeys.Recipients takes can be opened again.
 func ReadIdentities(path string) ([]age.Identity, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0) // a pipe is refused below, not waited for
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/agekeys"
 )
 
 const canary = "canary-7a31"
@@ -105,7 +106,7 @@ func TestSSHRecipients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, err := ParseRecipients([]string{string(ssh.MarshalAuthorizedKey(sshPublic))})
+	to, err := agekeys.Recipients([]string{string(ssh.MarshalAuthorizedKey(sshPublic))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,19 +158,6 @@ func TestWithoutIdentity(t *testing.T) {
 	for _, ids := range [][]age.Identity{nil, {stranger}} {
 		if _, err := OpenRun("r1", wrapped, ids); !errors.Is(err, ErrNoIdentity) {
 			t.Errorf("got %v, want ErrNoIdentity", err)
-		}
-	}
-}
-
-func TestRecipients(t *testing.T) {
-	_, _, who := fresh(t, "r")
-	const sshKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEV7oD5xFldanK28fJ9ZsscIQxgXWAMeYUaxLa84MVp+ x"
-	if got, err := ParseRecipients([]string{who.Recipient().String(), sshKey}); err != nil || len(got) != 2 {
-		t.Errorf("got %d, %v", len(got), err)
-	}
-	for _, bad := range []string{"", "x", "age1x", who.String(), who.Recipient().String() + "\n" + who.Recipient().String()} {
-		if _, err := ParseRecipients([]string{bad}); err == nil {
-			t.Errorf("%.20q was taken", bad)
 		}
 	}
 }
