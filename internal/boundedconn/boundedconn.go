@@ -12,11 +12,34 @@ import (
 // ErrTooMuch is what reading fails with beyond the bound.
 var ErrTooMuch = errors.New("the server sent more than it is let")
 
-// Answers gives r and w, but with at most limit bytes of r between two writes to w.
-func Answers(r io.Reader, w io.Writer, limit int64) (io.Reader, io.Writer) {
-	a := &answers{r: reader{from: r}, w: w, limit: limit}
-	a.r.left.Store(limit)
-	return &a.r, a
+// Talk is a conversation in which only questions are answered: at most limit bytes
+// are read between two writes.
+type Talk struct {
+	r     reader
+	w     io.Writer
+	limit atomic.Int64
+}
+
+// NewTalk reads from r and writes to w.
+func NewTalk(r io.Reader, w io.Writer, limit int64) *Talk {
+	t := &Talk{r: reader{from: r}, w: w}
+	t.Let(limit)
+	return t
+}
+
+// Let sets another limit, from now on.
+func (t *Talk) Let(limit int64) {
+	t.limit.Store(limit)
+	t.r.left.Store(limit)
+}
+
+// Read reads of the answer.
+func (t *Talk) Read(b []byte) (int, error) { return t.r.Read(b) }
+
+// Write writes a question, to which there is an answer of its own.
+func (t *Talk) Write(b []byte) (int, error) {
+	t.r.left.Store(t.limit.Load())
+	return t.w.Write(b)
 }
 
 // Conn is c, of which at most limit bytes are read in all.
@@ -41,18 +64,6 @@ func (r *reader) Read(b []byte) (int, error) {
 	n, err := r.from.Read(b[:min(int64(len(b)), max(left, 0))])
 	r.left.Add(-int64(n))
 	return n, err
-}
-
-type answers struct {
-	r     reader
-	w     io.Writer
-	limit int64
-}
-
-// Write writes a question, to which there is an answer of its own.
-func (a *answers) Write(b []byte) (int, error) {
-	a.r.left.Store(a.limit)
-	return a.w.Write(b)
 }
 
 type conn struct {

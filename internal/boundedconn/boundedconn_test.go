@@ -11,19 +11,22 @@ import (
 	"github.com/remint-dev/remint/internal/boundedconn"
 )
 
-func TestAnswers(t *testing.T) {
+func TestTalk(t *testing.T) {
 	var sent bytes.Buffer
-	r, w := boundedconn.Answers(strings.NewReader(strings.Repeat("x", 25)), &sent, 10)
-	for question, want := range []int{10, 10, 5} {
-		if _, err := io.WriteString(w, "?"); err != nil {
+	talk := boundedconn.NewTalk(strings.NewReader(strings.Repeat("x", 45)), &sent, 10)
+	for question, want := range []int{10, 10, 20, 5} {
+		if _, err := io.WriteString(talk, "?"); err != nil {
 			t.Fatal(err)
 		}
-		got, err := io.ReadAll(r)
-		if len(got) != want || (want == 10) != errors.Is(err, boundedconn.ErrTooMuch) {
+		if want == 20 {
+			talk.Let(20)
+		}
+		got, err := io.ReadAll(talk)
+		if len(got) != want || (want >= 10) != errors.Is(err, boundedconn.ErrTooMuch) {
 			t.Errorf("answer %d: %d bytes, %v", question, len(got), err)
 		}
 	}
-	if sent.String() != "???" {
+	if sent.String() != "????" {
 		t.Errorf("sent %q", sent.String())
 	}
 }

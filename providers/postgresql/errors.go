@@ -31,6 +31,8 @@ func reason(ctx context.Context, err error) string {
 		return "cancelled"
 	case ctx.Err() != nil || pgconn.Timeout(err) || errors.Is(err, context.DeadlineExceeded):
 		return "timed out"
+	case tooMuch(err):
+		return "the server sent more than it was asked for; check that it is one"
 	}
 	return "no connection, or it broke"
 }
@@ -38,7 +40,10 @@ func reason(ctx context.Context, err error) string {
 // classify gives the class of an error after which nothing has happened.
 func classify(err error) provider.Class {
 	code := state(err)
-	if len(code) != 5 {
+	switch {
+	case tooMuch(err):
+		return provider.Permanent
+	case len(code) != 5:
 		return provider.Transient
 	}
 	switch code[:2] {
@@ -71,7 +76,7 @@ func (p *instance) connectError(ctx context.Context, err error) error {
 		hint = "; pg_hba.conf has no line that lets it in, or it may not log in"
 	case code == "3D000":
 		hint = "; the database in `url` does not exist"
-	case code != "" || ctx.Err() != nil:
+	case code != "" || ctx.Err() != nil || tooMuch(err):
 	default:
 		hint = p.handshakeHint()
 	}

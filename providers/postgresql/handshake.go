@@ -2,10 +2,12 @@ package postgresql
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/remint-dev/remint/internal/boundedconn"
 )
 
 // authCode is how a server answers the first message of a login.
@@ -42,11 +44,25 @@ func (a *authRequest) see(b []byte) {
 	}
 }
 
+// Bounds on what a server can have this side hold, in bytes: of one message, and of all
+// between two questions, which is room for the names of 200,000 roles.
+const (
+	maxMessage = 1 << 20
+	maxAnswer  = 16 << 20
+)
+
+// tooMuch reports whether the server went beyond them.
+func tooMuch(err error) bool {
+	var message *pgproto3.ExceededMaxBodyLenErr
+	return errors.As(err, &message) || errors.Is(err, boundedconn.ErrTooMuch)
+}
+
 // frontend makes pgx read through a; told, if not nil, hears the code once.
 func (a *authRequest) frontend(told func(authCode)) pgconn.BuildFrontendFunc {
 	return func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		a.head = nil // a fall-back from TLS to plain starts anew
-		return pgproto3.NewFrontend(&watched{Reader: r, note: a, told: told}, w)
+		talk := boundedconn.NewTalk(r, w, maxAnswer)
+		return pgproto3.NewFrontend(&watched{Reader: talk, note: a, told: told}, talk)
 	}
 }
 

@@ -64,13 +64,15 @@ func open(_ context.Context, block provider.Block) (provider.Provider, error) {
 }
 
 // secure makes c log in by SCRAM alone, which never shows the password and
-// proves that the server knows it too; without a password, by leave alone.
+// proves that the server knows it too; without a password, by leave alone. What the
+// server says is bounded from its first message on.
 func secure(c *pgconn.Config, timeout time.Duration) {
 	c.RequireAuth = "scram-sha-256"
 	if c.Password == "" {
 		c.RequireAuth = "none"
 	}
 	c.ConnectTimeout = timeout
+	c.MaxProtocolMessageBodyLen = maxMessage
 }
 
 // conn gives a connection of the pool; release it.
@@ -97,7 +99,7 @@ func (p *instance) Identity(ctx context.Context) (string, error) {
 	return "", p.readError(ctx, err, "read the system identifier")
 }
 
-// List names the roles that may log in.
+// List names the roles that may log in, as far as they fit into one answer.
 func (p *instance) List(ctx context.Context, credentialType string) ([]string, error) {
 	if credentialType != TypeName {
 		return nil, provider.Errorf(provider.Permanent, "the provider postgresql has no type %q", credentialType)

@@ -155,6 +155,8 @@ func judge(ctx context.Context, err error, asked authCode) (provider.Verdict, st
 		return provider.Disabled, code
 	case code != "":
 		return provider.Unclear, code
+	case tooMuch(err):
+		return provider.Unclear, reason(ctx, err)
 	case asked == authOK:
 		return provider.Unclear, "the server lets this login in without a password (trust, peer or cert in pg_hba.conf), so that a password proves nothing there"
 	case asked == authCleartext, asked == authMD5:

@@ -93,6 +93,7 @@ func checkSchemaName(name string) error {
 func (a access) connect(ctx context.Context, settings map[string]string) (*pgx.Conn, error) {
 	cfg := a.config.Copy()
 	maps.Copy(cfg.RuntimeParams, settings)
+	bound(&cfg.Config)
 	return pgx.ConnectConfig(ctx, cfg)
 }
 
@@ -105,6 +106,10 @@ func (a access) pool() (*pgxpool.Pool, error) {
 	cfg.ConnConfig = a.config.Copy()
 	maps.Copy(cfg.ConnConfig.RuntimeParams, readerSettings)
 	cfg.ConnConfig.ValidateConnect = a.config.ValidateConnect
+	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		bound(&c.Config)
+		return nil
+	}
 	cfg.MaxConns, cfg.MinConns, cfg.MinIdleConns, cfg.MaxConnIdleTime = 4, 0, 0, 30*time.Second
 	cfg.ConnConfig.RuntimeParams["application_name"] = a.config.RuntimeParams["application_name"]
 	return pgxpool.NewWithConfig(context.Background(), cfg)
@@ -216,6 +221,8 @@ func wording(ctx context.Context, err error) error {
 		return context.Canceled
 	case ctx.Err() != nil, pgconn.Timeout(err), errors.Is(err, context.DeadlineExceeded):
 		return errors.New("no answer in time")
+	case tooMuch(err):
+		return errors.New("the server sent more than a state holds: check that it is one")
 	}
 	return errors.New("no connection, or it broke")
 }

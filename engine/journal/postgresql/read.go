@@ -37,7 +37,7 @@ func collect[T any](ctx context.Context, s *store, scan pgx.RowToFunc[T], query 
 	defer done()
 	for wait := time.Millisecond; ; wait = min(2*wait, time.Second) {
 		out, err := fetch(waiting, s, scan, query, args)
-		silent := err != nil && (state(err) == "" || gone(err))
+		silent := err != nil && !tooMuch(err) && (state(err) == "" || gone(err))
 		if silent && !s.shut.Load() && pause(waiting, wait) {
 			continue
 		}
