@@ -110,6 +110,10 @@ func (e *Engine) Verify(ctx context.Context, r VerifyRequest) (*Verification, di
 	if !out.Lost {
 		out.Document = entry.Encode()
 	}
+	if len(entry.Verifications) > verify.MaxVerifications || len(out.Document) > verify.MaxDocument {
+		return nil, diags.Errorf("The document is full", "More than %d verifications, or %d MiB, in one document are not read. Give the document beside the plan another name, for apply's -verification=FILE, and verify again.",
+			verify.MaxVerifications, verify.MaxDocument>>20)
+	}
 	return out, diags
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -16,13 +15,17 @@ import (
 	"github.com/remint-dev/remint/engine/plan"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
+	"github.com/remint-dev/remint/internal/jsonstream"
 )
 
 // FormatVersion is the version of Document that this program writes.
 const FormatVersion = "1.0"
 
-// MaxDocument is how large a document may be.
-const MaxDocument = 4 << 20
+// MaxDocument is how large a document may be, and MaxVerifications how many it may have.
+const (
+	MaxDocument      = 4 << 20
+	MaxVerifications = 1000
+)
 
 // Document is PLAN.verification.json: what people brought for one plan. Whoever
 // reads it judges the evidence again; the rest is for people to read.
@@ -53,18 +56,31 @@ type Entry struct {
 	Until      time.Time          `json:"until"`
 }
 
+var errMany = fmt.Errorf("it has more than %d verifications: verify again", MaxVerifications)
+
 // Read reads a document. It must be for the plan.
 func Read(b []byte, file *plan.File) (*Document, error) {
 	if len(b) > MaxDocument {
 		return nil, fmt.Errorf("it is larger than %d MiB", MaxDocument>>20)
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
+	dec := jsonstream.NewDecoder(bytes.NewReader(b))
 	var d Document
-	if err := dec.Decode(&d); err != nil || d.FormatVersion != FormatVersion {
+	err := jsonstream.Object(dec, &d, map[string]func() error{"verifications": func() error {
+		d.Verifications = nil
+		return jsonstream.List(dec, func(e Entry, _ int64) error {
+			if len(d.Verifications) == MaxVerifications {
+				return errMany
+			}
+			d.Verifications = append(d.Verifications, e)
+			return nil
+		})
+	}})
+	switch {
+	case errors.Is(err, errMany):
+		return nil, err
+	case err != nil, d.FormatVersion != FormatVersion:
 		return nil, errors.New("it is not what `remint verify` of this version writes: verify again")
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	case jsonstream.End(dec) != nil:
 		return nil, errors.New("something follows the document: verify again")
 	}
 	if d.PlanID != file.ID || d.PlanDigest != file.Digest {
@@ -105,8 +121,9 @@ func (d *Document) With(file *plan.File, a Accepted, brought provider.Brought, n
 	return out
 }
 
-// reread judges what a document carries.
-func (c *Checker) reread(ctx context.Context, file *plan.File, d *Document) ([]Accepted, []Refusal) {
+// reread judges what a document carries. Each verifier is opened once, as what a forged
+// document has many of is not worth to ask the network for many times.
+func (c *Checker) reread(ctx context.Context, file *plan.File, d *Document, open opener) ([]Accepted, []Refusal) {
 	var accepted []Accepted
 	var refused []Refusal
 	for _, e := range d.Verifications {
@@ -128,7 +145,7 @@ func (c *Checker) reread(ctx context.Context, file *plan.File, d *Document) ([]A
 		default:
 			continue
 		}
-		a, err := c.ask(ctx, b, file, p)
+		a, err := c.ask(ctx, b, file, p, open)
 		if err != nil {
 			refused = append(refused, Refusal{Verifier: b.Key(), Why: err.Error()})
 			continue

@@ -80,7 +80,7 @@ func (c *Checker) Present(ctx context.Context, file *plan.File, p Presented) (Ac
 	}
 	var refused []Refusal
 	for _, b := range blocks {
-		a, err := c.ask(ctx, b, file, p)
+		a, err := c.ask(ctx, b, file, p, c.open)
 		if err == nil {
 			return a, nil
 		}
@@ -103,8 +103,9 @@ func (c *Checker) Check(ctx context.Context, file *plan.File, documents []*Docum
 			accepted = append(accepted, a)
 		}
 	}
+	open := c.once()
 	for _, d := range documents {
-		more, why := c.reread(ctx, file, d)
+		more, why := c.reread(ctx, file, d, open)
 		accepted, refused = append(accepted, more...), append(refused, why...)
 	}
 	remembered, why := c.remembered(ctx, file)
@@ -113,7 +114,7 @@ func (c *Checker) Check(ctx context.Context, file *plan.File, documents []*Docum
 		if slices.ContainsFunc(accepted, func(a Accepted) bool { return a.Verifier == b.Key() && a.Address == "" }) || c.Registry.Verifier(b.Type).Once {
 			continue
 		}
-		a, err := c.ask(ctx, b, file, Presented{})
+		a, err := c.ask(ctx, b, file, Presented{}, open)
 		switch {
 		case errors.Is(err, provider.ErrNothing):
 		case err != nil:
@@ -144,13 +145,13 @@ func distinct(list []Accepted) []Accepted {
 }
 
 // ask puts one question to one verifier.
-func (c *Checker) ask(ctx context.Context, b *config.Block, file *plan.File, p Presented) (Accepted, error) {
+func (c *Checker) ask(ctx context.Context, b *config.Block, file *plan.File, p Presented, open opener) (Accepted, error) {
 	def := c.Registry.Verifier(b.Type)
 	asked, err := c.asked(file, p)
 	if err != nil {
 		return Accepted{}, err
 	}
-	v, err := c.open(ctx, b)
+	v, err := open(ctx, b)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -170,6 +171,26 @@ func (c *Checker) ask(ctx context.Context, b *config.Block, file *plan.File, p P
 		err = c.keep(ctx, file, a)
 	}
 	return a, err
+}
+
+// opener gives the verifier of a block.
+type opener func(context.Context, *config.Block) (provider.Verifier, error)
+
+// once is open that remembers what it opened, and what it could not.
+func (c *Checker) once() opener {
+	type opened struct {
+		v   provider.Verifier
+		err error
+	}
+	have := map[string]opened{}
+	return func(ctx context.Context, b *config.Block) (provider.Verifier, error) {
+		o, known := have[b.Key()]
+		if !known {
+			o.v, o.err = c.open(ctx, b)
+			have[b.Key()] = o
+		}
+		return o.v, o.err
+	}
 }
 
 // open makes the verifier of a block.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +191,43 @@ func TestADocumentIsJudgedAgain(t *testing.T) {
 		if _, err := Read([]byte(b), f); err == nil {
 			t.Errorf("%s was taken", name)
 		}
+	}
+}
+
+// A document of many verifications is refused, and one of as many as may be opens each
+// verifier once.
+func TestADocumentIsBounded(t *testing.T) {
+	opened := 0
+	r := provider.NewRegistry()
+	r.AddVerifier(provider.VerifierDefinition{Name: "token", Takes: provider.TakesToken, Open: func(context.Context, provider.Block) (provider.Verifier, error) {
+		opened++
+		return fake{takes: provider.TakesToken}, nil
+	}})
+	c := &Checker{Registry: r, Memory: state{}, Now: func() time.Time { return now }, Verifiers: []*config.Block{{Type: "token", Name: "one", Attrs: provider.NewAttrs(nil)}}}
+	f := file()
+	d := &Document{FormatVersion: FormatVersion, PlanID: f.ID, PlanDigest: f.Digest}
+	for i := range MaxVerifications {
+		d.Verifications = append(d.Verifications, Entry{Verifier: "token.one", Identity: fmt.Sprint(i), Evidence: "forged"})
+	}
+	read, err := Read(d.Encode(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, refused := c.Check(t.Context(), f, []*Document{read, read}, nil); len(refused) != 2*MaxVerifications || opened != 1 {
+		t.Errorf("%d were refused, and the verifier was opened %d times", len(refused), opened)
+	}
+	d.Verifications = append(d.Verifications, Entry{Verifier: "token.one"})
+	if _, err := Read(d.Encode(), f); err == nil || !strings.Contains(err.Error(), "more than 1000 verifications") {
+		t.Errorf("got %v", err)
+	}
+	head, tail, _ := strings.Cut(string((*Document)(nil).With(f, Accepted{}, provider.Brought{}, now).Encode()), `"verifications": [`)
+	many := head + `"verifications": [` + strings.Repeat(`{},`, (MaxDocument-len(head)-len(tail))/3-10) + strings.TrimLeft(tail, " \n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = Read([]byte(many), f)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 8<<20 {
+		t.Errorf("%v; %d bytes were allocated for %d", err, got, len(many))
 	}
 }
 

@@ -60,6 +60,9 @@ func Verifier() provider.VerifierDefinition {
 type verifier struct {
 	attrs  provider.Attrs
 	client *http.Client
+	// issuer is asked for its keys once, however many tokens name one that it lacks:
+	// documents beside a plan, which strangers write, hold many tokens.
+	issuer *http.Client
 }
 
 func open(_ context.Context, b provider.Block) (provider.Verifier, error) {
@@ -67,7 +70,9 @@ func open(_ context.Context, b provider.Block) (provider.Verifier, error) {
 	if err != nil {
 		return nil, errors.New("ca " + err.Error())
 	}
-	return &verifier{attrs: b.Attrs, client: client}, nil
+	issuer := *client
+	issuer.Transport = &once{inner: client.Transport, have: map[string]answer{}}
+	return &verifier{attrs: b.Attrs, client: client, issuer: &issuer}, nil
 }
 
 // Verify takes the token that is given, or that the CI gives.
@@ -132,7 +137,7 @@ func (v *verifier) token(ctx context.Context, raw string, asked provider.Asked) 
 		SupportedSigningAlgs: v.attrs.Strings("algorithms"),
 		Now:                  func() time.Time { return asked.Now },
 	})
-	token, err := check.Verify(oidc.ClientContext(ctx, v.client), raw)
+	token, err := check.Verify(oidc.ClientContext(ctx, v.issuer), raw)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "fetching keys"):
 		return nil, errors.New("the issuer's keys cannot be had: see that " + show(v.attrs.String("issuer")) + " can be reached, or give them with jwks")
@@ -164,7 +169,7 @@ func (v *verifier) keys(ctx context.Context) (oidc.KeySet, error) {
 			Keys   string `json:"jwks_uri"`
 		}
 		issuer := v.attrs.String("issuer")
-		if err := fetch.JSON(ctx, v.client, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", nil, &doc); err != nil {
+		if err := fetch.JSON(ctx, v.issuer, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", nil, &doc); err != nil {
 			return nil, errors.New("the issuer " + show(issuer) + " does not tell where its keys are: " + err.Error())
 		}
 		if doc.Issuer != issuer {
@@ -175,7 +180,7 @@ func (v *verifier) keys(ctx context.Context) (oidc.KeySet, error) {
 		}
 		address = doc.Keys
 	}
-	return oidc.NewRemoteKeySet(oidc.ClientContext(ctx, v.client), address), nil
+	return oidc.NewRemoteKeySet(oidc.ClientContext(ctx, v.issuer), address), nil
 }
 
 // strength is the most that acr, amr or neither are worth.

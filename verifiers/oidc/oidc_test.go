@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -281,6 +282,44 @@ func TestWhereKeysAre(t *testing.T) {
 			_, err := v.Verify(t.Context(), asked(), provider.Brought{Token: secret.FromString(i.token(0, map[string]any{"iss": s.URL}))})
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// However many forged tokens are shown to it, a verifier asks the issuer once.
+func TestKeysAreFetchedOnce(t *testing.T) {
+	i := newIssuer(t)
+	for name, up := range map[string]bool{"an issuer": true, "one that fails": false} {
+		t.Run(name, func(t *testing.T) {
+			var discovered, fetched atomic.Int64
+			mux := http.NewServeMux()
+			s := httptest.NewServer(mux)
+			defer s.Close()
+			mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+				discovered.Add(1)
+				_, _ = fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, s.URL, s.URL+"/keys")
+			})
+			mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
+				if fetched.Add(1); !up {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				_, _ = fmt.Fprint(w, i.jwks())
+			})
+			v := opened(t, map[string]any{"issuer": s.URL})
+			good := i.token(0, map[string]any{"iss": s.URL})
+			head, _, _ := strings.Cut(good, ".")
+			forged := head + "." + strings.Split(newIssuer(t).token(0, map[string]any{"iss": s.URL}), ".")[1] + ".AAAA"
+			for range 20 {
+				if _, err := v.Verify(t.Context(), asked(), provider.Brought{Token: secret.FromString(forged)}); err == nil {
+					t.Fatal("a forged token was taken")
+				}
+			}
+			if _, err := v.Verify(t.Context(), asked(), provider.Brought{Token: secret.FromString(good)}); (err == nil) != up {
+				t.Errorf("a good token: %v", err)
+			}
+			if d, f := discovered.Load(), fetched.Load(); d != 1 || f != 1 {
+				t.Errorf("the issuer was asked %d times, and for keys %d times", d, f)
 			}
 		})
 	}
