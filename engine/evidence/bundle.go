@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/remint-dev/remint/internal/jsonstream"
 )
 
 // A bundle's line is these pieces around hint, payload and signature: a Sigstore
@@ -64,19 +66,6 @@ func unbase64(b []byte) ([]byte, error) {
 		return nil, errors.New("base64 with line breaks")
 	}
 	return base64.StdEncoding.Strict().AppendDecode(nil, b)
-}
-
-// strict decodes one JSON value without unknown members.
-func strict(b []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err == nil {
-		return errors.New("more than one value")
-	}
-	return nil
 }
 
 // keyring is the public keys that may have signed, by their hints.
@@ -169,20 +158,21 @@ func parseStatement(payload []byte) (*signed, error) {
 // maxName bounds the name of a record as JSON, in bytes; a ledger's leaf holds it.
 const maxName = 32 << 10
 
-// parseRecord reads the predicate of a statement about a record.
+// parseRecord reads the predicate of a statement about a record. Of one that nobody has
+// verified no more is held than its text is worth.
 func (s *signed) parseRecord() (Record, error) {
 	var r Record
 	var err error
 	switch s.typ {
 	case RunType:
 		var v Run
-		err, r = strict(s.predicate, &v), &v
+		err, r = jsonstream.Strict(s.predicate, &v), &v
 	case StepType:
 		var v Step
-		err, r = strict(s.predicate, &v), &v
+		err, r = jsonstream.Strict(s.predicate, &v), &v
 	case ResetType:
 		var v Reset
-		err, r = strict(s.predicate, &v), &v
+		err, r = jsonstream.Strict(s.predicate, &v), &v
 	default:
 		return nil, fmt.Errorf("the predicate type %.100q is none of an evidence file's", s.typ)
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/remint-dev/remint/internal/jsonstream"
 )
 
 // Binding ties what a person signs about a plan to that very plan, its judges and
@@ -72,7 +74,7 @@ func parseStatementOf[T statement](k kind, b []byte) (*T, Signatory, error) {
 		return nil, Signatory{}, err
 	}
 	var p T
-	if strict(d.said.predicate, &p) != nil {
+	if jsonstream.Strict(d.said.predicate, &p) != nil {
 		return nil, Signatory{}, fmt.Errorf("not %s: its predicate is not one of type %s as this version knows it", k.name, k.predicateType)
 	}
 	if err := p.check(); err != nil {

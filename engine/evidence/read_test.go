@@ -3,8 +3,10 @@ package evidence
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -275,5 +277,35 @@ func TestVerifyWithoutALedgerBlamesNoRecord(t *testing.T) {
 	must(t, os.RemoveAll(w.path("ledger/tile/entries")))
 	if r := w.verify(t); len(r.Findings) != 1 || r.Findings[0].Code != CodeLedger {
 		t.Errorf("%v", r.Findings)
+	}
+}
+
+// Of a line that nobody has verified no more is held than its text is worth: a stranger
+// may have written it.
+func TestShowHoldsNoEmptyElements(t *testing.T) {
+	w := newWorld(t)
+	path := w.path("r1", RunFile)
+	b, err := os.ReadFile(path)
+	must(t, err)
+	first, _, _ := bytes.Cut(b, []byte("\n"))
+	env, err := parseEnvelope(first)
+	must(t, err)
+	s, err := parseStatement(env.payload)
+	must(t, err)
+	for _, list := range []string{"decisions", "resets", "judged"} {
+		predicate := slices.Concat([]byte(`{"`+list+`":[`), bytes.Repeat([]byte("{},"), 500_000), []byte("{}],"), s.predicate[1:])
+		payload := slices.Concat([]byte(statementHead), predicate, []byte(statementKind+s.typ+statementPlan+strings.TrimPrefix(s.planDigest, "sha256:")+statementRecord+LineDigest(predicate)+statementName+`"`+s.name+`"`+statementEnd))
+		line := lineHint + env.hint + linePay + base64.StdEncoding.EncodeToString(payload) + lineSig + base64.StdEncoding.EncodeToString(env.sig) + lineEnd + "\n"
+		must(t, os.WriteFile(path, []byte(line), 0o644))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := List(w.dir)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "the predicate is not one of type") {
+			t.Errorf("%s: %v", list, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 16<<20 {
+			t.Errorf("%s: %d bytes were allocated for a line of %d", list, got, len(line))
+		}
 	}
 }
