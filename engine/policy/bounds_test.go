@@ -81,6 +81,20 @@ func TestBoundsHold(t *testing.T) {
 	}
 }
 
+// All tests together are bounded, however many files of them there are: each by itself
+// stays within what a test may take.
+func TestTestsAreBoundedTogether(t *testing.T) {
+	files := one(good)
+	for i := range 20 {
+		files[fmt.Sprintf("t%02d_test.rego", i)] = fmt.Sprintf("package remint.plan_test\ntest_%d if { some a in numbers.range(1, 90000); some b in numbers.range(1, 90000); a * b == -1 }\n", i)
+	}
+	o := Options{Limits: Limits{Tests: time.Second}}
+	report, diags := Test(context.Background(), []Source{source(files)}, o)
+	if got := fmt.Sprint(diags.Err()); report != nil || !strings.Contains(got, "house") || !strings.Contains(got, "all tests together took more than 1s of processor time") {
+		t.Errorf("%v, %s", report, got)
+	}
+}
+
 // The compiler is bounded too, and what it was reading is said.
 func TestCompilingIsBounded(t *testing.T) {
 	many := strings.Builder{}

@@ -62,6 +62,8 @@ type Limits struct {
 	// Time is for one evaluation of one source, and TimePerReset is added for
 	// each reset; 3 s and 1 ms.
 	Time, TimePerReset time.Duration
+	// Tests is for all tests of all sources together; 5 min.
+	Tests time.Duration
 	// Memory is what the process of the Rego may take besides what it starts with,
 	// and MemoryPerReset is added for each reset; 128 MiB and 32 KiB.
 	Memory, MemoryPerReset uint64
@@ -70,6 +72,7 @@ type Limits struct {
 func (l Limits) orDefaults() Limits {
 	l.Compile = cmp.Or(l.Compile, 4*time.Second)
 	l.Time = cmp.Or(l.Time, 3*time.Second)
+	l.Tests = cmp.Or(l.Tests, 5*time.Minute)
 	l.TimePerReset = cmp.Or(l.TimePerReset, time.Millisecond)
 	l.Memory = cmp.Or(l.Memory, 128<<20)
 	l.MemoryPerReset = cmp.Or(l.MemoryPerReset, 32<<10)

@@ -254,12 +254,28 @@ func (r *remote) tell(ctx context.Context, in *Input, b bound) (reply, error) {
 	return answered, err
 }
 
-// test runs the tests of f, each of which is followed once more when it has passed.
-func (r *remote) test(ctx context.Context, f *folder) (reply, page, error) {
+// test runs the tests of f, each of which is followed once more when it has passed. It
+// takes from left, the processor's time that is left for all tests, what they took.
+func (r *remote) test(ctx context.Context, f *folder, left *time.Duration) (reply, page, error) {
 	if err := r.lock(ctx); err != nil {
 		return reply{}, page{}, err
 	}
 	defer r.unlock()
-	b := bound{time: r.limits.Compile + r.limits.Time + time.Duration(2*len(f.tests))*r.limits.Time, memory: r.limits.Memory}
-	return r.call(ctx, request{Op: opTest, Source: f.source.Name, Time: r.limits.Time, Parts: len(f.modules) + len(f.tests)}, b, maxReply, f.send)
+	own := r.limits.Compile + r.limits.Time + time.Duration(2*len(f.tests))*r.limits.Time
+	before := r.used()
+	answer, all, err := r.call(ctx, request{Op: opTest, Source: f.source.Name, Time: r.limits.Time, Parts: len(f.modules) + len(f.tests)},
+		bound{time: min(own, *left), memory: r.limits.Memory}, maxReply, f.send)
+	if errors.Is(err, errTime) && *left < own {
+		err = fmt.Errorf("all tests together took more than %v of processor time: have fewer or simpler ones", r.limits.Tests)
+	}
+	*left = max(*left-(r.used()-before), time.Millisecond)
+	return answer, all, err
+}
+
+// used is what the process has had of the processor; none where there is no process.
+func (r *remote) used() time.Duration {
+	if r.p == nil {
+		return 0
+	}
+	return processorTime(r.p.cmd.Process.Pid)
 }

@@ -237,7 +237,7 @@ func TestWaitingIsNoAnswer(t *testing.T) {
 	if !strings.Contains(faults[0].Err().Error(), "cancelled") || faults[0].Exit() != diag.ExitDenied || r.p != nil {
 		t.Error(faults)
 	}
-	if _, _, err := r.test(ctx, a); !errors.Is(err, errCancel) || r.p != nil || len(r.turn) != 1 {
+	if _, _, err := r.test(ctx, a, new(time.Minute)); !errors.Is(err, errCancel) || r.p != nil || len(r.turn) != 1 {
 		t.Error(err)
 	}
 	// Who has nothing to ask does not wait.
@@ -292,7 +292,7 @@ func TestTestsHaveTheirTime(t *testing.T) {
 	r := newRemote(Limits{Time: 20 * time.Second, Compile: -50 * time.Second, Memory: 64 << 20}.orDefaults())
 	defer r.close()
 	f := house(t, map[string]string{"a.rego": good, "a_test.rego": "package remint.plan_test\ntest_x if true\n", "b_test.rego": "package remint.plan_test\ntest_y if true\n"})
-	_, all, err := r.test(t.Context(), f)
+	_, all, err := r.test(t.Context(), f, new(time.Minute))
 	idle(t, r)
 	if err != nil || len(all.Tests) != 2 {
 		t.Error(all.Tests, err)

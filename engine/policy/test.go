@@ -70,9 +70,9 @@ func Test(ctx context.Context, sources []Source, o Options) (*TestReport, diag.D
 	}
 	defer set.Close()
 	report := &TestReport{Tests: []TestResult{}, Rules: []RuleCoverage{}}
-	covered, missed := 0, 0
+	covered, missed, left := 0, 0, set.limits.Tests
 	for _, f := range set.remote.folders {
-		answered, all, err := set.remote.test(ctx, f)
+		answered, all, err := set.remote.test(ctx, f, &left)
 		if err != nil {
 			return nil, denied(notTested, "Policy %q: %v.", f.source.Name, err)
 		}
