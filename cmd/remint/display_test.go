@@ -34,6 +34,8 @@ var hostile = []struct{ name, text, raw, page string }{
 	{"a line separator", "x\u2028y", "\u2028", ""},
 	{"tags", "x\U000e0041y", "\U000e0041", ""},
 	{"a Cyrillic letter", "p\u0430yments", "p\u0430yments", "p\u0430yments"},
+	{"a Malayalam letter, and one of the IPA", "\u0d20pp/pl\u0251tform", "\u0d20pp", "pl\u0251tform"},
+	{"a blank that is a character", "x\u2800y", "\u2800", ""},
 	{"fullwidth letters", "\uff41dmin", "\uff41dmin", "\uff41dmin"},
 	{"struck out", "n\u0336o\u0336", "\u0336", ""},
 	{"a command of CI", "::set-env name=PATH::y", "\n::set-env", ""},

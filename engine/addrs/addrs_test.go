@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -135,13 +136,23 @@ func FuzzParseStep(f *testing.F) {
 // on one line, and nothing that continuous integration obeys or that ends a quotation.
 func FuzzVisible(f *testing.F) {
 	for _, seed := range []string{"plain", "\x1b]8;;http://x\x07y", "\u202e", "\u200b\u2060\ufeff", "\x9b\u009b", "a\U000e0041", "\xff", "\r\n\t", "\u2028", "\u3164\u115f",
-		"::stop-commands \n::tok", "::a ::b::c", "::ffff ::1", "x ##[group]y", "##vso[x]", "````", "~~~~~"} {
+		"::stop-commands \n::tok", "::a ::b::c", "::ffff ::1", "x ##[group]y", "##vso[x]", "````", "~~~~~", "ഠpp", "pl\u0251tform", "p\u0430y", "\u2800", "\U0001d159", "東京db", "Məmmədov"} {
 		f.Add(seed)
 	}
 	obeyed := regexp.MustCompile("(?:^| )::[A-Za-z].*::|##(?:\\[|vso\\[|teamcity\\[)|```|~~~")
 	f.Fuzz(func(t *testing.T, s string) {
 		if out := Visible(s); obeyed.MatchString(out) {
 			t.Errorf("%q is shown as %q, which is obeyed", s, out)
+		}
+		for _, word := range strings.FieldsFunc(Visible(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.Is(unicode.M, r) }) {
+			latin, others := false, false
+			for _, r := range word {
+				latin = latin || unicode.Is(unicode.Latin, r)
+				others = others || unicode.IsLetter(r) && r >= 0x80 && !unicode.In(r, unicode.Latin, unicode.Common)
+			}
+			if latin && others {
+				t.Errorf("%q is shown with the word %q, of several scripts", s, word)
+			}
 		}
 		for _, out := range []string{Visible(s), Quote(s)} {
 			for _, r := range out {

@@ -12,9 +12,10 @@ import (
 // deceive a reader or the program that shows it:
 //
 //   - controls, C1, bidi, zero-width and invalid characters (Printable);
-//   - letters that look like Latin ones: fullwidth and mathematical letters, and in
-//     a word with Latin letters those of Greek, Cyrillic, Armenian or Cherokee. A word
-//     of one script is left as it is: people have such names;
+//   - letters that look like Latin ones: fullwidth, mathematical and other forms of
+//     them, and in a word with Latin letters those of any other script, and the Latin
+//     ones that no name is written with (IPA, small capitals). A word without Latin
+//     letters is left as it is: people have such names;
 //   - marks drawn across or around a letter, and more than two marks on one;
 //   - what continuous integration takes for a command (`::name::`, `##[name]`), and
 //     the fences of Markdown, between which output is quoted in reviews.
@@ -68,42 +69,67 @@ func Printable(r rune) bool {
 	if r == ' ' {
 		return true
 	}
-	return unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Zs, r) &&
+	return unicode.IsGraphic(r) && !blank(r) && !unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Zs, r) &&
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) && !unicode.Is(unicode.Variation_Selector, r)
 }
 
 // overlay reports whether r is drawn across the letter before it.
 func overlay(r rune) bool { return r >= 0x334 && r <= 0x338 || r >= 0x20d0 && r <= 0x20f0 }
 
-// twin reports whether r is of a script with letters that look like Latin ones.
-func twin(r rune) bool {
-	return unicode.In(r, unicode.Greek, unicode.Cyrillic, unicode.Armenian, unicode.Cherokee, unicode.Coptic, unicode.Lisu)
+// blank reports whether r is graphic by its class, and nothing is drawn for it.
+func blank(r rune) bool {
+	switch r {
+	case 0x2800, 0x13441, 0x13442, 0x16fe4, 0x1d159: // a Braille, two Egyptian, a Khitan and a musical one
+		return true
+	}
+	return false
 }
 
 // disguised reports whether r is a Latin letter or digit in another form.
 func disguised(r rune) bool {
+	switch {
+	case r >= 0x2100 && r <= 0x214f: // ℓ, ℯ; ™ and № are no letters
+		return unicode.IsLetter(r) || r == 0x212e
+	case r >= 0x2160 && r <= 0x2188: // Roman numbers
+		return true
+	}
 	return r >= 0xff01 && r <= 0xff5e || r >= 0x1d400 && r <= 0x1d7ff || r >= 0x2460 && r <= 0x24ff || r >= 0x1f130 && r <= 0x1f189
+}
+
+// own reports whether r, a letter or number, is one that words of Latin letters are
+// written with: with or without accents, up to Latin Extended-B and in Latin Extended
+// Additional, and the few others that languages are written with and that look like no
+// other letter. Those that look like another, or like a bar or an exclamation mark, are not.
+func own(r rune) bool {
+	switch {
+	case r < 0x80, strings.ContainsRune("əɛɔɓɗɖɲ", r), r == 0xb5, r >= 0x2b9 && r <= 0x2bf: // µ; Hawaiian and other apostrophes
+		return true
+	case strings.ContainsRune("ĸſƄƅƖǀǁǂǃȷ", r):
+		return false
+	}
+	return r < 0x250 || r >= 0x1e00 && r <= 0x1eff
 }
 
 // letters marks look-alikes, word by word.
 func letters(s string, hide map[int]bool) {
-	var twins []int
+	var others []int
 	latin := false
 	end := func() {
-		for _, i := range twins {
+		for _, i := range others {
 			hide[i] = hide[i] || latin
 		}
-		twins, latin = twins[:0], false
+		others, latin = others[:0], false
 	}
 	for i, r := range s {
 		switch {
 		case disguised(r):
 			hide[i] = true
-		case twin(r):
-			twins = append(twins, i)
-		case unicode.Is(unicode.Latin, r):
-			latin = true
-		case unicode.IsDigit(r), unicode.Is(unicode.M, r):
+		case unicode.IsLetter(r), unicode.IsNumber(r):
+			latin = latin || unicode.Is(unicode.Latin, r)
+			if !own(r) {
+				others = append(others, i)
+			}
+		case unicode.Is(unicode.M, r):
 		default:
 			end()
 		}
