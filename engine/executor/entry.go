@@ -179,6 +179,9 @@ func historiesOf(ctx context.Context, j journal.Journal, run string, own func(en
 
 func newHistory() *history { return &history{steps: map[string]progress{}} }
 
+// known reports whether an earlier process got anywhere with the reset.
+func (h *history) known() bool { return len(h.steps) > 0 || len(h.old) > 0 }
+
 // touched reports whether anything outside was, or may have been, changed. A
 // proof only looks.
 func (h *history) touched() bool { return h.touchedBut("") }

@@ -98,6 +98,44 @@ func TestNoApprovalIsRecordedWhileHeld(t *testing.T) {
 	})
 }
 
+// A provider that cannot be opened, as with a wrong file in its URL, begins nothing; of what
+// an earlier process had written and sealed, it is no end either: when that is mended, the
+// reset goes on, and the record that closes the run knows of all.
+func TestAResumeWithoutItsProvider(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s setup) {
+		e := start(t, s)
+		e.plan()
+		op := "Inspect"
+		if s.reason == lifecycle.Scheduled {
+			op = "Check" // after the old one was sealed
+		}
+		e.w.fail(fault{op: op, kind: transient})
+		e.w.fail(fault{op: op, kind: crash})
+		if out := e.apply(); !out.died {
+			t.Fatalf("it lives: %+v", out.reset(t, 0))
+		}
+		records, sealed := e.records(), e.sealedNames()
+		if len(records) == 0 {
+			t.Fatal("nothing was recorded: this test would see nothing")
+		}
+		for range 2 {
+			e.w.unopenable = "provider"
+			out := e.resume()
+			if r := out.reset(t, 0); r.Outcome != executor.NotStarted || !r.Open || r.Changed || out.Closed || e.closed() || out.Exit() != diag.ExitError || r.Error != errUnopenable.Error() {
+				t.Errorf("%+v, closed %v, exit %d", r, out.Closed, out.Exit())
+			}
+			if diff := cmp.Diff(append(records, sealed...), append(e.records(), e.sealedNames()...)); diff != "" {
+				t.Errorf("recorded and sealed:\n%s", diff)
+			}
+		}
+		e.w.unopenable = ""
+		if out := e.resume(); out.Exit() != diag.ExitOK {
+			t.Fatalf("mended: %+v", out.reset(t, 0))
+		}
+	})
+}
+
 func generations(n int64) func(*process, *executor.Job) {
 	return func(_ *process, j *executor.Job) { j.Generations["credential.mem_password.a"] = n }
 }

@@ -116,12 +116,14 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 		return x.abandon(ctx, ends)
 	}
 	if err != nil && (x == nil || !x.begun()) {
-		begun := past.begun()
-		outcome := Failed
-		if begun {
-			outcome = Halted
+		res := ResetResult{Address: address, Outcome: Failed, Error: err.Error(), Question: past.open()}
+		switch {
+		case past.begun():
+			res.Outcome, res.Changed, res.Open = Halted, true, true
+		case past.known(): // it has records, and maybe secrets, that only its own end may follow
+			res.Outcome, res.Open = NotStarted, true
 		}
-		return ResetResult{Address: address, Outcome: outcome, Changed: begun, Open: begun, Error: err.Error(), Question: past.open()}, err
+		return res, err
 	}
 	if shut := r.job.Unopened; shut != nil && !x.begun() {
 		return r.unbegun(ctx, x, shut)
