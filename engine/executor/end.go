@@ -82,14 +82,21 @@ func (r *reset) mayRollBack() bool {
 }
 
 // takeBack revokes the new version, and ends the reset; where that fails, resume
-// goes on with it. The old one was not touched.
+// goes on with it, unless somebody else reset the credential meanwhile. The old one was
+// not touched.
 func (r *reset) takeBack(ctx context.Context, cause error) (ResetResult, error) {
 	if cause == nil {
 		cause = errors.New("the new secret was not accepted")
 	}
 	st := rollBackStep()
 	if !r.past.steps[st.Addr.String()].done() {
-		if err := r.execute(ctx, st); err != nil {
+		err := r.execute(ctx, st)
+		switch {
+		case errors.Is(err, errSuperseded):
+			cause = r.withKept(&stepError{st.Addr.String(), err})
+			r.tellOwner(ctx, cause)
+			return r.finish(ctx, Superseded, cause)
+		case err != nil:
 			cause = &stepError{st.Addr.String(), fmt.Errorf("%w; taking it back failed too: %w", cause, err)}
 			r.tellOwner(ctx, cause)
 			return r.finish(ctx, Halted, cause)

@@ -186,6 +186,32 @@ func TestSuperseded(t *testing.T) {
 	}
 }
 
+// Taking a version back that did not work is not this run's any more once another run has
+// finished a reset: it ends, and is not tried, nor the owner told, at each resume anew.
+func TestARollBackThatIsSuperseded(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]fault{"killed": {op: "Revoke", kind: crash}, "no answer": {op: "Revoke", kind: ambiguous, times: 3}} {
+		e := start(t, setup{typ: "mem_key"})
+		e.plan()
+		e.w.fail(somebody("Probe", 1, func(w *world) {
+			w.account("a").broken = true
+			w.fail(f)
+		}))
+		if r := e.apply(); !r.died && r.reset(t, 0).Outcome != executor.Halted {
+			t.Fatalf("%s: %+v", name, r.reset(t, 0))
+		}
+		revoked, told := e.w.count("Revoke"), len(e.w.notices)
+		out := e.resume(func(_ *process, j *executor.Job) { j.Generations["credential.mem_key.a"] = 1 })
+		r := out.reset(t, 0)
+		if r.Outcome != executor.Superseded || r.Step != "roll_back.new" || r.Open || !r.Sealed || !r.SealedOld || !out.Closed || out.Exit() != diag.ExitUnfinished || !e.closed() {
+			t.Errorf("%s: %+v, exit %d, closed %v", name, r, out.Exit(), out.Closed)
+		}
+		if e.w.count("Revoke") != revoked || len(e.w.notices) != told+1 {
+			t.Errorf("%s: revoked %d times more, told %d times more", name, e.w.count("Revoke")-revoked, len(e.w.notices)-told)
+		}
+	}
+}
+
 // Where somebody puts the old secret back (configuration management, a backup) after
 // every store has the new one, the state has the only copy of the one that works.
 func TestTheOldOnePutBack(t *testing.T) {
