@@ -10,6 +10,7 @@ import (
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/lifecycle"
+	"github.com/remint-dev/remint/engine/planner"
 	"github.com/remint-dev/remint/engine/provider"
 	"github.com/remint-dev/remint/engine/secret"
 )
@@ -54,11 +55,6 @@ func (r *reset) prepare(ctx context.Context, st config.Step, seen *entry) error 
 // unlisted is why a version cannot be revoked.
 const unlisted = "the target does not let its versions be read, so the old one cannot be named: give the provider's own login that right"
 
-// unrecorded is why a reset that is to leave nothing alive is not begun where
-// nothing is known to be there.
-const unrecorded = "the target keeps no record of an old one, and no store holds one, but one that was made before the record was kept may be alive, " +
-	"and nothing could show that it is dead: put it into a store, or reset with -reason=scheduled to make a new one"
-
 func (r *reset) baseline(ctx context.Context, seen *entry) error {
 	obs, err := r.x.Fleet.Observe(ctx, r.Credential)
 	if err != nil {
@@ -70,8 +66,8 @@ func (r *reset) baseline(ctx context.Context, seen *entry) error {
 	if obs.Unlisted && !r.inPlace() {
 		return provider.Errorf(provider.Permanent, "%s", unlisted)
 	}
-	if obs.Incomplete && !obs.Exists && r.mode() != lifecycle.Cutover {
-		return provider.Errorf(provider.Permanent, "%s", unrecorded)
+	if why := planner.Unrecorded(obs, r.mode()); why != "" {
+		return provider.Errorf(provider.Permanent, "%s", why)
 	}
 	if err := r.drift(ctx, obs); err != nil {
 		return err

@@ -82,6 +82,8 @@ type Reset struct {
 	Fence int64
 
 	request *config.Reset
+	// unrecorded is why it will not begin.
+	unrecorded string
 	// choice is that of all resets of the plan.
 	choice *choice
 }
@@ -108,6 +110,9 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	resets, seen, faults := p.resets(ctx, chosen, reset)
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
+		return nil, diags
+	}
+	if diags = append(diags, unrecorded(resets, req.Saved != nil)...); diags.HasErrors() {
 		return nil, diags
 	}
 	how := p.choose(req, chosen)

@@ -37,7 +37,7 @@ func (p *Planner) reset(c *config.Credential, steps []config.Step, reset *config
 	same := s.shared.find(s.planSteps())
 	r.Steps = same.steps
 	r.Subject = c.Subject
-	return &Reset{Credential: c, Plan: r, Input: s.input(r, same), Fence: obs.Fence, request: reset}
+	return &Reset{Credential: c, Plan: r, Input: s.input(r, same), Fence: obs.Fence, request: reset, unrecorded: Unrecorded(obs, reset.Mode)}
 }
 
 // situation is one reset seen from all sides.

@@ -127,6 +127,9 @@ func (s situation) prove(st config.Step) string {
 func (s situation) notes() []string {
 	var out []string
 	c := s.c
+	if why := Unrecorded(s.obs, s.reset.Mode); why != "" {
+		return append([]string{"This reset will not begin: " + why + "."}, s.obs.Notes...)
+	}
 	switch {
 	case !s.obs.Exists && s.reset.Mode == lifecycle.Retire:
 		out = append(out, "The target does not have this credential.")

@@ -119,6 +119,9 @@ func TestNotes(t *testing.T) {
 		change(&o)
 		return &o
 	}
+	unrecorded := with(func(o *provider.Observation) {
+		*o = provider.Observation{Incomplete: true, Notes: []string{"It keeps an index."}}
+	})
 	none := with(func(o *provider.Observation) { *o = provider.Observation{} })
 	off := with(func(o *provider.Observation) { o.Enabled = false })
 	for name, row := range map[string]struct {
@@ -134,6 +137,7 @@ func TestNotes(t *testing.T) {
 		"no store, nothing old":      {"credential.mem_password.loose", none, lifecycle.Scheduled, []string{absent, noStore}},
 		"absent":                     {"credential.mem_key.deploy", none, lifecycle.Scheduled, []string{absent}},
 		"absent in retire":           {"credential.mem_key.deploy", none, lifecycle.Offboarding, []string{gone}},
+		"no record, yet to be made":  {"credential.mem_token.api", unrecorded, lifecycle.Scheduled, []string{absent, "It keeps an index."}},
 		"disabled":                   {"credential.mem_key.deploy", off, lifecycle.Scheduled, []string{disabled}},
 		"disabled, to be contained":  {"credential.mem_key.deploy", off, lifecycle.Compromised, []string{contain}},
 		"contain":                    {"credential.mem_password.role", &sound, lifecycle.Compromised, []string{contain}},
