@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,6 +61,8 @@ type verb struct {
 	// args shows the positional arguments in usage; synopsis is one line for the
 	// list of commands, help the longer text.
 	args, synopsis, help string
+	// events is whether -json gives events, and not one document.
+	events bool
 	// setup declares flags and gives the function to run.
 	setup func(a *app, fs *flag.FlagSet) func(ctx context.Context, args []string) diag.Exit
 }
@@ -87,6 +90,7 @@ func Main(parts Parts) int {
 }
 
 func (a *app) main(args []string) diag.Exit {
+	a.view.JSON = asksJSON(args) // for faults in the command line itself
 	args, ok := a.global(args)
 	if !ok {
 		return diag.ExitError
@@ -149,6 +153,7 @@ func (a *app) run(v *verb, args []string) diag.Exit {
 	flags := flag.NewFlagSet(v.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	a.verb = v
+	a.view.Events = v.events
 	do := v.setup(a, flags)
 	positional, err := parse(flags, args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -163,6 +168,25 @@ func (a *app) run(v *verb, args []string) diag.Exit {
 	stop := a.signals()
 	defer stop()
 	return do(a.soft, positional)
+}
+
+// asksJSON reports whether -json is among args, as far as that can be told of a
+// command line that may be wrong.
+func asksJSON(args []string) bool {
+	for _, arg := range args {
+		name, value, given := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		switch {
+		case arg == "--":
+			return false
+		case !strings.HasPrefix(arg, "-") || name != "json":
+		case !given:
+			return true
+		default:
+			on, err := strconv.ParseBool(value)
+			return on && err == nil
+		}
+	}
+	return false
 }
 
 // parse takes flags and positional arguments in any order; "--" ends flags.

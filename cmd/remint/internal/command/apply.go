@@ -37,6 +37,7 @@ The argument is a saved plan, or what ` + "`remint plan`" + ` takes. Approvals t
 beside the plan (PLAN.*.approval.json) are found, and so are overrides
 (PLAN.*.override.json) and PLAN.verification.json. The first interrupt lets the
 steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes on.`,
+		events: true,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var f applyFlags
 			f.flags(fs)

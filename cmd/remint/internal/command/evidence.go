@@ -91,7 +91,7 @@ func (a *app) evidence(ctx context.Context, r engine.EvidenceRequest, args []str
 	case "checkpoint":
 		head, diags := e.EvidenceCheckpoint(r)
 		if !diags.HasErrors() {
-			a.view.Text(string(head))
+			a.view.Checkpoint(head)
 		}
 		return a.done(diags)
 	}

@@ -27,6 +27,7 @@ Rewrites the workspace's files, or those named, in the usual layout and names
 those that it changed. With -check it changes nothing and exits 1 if it would.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			check := fs.Bool("check", false, "change nothing; exit 1 if something would change")
+			a.jsonFlag(fs)
 			return func(ctx context.Context, args []string) diag.Exit { return a.fmt(ctx, args, *check) }
 		},
 	}
@@ -44,7 +45,7 @@ func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 		}
 	}
 	var diags diag.Diagnostics
-	changed := false
+	changed := []string{}
 	for _, path := range files {
 		src, err := boundedfile.Read(path, maxSource)
 		if err != nil {
@@ -56,9 +57,8 @@ func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 		if faults.HasErrors() || bytes.Equal(src, out) {
 			continue
 		}
-		changed = true
-		a.view.Name(path)
 		if check {
+			changed = append(changed, path)
 			continue
 		}
 		err = atomicfile.Replace(ctx, path, atomicfile.Options{Mode: 0o644, Follow: true}, func(w io.Writer) error {
@@ -67,10 +67,13 @@ func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 		})
 		if err != nil {
 			diags = diags.Errorf("A file cannot be written", "%s: %s.", path, err)
+			continue
 		}
+		changed = append(changed, path)
 	}
-	exit := a.done(diags)
-	if exit == diag.ExitOK && check && changed {
+	a.view.Formatted(changed, diags)
+	exit := diags.Exit()
+	if exit == diag.ExitOK && check && len(changed) > 0 {
 		return diag.ExitError
 	}
 	return exit

@@ -16,6 +16,7 @@ Finishes one run, or every open one, and files evidence that is not filed yet.
 What may have happened is looked into before anything is done again; resuming
 twice is the same as resuming once. Where looking does not tell, one question is
 asked, which ` + "`remint resolve`" + ` answers. With nothing open it exits 0.`,
+		events: true,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var named listFlag
 			fs.Var(&named, "approval", "an approval `FILE`, for steps that still need one; may be repeated")

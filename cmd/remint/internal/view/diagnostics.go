@@ -15,6 +15,9 @@ func (v *View) Diagnostics(diags diag.Diagnostics) {
 	if len(diags) == 0 {
 		return
 	}
+	if v.JSON && v.Events && v.stream == nil { // a fault of the command line
+		v.Run()
+	}
 	if v.stream != nil {
 		for _, d := range diags {
 			v.stream.Emit(event.Event{Type: event.Diagnostic, Level: level(d), Message: d.Summary, Address: d.Address, Fault: d})

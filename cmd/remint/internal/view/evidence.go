@@ -231,3 +231,13 @@ func (v *View) PolicyTest(r *policy.TestReport) {
 	}
 	v.Text(fmt.Sprintf("%d passed, %d failed, %d skipped; %.0f %% of lines covered\n", counts["pass"], counts["fail"]+counts["error"], counts["skip"], r.Coverage))
 }
+
+// Checkpoint shows the head of the ledger, to be kept elsewhere: the signed note, as
+// verify takes it.
+func (v *View) Checkpoint(note []byte) {
+	if v.JSON {
+		v.document(map[string]any{"format_version": "1.0", "checkpoint": string(note)})
+		return
+	}
+	v.Text(string(note))
+}

@@ -11,7 +11,7 @@ import (
 // Graph draws the steps of a plan and their order.
 func (v *View) Graph(f *plan.File, format string) {
 	if v.JSON {
-		v.document(f.Plan.Resets)
+		v.document(map[string]any{"format_version": "1.0", "resets": f.Plan.Resets})
 		return
 	}
 	if format == "mermaid" {

@@ -176,7 +176,7 @@ func (v *View) Runs(list []engine.RunStatus, detail bool, debts []evidence.Debt)
 // Version shows the version.
 func (v *View) Version(version, goVersion, platform string) {
 	if v.JSON {
-		v.document(map[string]any{"version": version, "go": goVersion, "platform": platform})
+		v.document(map[string]any{"format_version": "1.0", "version": version, "go": goVersion, "platform": platform})
 		return
 	}
 	v.Text(fmt.Sprintf("remint %s (%s, %s)\n", version, goVersion, platform))

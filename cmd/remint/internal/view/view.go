@@ -12,6 +12,7 @@ import (
 
 	"github.com/remint-dev/remint/cmd/remint/internal/terminal"
 	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/engine/diag"
 )
 
 // View writes for one invocation.
@@ -19,6 +20,8 @@ type View struct {
 	term *terminal.Terminal
 	// JSON asks for machine output.
 	JSON bool
+	// Events is whether that is events, and not one document.
+	Events bool
 
 	mu sync.Mutex
 	// stream is set while a run's events go to stdout as JSON lines.
@@ -31,8 +34,20 @@ func New(t *terminal.Terminal) *View { return &View{term: t} }
 // Text writes a result as it is; the caller vouches for what is in it.
 func (v *View) Text(s string) { _, _ = io.WriteString(v.term.Out, s) }
 
-// Name shows the name of a file that a stranger may have chosen, as a result on a line.
-func (v *View) Name(path string) { v.Text(safe(path) + "\n") }
+// Formatted names the files that fmt changed, or would change, and what is wrong.
+func (v *View) Formatted(changed []string, diags diag.Diagnostics) {
+	if v.JSON {
+		if diags == nil {
+			diags = diag.Diagnostics{}
+		}
+		v.document(map[string]any{"format_version": "1.0", "changed": changed, "diagnostics": diags})
+		return
+	}
+	for _, path := range changed {
+		v.Text(safe(path) + "\n")
+	}
+	v.Diagnostics(diags)
+}
 
 // Note narrates on stderr, a line: what a stranger named cannot begin another.
 func (v *View) Note(s string) {
