@@ -36,7 +36,9 @@ in the journal before it begins; evidence of each is signed.
 The argument is a saved plan, or what ` + "`remint plan`" + ` takes. Approvals that lie
 beside the plan (PLAN.*.approval.json) are found, and so are overrides
 (PLAN.*.override.json) and PLAN.verification.json. The first interrupt lets the
-steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes on.`,
+steps in flight finish, the second cuts them off; ` + "`remint resume`" + ` goes on.
+
+-json takes a saved plan, or -auto-approve: events leave no place to show a plan.`,
 		events: true,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {
 			var f applyFlags
@@ -104,6 +106,8 @@ func (a *app) applyRequest(fs *flag.FlagSet, f applyFlags, args []string) (engin
 		}
 	}
 	switch {
+	case plans == 0 && a.json && !f.auto:
+		return req, diags.Errorf("The plan would be seen by nobody", "With -json there is no plan to look at before the question. Add -auto-approve, or save a plan with `remint plan -out=FILE`, look at it, and name the file.")
 	case plans == 0:
 		var faults diag.Diagnostics
 		req.Request, faults = f.request(a, args)
