@@ -19,13 +19,15 @@ type scope struct {
 	names map[string][]string
 	// what is the place, for messages: "a description".
 	what string
+	// secret is set where an unquoted secret could be taken for a name, and no name is quoted.
+	secret bool
 }
 
 // plainScope is of everything that stands outside of for_each and runbooks.
 func plainScope() scope { return scope{names: map[string][]string{"var": nil, "local": nil}} }
 
 func (s scope) with(name string, attrs ...string) scope {
-	out := scope{names: map[string][]string{name: attrs}, what: s.what}
+	out := scope{names: map[string][]string{name: attrs}, what: s.what, secret: s.secret}
 	for k, v := range s.names {
 		out.names[k] = v
 	}
@@ -44,7 +46,12 @@ func (l *loader) check(e hclsyntax.Expression, s scope) bool {
 		if !is {
 			return nil
 		}
-		if _, known := l.ctx.Functions[call.Name]; !known {
+		_, known := l.ctx.Functions[call.Name]
+		switch {
+		case !known && s.secret:
+			l.unquoted(call.NameRange, "There is no such function")
+			ok = false
+		case !known:
 			l.fault(call.NameRange, "There is no such function", "There is no function %q.%s", addrs.Visible(call.Name), suggest(call.Name, keys(l.ctx.Functions)))
 			ok = false
 		}
@@ -66,6 +73,9 @@ func (l *loader) checkName(t hcl.Traversal, s scope) bool {
 		return false
 	case root == "each" && !known:
 		l.fault(t.SourceRange(), "There is no each here", "each.key and each.value exist only in a block that has a for_each. Add one, or name the value itself.")
+		return false
+	case !known && s.secret:
+		l.unquoted(t.SourceRange(), "Unknown name")
 		return false
 	case !known:
 		l.fault(t.SourceRange(), "Unknown name", "There is no %q here. An expression at this place sees %s; text stands in double quotes.%s", addrs.Visible(root), cmp.Or(join(keys(s.names), "and"), "no names"), meant(root, keys(s.names)))
@@ -100,6 +110,11 @@ func (l *loader) checkName(t hcl.Traversal, s scope) bool {
 		}
 	}
 	return true
+}
+
+// unquoted reports a name that does not exist where it could be a secret without its quotes.
+func (l *loader) unquoted(r hcl.Range, summary string) {
+	l.fault(r, summary, "What stands here is none, and is not shown, because it could be the secret itself. Text stands in double quotes; better is a variable that is sensitive, as in var.NAME.")
 }
 
 func meant(name string, have []string) string {

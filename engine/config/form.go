@@ -58,7 +58,7 @@ func (l *loader) form(body *hclsyntax.Body, at hcl.Range, what string, schema pr
 		if given := body.Attributes[a.Name]; given != nil {
 			sl.at, sl.expr = given.Expr.Range(), given.Expr
 			place := s
-			place.what = withArticle(a.Name)
+			place.what, place.secret = withArticle(a.Name), a.Sensitive || slices.Contains(l.names.secret, a.Name)
 			switch {
 			case !l.check(given.Expr, place):
 				f.ok, sl.expr = false, nil

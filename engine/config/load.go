@@ -95,9 +95,9 @@ type loader struct {
 	files diag.Sources
 	// files are as diagnostics quote them; raw are as they were read.
 	raw map[string][]byte
-	// secrets are the attributes whose values are not quoted.
-	secrets []string
-	diags   diag.Diagnostics
+	// names say which values are not quoted.
+	names names
+	diags diag.Diagnostics
 	// broken is set when a part could not be read, so that what is missing
 	// elsewhere may be a consequence.
 	broken bool
@@ -139,7 +139,7 @@ func newLoader(opts Options) (*loader, error) {
 		}
 	}
 	l := &loader{
-		opts: opts, dir: dir, home: home, files: diag.Sources{}, raw: map[string][]byte{}, secrets: sensitiveNames(opts.Registry), budget: newBudget(), reader: r,
+		opts: opts, dir: dir, home: home, files: diag.Sources{}, raw: map[string][]byte{}, names: namesIn(opts.Registry), budget: newBudget(), reader: r,
 		blocks: map[string][]*hclsyntax.Block{}, first: map[string]hcl.Range{},
 		vars: map[string]*variable{}, locals: map[string]*local{}, books: map[string]*book{}, told: map[string]bool{}, paths: newPaths(home),
 		ws: &Workspace{Dir: dir, Providers: map[string]*ProviderBlock{}, Runbooks: map[string]*Runbook{}, Offline: opts.Offline},

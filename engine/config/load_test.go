@@ -158,7 +158,7 @@ func TestDigestIgnoresLayout(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	got, diags := config.Format([]byte("variable \"x\" {\ntype=string\n  sensitive    = true\n}"), "x.remint.hcl")
+	got, diags := config.Format([]byte("variable \"x\" {\ntype=string\n  sensitive    = true\n}"), "x.remint.hcl", nil)
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestFormat(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
-	if _, diags := config.Format([]byte("variable {"), "x.remint.hcl"); !diags.HasErrors() {
+	if _, diags := config.Format([]byte("variable {"), "x.remint.hcl", nil); !diags.HasErrors() {
 		t.Error("an unclosed block was formatted")
 	}
 }

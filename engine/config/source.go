@@ -70,7 +70,7 @@ func (l *loader) parse(src []byte, name string) *hclsyntax.Body {
 		return nil
 	}
 	tokens, found := scan(src, name, &l.tokens)
-	quoted := hidden(src, tokens, l.secrets)
+	quoted := hidden(src, tokens, l.names)
 	if tokens != nil { // what is no text is not quoted
 		l.files[name] = &hcl.File{Bytes: quoted}
 	}

@@ -94,7 +94,7 @@ func (l *loader) declare(b *hclsyntax.Block) *variable {
 	}
 	l.noBlocks(b.Body, "A variable")
 	if a := b.Body.Attributes["default"]; a != nil {
-		if got, ok := l.eval(a.Expr, scope{names: map[string][]string{}, what: "`default`"}, &hcl.EvalContext{Functions: l.ctx.Functions}); ok {
+		if got, ok := l.eval(a.Expr, scope{names: map[string][]string{}, what: "`default`", secret: v.sensitive}, &hcl.EvalContext{Functions: l.ctx.Functions}); ok {
 			l.set(v, got, a.Expr.Range())
 		} else {
 			v.value = cty.UnknownVal(v.typ)

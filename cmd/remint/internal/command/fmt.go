@@ -52,7 +52,7 @@ func (a *app) fmt(ctx context.Context, files []string, check bool) diag.Exit {
 			diags = diags.Errorf("A file cannot be read", "%s: %s.", path, err)
 			continue
 		}
-		out, faults := config.Format(src, path)
+		out, faults := config.Format(src, path, a.parts.Registry)
 		diags = append(diags, faults...)
 		if faults.HasErrors() || bytes.Equal(src, out) {
 			continue
