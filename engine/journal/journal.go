@@ -236,7 +236,8 @@ type Journal interface {
 	// is taken over: all that its run held is lost to it, so that it can neither
 	// write nor go on (ErrLost). One that may only be stopped is taken over by its own
 	// run alone, where every target can reject it; as long as it may wake, its keys are
-	// refused to every other run, whoever holds or held that run since.
+	// refused to every other run, whoever holds or held that run since. Without keys a
+	// run is taken from the dead alone: whoever only files needs nobody out of the way.
 	Acquire(ctx context.Context, run, holder string, keys []Key) ([]Lease, error)
 	// Holds reports whether this journal still is the run's writer: nil, or ErrLost,
 	// or why it cannot be told. It is asked right before each effect outside, and is

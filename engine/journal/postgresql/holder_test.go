@@ -192,6 +192,11 @@ func TestStoppedHolder(t *testing.T) {
 	if err := take(t, j, "r3", "key of r1", true); !errors.As(err, &held) || held.Silent < time.Hour || !held.Fenced || !strings.Contains(err.Error(), "over a newer one") {
 		t.Fatalf("another run beside a stopped holder that is fenced: %v", err)
 	}
+	// Its session stands, and a network may only have been slow: it keeps its run from who
+	// asks for none of its keys.
+	if _, err := j.Acquire(t.Context(), "r1", "filing evidence", nil); !errors.As(err, &held) || held.Run != "r1" || !strings.HasPrefix(held.Holder, "ann on ") {
+		t.Fatalf("filing the evidence of a stopped holder that is fenced: %v", err)
+	}
 	if !lease(t, j, "r1", "key of r1") {
 		t.Error("its own run does not learn that it may wake")
 	}
@@ -258,7 +263,7 @@ func TestOvertakenHolderDies(t *testing.T) {
 	time.Sleep(2 * time.Second) // what it had sent has arrived
 	heard(t, s.SuperURL(), schema, h, -48*time.Hour)
 	j := open(t, s.SuperURL(), schema)
-	if _, err := j.Acquire(t.Context(), "r1", "filing evidence", nil); err != nil { // it takes all of it
+	if _, err := j.Acquire(t.Context(), "r1", "bob", []journal.Key{{Name: "another key", Fenced: true}}); err != nil { // it takes all of it
 		t.Fatal(err)
 	}
 	if err := j.Close(); err != nil {

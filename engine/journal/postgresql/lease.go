@@ -187,6 +187,9 @@ func (s *store) acquire(ctx context.Context, tx session, gone absences, run, hol
 		if err := h.judge("run "+run, true); err != nil {
 			return nil, err
 		}
+		if len(keys) == 0 && h.session { // it may only be cut off for a moment, and nothing is to be changed
+			return nil, h.held("run " + run)
+		}
 		over, stopped = append(over, run), h.session
 	}
 	for _, k := range keys {
