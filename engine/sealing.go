@@ -16,6 +16,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
@@ -44,6 +45,9 @@ func (s *session) executor(run string) (*working, diag.Diagnostics) {
 	if err != nil {
 		return nil, diag.Errored(0, "The evidence directory cannot be used", "%s. Nothing was changed by this attempt.", about(w.Settings.EvidenceDir, err))
 	}
+	archive.Tell(func(message string) {
+		s.engine.opts.Events.Emit(event.Event{Type: event.Diagnostic, Level: event.Warn, Message: message, Run: run, Timestamp: s.engine.opts.Now()})
+	})
 	x := &executor.Executor{
 		Journal: s.journal, Fleet: s.fleet, Notifiers: w.Notifiers, Policies: s.policies, Signer: s.signer, Archive: archive,
 		Events: s.engine.opts.Events, Now: s.engine.opts.Now, Program: "remint " + s.engine.opts.Version, Parallelism: s.engine.opts.Parallelism,

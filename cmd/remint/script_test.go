@@ -29,6 +29,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("REMINT_TEST_HOLD"); dir != "" {
+		hold(dir)
+	}
 	if os.Getenv("REMINT_TEST_CHILD") != "" {
 		trapped()
 		os.Exit(command.Main(echoing(wrongClock(breakable(parts())))))

@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/internal/flock"
 )
 
 const ledgerDir = "ledger"
@@ -26,6 +27,9 @@ type Archive struct {
 	// failed is the first failure to sync, after which nothing can be known to be
 	// durable: the system forgets what it could not write.
 	failed atomic.Pointer[syncError]
+	// late is whether the lock was waited for in vain before.
+	late     atomic.Bool
+	patience flock.Patience
 	// fault is called before every durable write; tests fail it to play a crash.
 	fault func(point string) error
 }
@@ -46,7 +50,9 @@ func OpenArchive(dir string, key note.Signer) (*Archive, error) {
 			return nil, err
 		}
 	}
-	a := &Archive{dir: dir, fault: func(string) error { return nil }}
+	a := &Archive{dir: dir, fault: func(string) error { return nil }, patience: flock.Patience{
+		What: "the evidence directory " + addrs.Visible(dir), Limit: patience, Cut: impatience, After: telling,
+	}}
 	a.ledger, err = openLedger(filepath.Join(dir, ledgerDir), key)
 	if err != nil {
 		return nil, err
@@ -54,12 +60,19 @@ func OpenArchive(dir string, key note.Signer) (*Archive, error) {
 	return a, nil
 }
 
+// Tell says whom to tell of a wait for another process that is filing. It must be
+// called before File.
+func (a *Archive) Tell(waiting func(message string)) { a.patience.Told = waiting }
+
 // File puts bundles, in the order given, into their files and into the ledger,
 // and returns when all of that is durable and a signed checkpoint covers it.
 // Bundles that are filed already are left as they are, so that after a crash or
 // an error the same bundles can be filed again. A call costs some twenty syncs,
 // however many the bundles: file many at once. After a failure to sync the
 // archive takes no more.
+//
+// Another process that is filing is waited for: for a while, and for a short one
+// when ctx ends. That is all that ctx cuts short: what is begun is soon over.
 func (a *Archive) File(ctx context.Context, bundles []journal.Bundle) error {
 	if len(bundles) == 0 {
 		return nil
@@ -69,11 +82,12 @@ func (a *Archive) File(ctx context.Context, bundles []journal.Bundle) error {
 			return err
 		}
 	}
-	unlock, err := lockDir(ctx, a.dir)
+	unlock, err := a.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	ctx = context.WithoutCancel(ctx)
 	if failed := a.failed.Load(); failed != nil {
 		return failed
 	}
@@ -131,25 +145,33 @@ func safeName(s string) bool {
 	return s != "" && s[0] != '.' && len(s) <= 255 && !strings.ContainsAny(s, "/\\\x00\n")
 }
 
-// lockDir excludes every other holder of dir's lock, in this process and others.
-// The lock is on the folder itself, so that it leaves nothing behind.
-func lockDir(ctx context.Context, dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
+// How long another process may keep the lock of the directory, in which it files
+// for a second or so; how long once a person has said that it takes too long, or the
+// process was waited for in vain; and after how long it is told that there is a wait.
+const (
+	patience   = 30 * time.Second
+	impatience = 3 * time.Second
+	telling    = 3 * time.Second
+)
+
+// lock excludes every other holder of the directory's lock, in this process and
+// others. The lock is on the folder itself, so that it leaves nothing behind.
+func (a *Archive) lock(ctx context.Context) (unlock func(), err error) {
+	f, err := os.Open(a.dir)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { _ = f.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			return nil, errors.Join(fmt.Errorf("%s cannot be locked: %w", dir, err), f.Close())
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("%s is in use by another process: %w", dir, ctx.Err()), f.Close())
-		case <-time.After(2 * time.Millisecond):
-		}
+	p := a.patience
+	if a.late.Load() {
+		p.Limit = p.Cut
 	}
+	err = flock.Lock(ctx, f, p)
+	var held *flock.HeldError
+	if errors.As(err, &held) {
+		a.late.Store(true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = f.Close() }, nil
 }

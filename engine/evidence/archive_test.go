@@ -2,10 +2,13 @@ package evidence
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/mod/sumdb/note"
@@ -13,6 +16,7 @@ import (
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/journal"
 	"github.com/remint-dev/remint/engine/plan"
+	"github.com/remint-dev/remint/internal/flock"
 )
 
 func testLedgerKey(t testing.TB) (note.Signer, note.Verifier) {
@@ -124,4 +128,44 @@ func BenchmarkFile10k(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(run)*b.N)/b.Elapsed().Seconds(), "bundles/s")
+}
+
+// The directory's lock is waited for while another archive has it, and not for ever;
+// a second time not as long. Nothing is lost: the same bundles are filed later.
+func TestFileWaitsForALock(t *testing.T) {
+	w := &world{dir: filepath.Join(t.TempDir(), "evidence"), signer: testSigner(t, ECDSAP256)}
+	w.key, w.ledger = testLedgerKey(t)
+	bundles := testRun(t, w.signer, "r1", "a")
+	other, err := OpenArchive(w.dir, w.key)
+	must(t, err)
+	unlock, err := other.lock(t.Context())
+	must(t, err)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	a, err := OpenArchive(w.dir, w.key)
+	must(t, err)
+	var told []string
+	a.Tell(func(message string) { told = append(told, message) })
+	a.patience.Limit, a.patience.Cut, a.patience.After = 400*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond
+	var held *flock.HeldError
+	begun := time.Now()
+	if err := a.File(t.Context(), bundles); !errors.As(err, &held) || !strings.Contains(err.Error(), "the evidence directory "+w.dir+" is in use") || time.Since(begun) < a.patience.Limit {
+		t.Errorf("after %s: %v", time.Since(begun), err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "waiting") {
+		t.Errorf("told %q", told)
+	}
+	a.patience.Limit, a.patience.After = time.Hour, time.Hour
+	for name, ctx := range map[string]context.Context{"again": t.Context(), "interrupted": cancelled} {
+		a.late.Store(name == "again")
+		if err := a.File(ctx, bundles); !errors.As(err, &held) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	unlock()
+	must(t, a.File(cancelled, bundles)) // what is begun is not cut off
+	if r := w.verify(t); !r.Sound() || r.Bundles != len(bundles) {
+		t.Errorf("%d bundles, %v", r.Bundles, r.Findings)
+	}
 }

@@ -34,7 +34,8 @@ type Signer interface {
 // Archive files signed bundles.
 type Archive interface {
 	// File writes bundles into their files and into the ledger, and returns when
-	// that is durable. Filing again what is filed changes nothing.
+	// that is durable. Filing again what is filed changes nothing. ctx cuts short a
+	// wait for other processes, and nothing that is begun.
 	File(ctx context.Context, bundles []journal.Bundle) error
 }
 

@@ -16,6 +16,8 @@ type filer struct {
 	journal journal.Journal
 	archive Archive
 	run     string // "" for all
+	// hard ends when a person no longer wants to wait for other processes.
+	hard context.Context
 
 	mu     sync.Mutex // one flush at a time
 	err    error      // the first failure; evidence then stays in the journal
@@ -31,8 +33,8 @@ const (
 	filerBatch    = 2000
 )
 
-func startFiler(j journal.Journal, a Archive, run string) *filer {
-	f := &filer{journal: j, archive: a, run: run, stop: make(chan struct{}), done: make(chan struct{})}
+func startFiler(hard context.Context, j journal.Journal, a Archive, run string) *filer {
+	f := &filer{journal: j, archive: a, run: run, hard: hard, stop: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
 		tick := time.NewTicker(filerInterval)
@@ -52,7 +54,7 @@ func startFiler(j journal.Journal, a Archive, run string) *filer {
 // flush files everything that the journal holds of its run by now, and returns when it is
 // durable. After a failure it does nothing more: the journal keeps the bundles.
 // ctx keeps a batch from being begun. One that was is not cut off: it is a write
-// to local files, and soon over.
+// to local files, and soon over, unless another process keeps them locked.
 func (f *filer) flush(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -65,8 +67,7 @@ func (f *filer) flush(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		whole := context.WithoutCancel(ctx)
-		if err := f.archive.File(whole, batch); err != nil {
+		if err := f.archive.File(f.hard, batch); err != nil {
 			f.err = fmt.Errorf("evidence cannot be filed: %w", err)
 			break
 		}
@@ -74,7 +75,7 @@ func (f *filer) flush(ctx context.Context) error {
 		for i, b := range batch {
 			ids[i] = b.ID
 		}
-		if err := f.journal.Append(whole, &journal.Batch{Filed: ids}); err != nil {
+		if err := f.journal.Append(context.WithoutCancel(ctx), &journal.Batch{Filed: ids}); err != nil {
 			f.err = fmt.Errorf("filed evidence cannot be marked: %w", err)
 		}
 	}
@@ -133,6 +134,6 @@ func (x *Executor) FileEvidence(ctx context.Context) error {
 
 // fileRun files what the journal holds of one run.
 func (x *Executor) fileRun(ctx context.Context, run string) error {
-	f := &filer{journal: x.Journal, archive: x.Archive, run: run}
+	f := &filer{journal: x.Journal, archive: x.Archive, run: run, hard: ctx}
 	return f.flush(ctx)
 }

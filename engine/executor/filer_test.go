@@ -101,7 +101,7 @@ func TestEvidenceIsFiledInTheBackground(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &drawer{waiting: []string{"r/1", "other/1"}}
-		f := startFiler(d, d, "r")
+		f := startFiler(t.Context(), d, d, "r")
 		time.Sleep(filerInterval + time.Millisecond)
 		synctest.Wait()
 		if !slices.Equal(d.filed, []string{"r/1"}) {
@@ -124,7 +124,7 @@ func TestTheEndWaitsForWhatIsBeingFiled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &drawer{waiting: []string{"r/1"}, slow: make(chan struct{})}
-		f := startFiler(d, d, "r")
+		f := startFiler(t.Context(), d, d, "r")
 		time.Sleep(filerInterval + time.Millisecond)
 		closed := make(chan struct{})
 		go func() {

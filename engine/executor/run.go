@@ -57,7 +57,7 @@ func (x *Executor) Apply(ctx, soft context.Context, job *Job) (*Result, diag.Dia
 	case err != nil:
 		return nil, diag.Errored(0, "The run cannot be opened", "%s. Nothing was changed.", err)
 	}
-	r.filer = startFiler(x.Journal, x.Archive, job.Run)
+	r.filer = startFiler(ctx, x.Journal, x.Archive, job.Run)
 	defer r.filer.close()
 	err = r.opened(ctx)
 	if err == nil {
@@ -90,7 +90,7 @@ func (x *Executor) Resume(ctx, soft context.Context, job *Job) (*Result, diag.Di
 	if err != nil {
 		return nil, diag.Errored(diag.ExitUnfinished, "The run cannot be read", "%s.", err)
 	}
-	r.filer = startFiler(x.Journal, x.Archive, job.Run)
+	r.filer = startFiler(ctx, x.Journal, x.Archive, job.Run)
 	defer r.filer.close()
 	begin := func(ctx context.Context) error { return r.goOn(ctx, r.overtaken(histories)) }
 	if r.total == 0 { // a crash came before anything was said about the run, and who opened it
@@ -249,7 +249,8 @@ func (r *run) abandon(ctx context.Context, cause error) (*Result, diag.Diagnosti
 		}
 	}})
 	if err == nil {
-		err = r.x.fileRun(context.WithoutCancel(ctx), r.job.Run)
+		f := &filer{journal: r.x.Journal, archive: r.x.Archive, run: r.job.Run, hard: ctx}
+		err = f.flush(context.WithoutCancel(ctx))
 	}
 	next := "Nothing was changed."
 	if err != nil {

@@ -2,7 +2,8 @@
 // or the new one, also after a crash, and no copy of either stays behind.
 //
 // Every call holds an advisory lock (flock) on the file's folder, so that two
-// of them, from goroutines or processes, never undo each other's work. The
+// of them, from goroutines or processes, never undo each other's work. It is not
+// waited for for ever: a process that was stopped keeps it. The
 // temporary file has a fixed name beside the file; one that a killed process
 // left is removed by the next call.
 //
@@ -18,7 +19,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"time"
+
+	"github.com/remint-dev/remint/engine/addrs"
+	"github.com/remint-dev/remint/internal/flock"
 )
 
 // MaxSize is the size in bytes of the largest file that Read and Edit take.
@@ -188,41 +192,27 @@ func Check(ctx context.Context, path string, o Options) error {
 }
 
 // Lock takes the lock that the other functions take, for those who append to a
-// file in dir. It waits until it has it or ctx ends.
+// file in dir. It waits until it has it, ctx ends, or another process has kept it
+// for too long (flock.HeldError).
 func Lock(ctx context.Context, dir string) (unlock func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(ctx, f); err != nil {
+	if err := lock(ctx, f, dir); err != nil {
 		return nil, err
 	}
 	return func() { _ = f.Close() }, nil
 }
 
-// flock locks f; when ctx ends first, f is closed as soon as the lock comes.
-func flock(ctx context.Context, f *os.File) error {
-	got := make(chan error, 1)
-	go func() {
-		for {
-			err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-			if err != syscall.EINTR {
-				got <- err
-				return
-			}
-		}
-	}()
-	select {
-	case err := <-got:
-		if err != nil {
-			_ = f.Close()
-			return fmt.Errorf("lock the folder: %w", err)
-		}
-		return nil
-	case <-ctx.Done():
-		go func() { _ = errors.Join(<-got, f.Close()) }()
-		return ctx.Err()
-	}
+// patience is how long another process may keep a folder's lock: one replacement
+// takes a part of a second, and one that was stopped in it may take for ever. It is
+// shorter than what a step may take, whose end would say less.
+const patience = 20 * time.Second
+
+// lock locks f, the folder dir. With an error f is not the caller's any more.
+func lock(ctx context.Context, f *os.File, dir string) error {
+	return flock.Lock(ctx, f, flock.Patience{What: "the folder " + addrs.Visible(dir), Limit: patience})
 }
 
 // resolve follows a symbolic link at path to the file it leads to; a path that

@@ -10,6 +10,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/addrs"
 	"github.com/remint-dev/remint/engine/provider"
+	"github.com/remint-dev/remint/internal/flock"
 )
 
 // Confine refuses a relative path that leads through symbolic links, so that
@@ -47,11 +48,14 @@ func Confine(p provider.Path) error {
 func Classed(p provider.Path, err error) error {
 	name, dir := addrs.Visible(p.Written), addrs.Visible(filepath.Dir(p.Written))
 	var classed *provider.Error
+	var held *flock.HeldError
 	switch {
 	case err == nil, errors.As(err, &classed):
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return provider.Errorf(provider.Transient, "%s was not changed: the wait for other writers in its folder was cut short", name)
+	case errors.As(err, &held):
+		return provider.Errorf(provider.Transient, "%s was not changed: %s", name, held)
 	case errors.Is(err, ErrUnsynced):
 		return provider.Errorf(provider.Ambiguous, "%s was written, but the disk did not confirm it: check the file system", name)
 	case errors.Is(err, ErrChanged):

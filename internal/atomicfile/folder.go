@@ -18,7 +18,7 @@ type folder struct {
 	root   *os.Root
 	self   *os.File // the folder itself, for the lock and fsync
 	name   string
-	handed bool // self was handed to flock, which closes it on failure
+	handed bool // self was handed to lock, which closes it on failure
 }
 
 func open(path string, o Options) (*folder, error) {
@@ -52,7 +52,7 @@ func (d *folder) close() {
 }
 
 func (d *folder) lock(ctx context.Context) error {
-	if err := flock(ctx, d.self); err != nil {
+	if err := lock(ctx, d.self, d.root.Name()); err != nil {
 		d.handed = true
 		return err
 	}
