@@ -53,7 +53,7 @@ func verbUsage(v *verb, fs *flag.FlagSet) string {
 			if name != "" {
 				head += "=" + name
 			}
-			if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
+			if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" && f.DefValue != "0s" {
 				text += " (" + f.DefValue + " unless told)"
 			}
 			fmt.Fprintf(&b, "  %-24s %s\n", head, text)
