@@ -84,7 +84,7 @@ func Main(parts Parts) int {
 	harden()
 	environ := os.Environ()
 	withhold(environ)
-	term := terminal.New(os.Stdin, os.Stdout, os.Stderr, environ)
+	term := terminal.New(os.Stdin, os.Stdout, os.Stderr, environ) //nolint:forbidigo // here the terminal gets them
 	a := &app{parts: parts, term: term, view: view.New(term)}
 	return int(a.main(os.Args[1:]))
 }
