@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,5 +105,37 @@ func said(t *testing.T, who, want string, diags diag.Diagnostics) {
 	}
 	if n == 1 && (!strings.Contains(diags[0].Detail, want) || diags[0].Range == nil || diags[0].Snippet == nil) {
 		t.Errorf("%s said %+v, want %q at a place", who, diags[0], want)
+	}
+}
+
+// What a step takes depends on its phase, as docs/language.md lists it.
+func TestWhatStepsTake(t *testing.T) {
+	lines := map[string]string{
+		"when": "when = true", "on_failure": `on_failure = "continue"`, "for_each": "for_each = credential.stores", "target": `target = "x"`,
+		"to": "to = credential.owner", "via": `via = ["log.here"]`, "description": `description = "x"`, "timeout": `timeout = "1m"`,
+		"controls": `controls = ["x"]`, "depends_on": "depends_on = [verify.r]",
+	}
+	all := []string{"controls", "depends_on", "description", "timeout"}
+	for phase, more := range map[string][]string{
+		"approve": nil, "revoke": nil, "terminate": nil, "prove": nil, "issue": {"when"}, "install": {"when"}, "confirm": {"when"},
+		"distribute": {"for_each", "when"}, "reload": {"on_failure", "when"}, "notify": {"on_failure", "to", "via", "when"},
+	} {
+		var took []string
+		for name, line := range lines {
+			text := conditional("htpasswd_user", map[string]string{phase: line})
+			if phase == "distribute" && name == "for_each" || phase == "notify" && name == "to" { // they stand there already
+				text = conditional("htpasswd_user", nil)
+			}
+			o := options(workspace(t, map[string]string{"main.remint.hcl": text}))
+			o.Vars = map[string]string{"tier": "2"}
+			if _, diags := config.Load(o); !diags.HasErrors() {
+				took = append(took, name)
+			}
+		}
+		slices.Sort(took)
+		want := slices.Sorted(slices.Values(append(more, all...)))
+		if diff := cmp.Diff(want, took); diff != "" {
+			t.Errorf("%s takes (-want +got):\n%s", phase, diff)
+		}
 	}
 }
