@@ -77,6 +77,49 @@ func badLanguage() []badRow {
 				b.write(t, "evil.remint.hcl", `locals { a = csvdecode(file("team.csv")) }`)
 			},
 		},
+		badRow{
+			name: "a pattern that is repeated, on a large file", args: []string{"validate"}, exit: 1, says: "takes more steps than are allowed",
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "big.txt", strings.Repeat("a", 1_000_000))
+				b.write(t, "evil.remint.hcl", `locals { a = regex("(?:a?){1000}b", file("big.txt")) }`)
+			},
+		},
+		badRow{
+			name: "a large file of what is trimmed from another", args: []string{"validate"}, exit: 1, says: "takes more steps than are allowed",
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "s.txt", strings.Repeat("ab", 1_000_000))
+				b.write(t, "c.txt", strings.Repeat("é", 1_000_000)+"ab")
+				b.write(t, "evil.remint.hcl", `locals { a = trim(file("s.txt"), file("c.txt")) }`)
+			},
+		},
+		badRow{
+			name: "a number of a million digits in a file", args: []string{"validate"}, exit: 1, says: "a number has at most",
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "n.txt", strings.Repeat("7", 1_000_000))
+				b.write(t, "evil.remint.hcl", `locals { a = tonumber(file("n.txt")) }`)
+			},
+		},
+		badRow{
+			name: "a large file in each text of a list", args: []string{"validate"}, exit: 1, says: "more than 16 MB of text",
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "big.txt", strings.Repeat("a", 1_000_000))
+				b.write(t, "evil.remint.hcl", `locals { a = formatlist("%s${file("big.txt")}", range(1024)) }`)
+			},
+		},
+		badRow{
+			name: "distinct lists that differ at their ends", args: []string{"validate"}, exit: 1, says: "takes more steps than are allowed",
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "d.json", alike(900))
+				b.write(t, "evil.remint.hcl", `locals { a = length(distinct(jsondecode(file("d.json")))) }`)
+			},
+		},
+		badRow{ // good, and once took the time of its square
+			name: "fewer of them", args: []string{"validate"},
+			make: func(t *testing.T, b *bad) {
+				b.write(t, "d.json", alike(300))
+				b.write(t, "good.remint.hcl", `locals { a = length(distinct(jsondecode(file("d.json")))) }`)
+			},
+		},
 		badRow{ // good, and once took a minute: the time is to grow with the number, not with its square
 			name: "a set of 60,000 names", args: []string{"validate"},
 			make: func(t *testing.T, b *bad) {
@@ -105,6 +148,15 @@ func doublings() string {
 		s.WriteString(strings.NewReplacer("N", itoa(i), "M", itoa(i-1)).Replace(" aN = \"${local.aM}${local.aM}\"\n"))
 	}
 	return s.String()
+}
+
+// alike are n lists of n numbers in JSON, which differ in the last one.
+func alike(n int) string {
+	var s strings.Builder
+	for i := range n {
+		s.WriteString(",[" + strings.Repeat("1,", n-1) + itoa(i) + "]")
+	}
+	return "[" + s.String()[1:] + "]"
 }
 
 // names are n different lines.

@@ -14,6 +14,7 @@ const (
 	costEval   = 4        // of evaluating one expression
 	costObject = 24       // of making one object: two maps
 	costEach   = 3        // of one turn of a for expression, one step of a range: a scope, an addition
+	costJSON   = 8        // of one part of JSON that is decoded
 	baseUnits  = 4 << 20  // for a whole workspace
 	whereUnits = 1 << 20  // for a selection
 	unitsEach  = 2000     // more for every credential
@@ -52,6 +53,15 @@ func (b *budget) spend(n int) error {
 		return errSpent
 	}
 	return nil
+}
+
+// charge spends what something is estimated to cost, or refuses it and spends nothing:
+// it is not done then.
+func (b *budget) charge(cost float64) error {
+	if cost > float64(b.units.Load()) {
+		return errSpent
+	}
+	return b.spend(int(cost))
 }
 
 // value charges for a value: for its text only, or for all of its parts.

@@ -2,8 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -30,7 +28,7 @@ func functions(b *budget) map[string]function.Function {
 		"csvdecode": stdlib.CSVDecodeFunc, "jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc,
 		"formatdate": stdlib.FormatDateFunc, "timeadd": stdlib.TimeAddFunc,
 		"format": stdlib.FormatFunc, "formatlist": stdlib.FormatListFunc, "join": stdlib.JoinFunc, "split": stdlib.SplitFunc,
-		"replace": stdlib.ReplaceFunc, "distinct": stdlib.DistinctFunc, "setproduct": stdlib.SetProductFunc,
+		"replace": stdlib.ReplaceFunc, "distinct": distinctFunction(b), "setproduct": stdlib.SetProductFunc,
 		"tostring": stdlib.MakeToFunc(cty.String), "tonumber": stdlib.MakeToFunc(cty.Number), "tobool": stdlib.MakeToFunc(cty.Bool),
 		"toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), "tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
 		"tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)),
@@ -71,7 +69,7 @@ func bounded(name string, f function.Function, b *budget) function.Function {
 			err = b.spend(m.nodes + m.bytes/64)
 		}
 		if err == nil && limit != nil {
-			err = limit(args)
+			err = limit(b, args)
 		}
 		if err != nil {
 			return cty.DynamicVal, err
@@ -118,150 +116,4 @@ func shortened(err error) error {
 		return function.NewArgError(arg.Index, short)
 	}
 	return short
-}
-
-// limits are the guards of functions whose result is not bounded by the size
-// of their arguments, or whose time is not.
-var limits = map[string]func([]cty.Value) error{
-	"format":     formatLimit,
-	"formatlist": formatLimit,
-	"join": func(args []cty.Value) error {
-		m, _ := measure(args[1:]...)
-		return product(len(text(args[0])), m.nodes, maxBytes, errBytes)
-	},
-	"split": func(args []cty.Value) error {
-		if strings.Count(text(args[1]), text(args[0])) >= maxNodes {
-			return errNodes
-		}
-		return nil
-	},
-	"replace": func(args []cty.Value) error {
-		return product(strings.Count(text(args[0]), text(args[1])), len(text(args[2])), maxBytes, errBytes)
-	},
-	"distinct":   func(args []cty.Value) error { return atMost(args, 3000) }, // its time is quadratic
-	"setproduct": productLimit,
-	"regex": func(args []cty.Value) error {
-		if len(text(args[0])) > 1000 {
-			return function.NewArgErrorf(0, "a pattern has at most 1000 characters")
-		}
-		return nil
-	},
-	"csvdecode": func(args []cty.Value) error {
-		s := text(args[0])
-		if strings.Count(s, ",")+strings.Count(s, "\n") >= maxNodes {
-			return errNodes
-		}
-		return nil
-	},
-	"jsondecode": jsonLimit,
-	"toset":      setLimit,
-}
-
-// text is a string argument, "" if it is none.
-func text(v cty.Value) string {
-	v, _ = v.Unmark()
-	if v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
-		return ""
-	}
-	return v.AsString()
-}
-
-func product(a, b, limit int, err error) error {
-	if a > 0 && b > limit/a {
-		return err
-	}
-	return nil
-}
-
-func atMost(args []cty.Value, n int) error {
-	v, _ := args[0].Unmark()
-	if v.IsKnown() && !v.IsNull() && v.CanIterateElements() && v.LengthInt() > n {
-		return function.NewArgErrorf(0, "at most %d elements are possible here; toset takes more", n)
-	}
-	return nil
-}
-
-var wideVerb = regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{4}`)
-
-// formatLimit refuses widths that fill the memory.
-func formatLimit(args []cty.Value) error {
-	if wideVerb.MatchString(text(args[0])) {
-		return function.NewArgErrorf(0, "a width or precision has at most three digits")
-	}
-	m, _ := measure(args...)
-	return product(strings.Count(text(args[0]), "%")+1, 1000+m.bytes, maxBytes, errBytes)
-}
-
-func productLimit(args []cty.Value) error {
-	n := len(args)
-	for _, v := range args {
-		v, _ = v.Unmark()
-		if !v.IsKnown() || v.IsNull() || !v.CanIterateElements() {
-			continue
-		}
-		if err := product(n, max(v.LengthInt(), 1), 1<<18, errNodes); err != nil {
-			return err
-		}
-		n *= max(v.LengthInt(), 1)
-	}
-	return nil
-}
-
-// setLimit refuses elements chosen to have the same hash: a set compares those
-// with each other.
-func setLimit(args []cty.Value) error {
-	v, _ := args[0].Unmark()
-	if !v.IsKnown() || v.IsNull() || !v.CanIterateElements() {
-		return nil
-	}
-	seen := make(map[int]int, v.LengthInt())
-	for it := v.ElementIterator(); it.Next(); {
-		_, e := it.Element()
-		if e.ContainsMarked() || !e.IsWhollyKnown() {
-			continue
-		}
-		h := e.Hash()
-		if seen[h]++; seen[h] > 2000 {
-			return function.NewArgErrorf(0, "too many elements are alike")
-		}
-	}
-	return nil
-}
-
-// jsonLimit bounds nesting and exponents before the decoder sees them.
-func jsonLimit(args []cty.Value) error {
-	s := text(args[0])
-	depth, nodes, quoted := 0, 0, false
-	for i := 0; i < len(s); i++ {
-		switch ch := s[i]; {
-		case quoted && ch == '\\':
-			i++
-		case ch == '"':
-			quoted = !quoted
-		case quoted:
-		case ch == '[' || ch == '{':
-			if depth++; depth > maxDepth {
-				return function.NewArgErrorf(0, "the JSON is nested more than %d deep", maxDepth)
-			}
-			if nodes++; ch == '{' {
-				nodes += 4 // an object takes much more than its members
-			}
-		case ch == ']' || ch == '}':
-			depth--
-		case ch == ',':
-			nodes++
-		case (ch == 'e' || ch == 'E') && i > 0 && s[i-1] >= '0' && s[i-1] <= '9':
-			j := i + 1
-			for j < len(s) && strings.IndexByte("+-0123456789", s[j]) >= 0 {
-				j++
-			}
-			if !reasonableNumber([]byte("1" + s[i:j])) {
-				return function.NewArgErrorf(0, "%s", fmt.Sprintf("the JSON has a number whose exponent is beyond %d", maxExponent))
-			}
-		}
-	}
-	if nodes > maxJSON {
-		return function.NewArgErrorf(0, "the JSON has too many parts; put tables into a CSV file")
-	}
-	return nil
 }

@@ -16,6 +16,9 @@ type guarded struct {
 	deep bool
 	// branch is set for what a conditional chooses from: it brings both under one type.
 	branch bool
+	// compared is set for what is held against another value, number for what is turned into
+	// a number if it is text.
+	compared, number bool
 	// weight is what each value made costs beside its parts, each what its elements do.
 	weight, each int
 }
@@ -35,6 +38,12 @@ func (g *guarded) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	}
 	if err == nil {
 		err = g.budget.each(v, g.each)
+	}
+	if err == nil && g.compared {
+		err = g.budget.charge(comparing(v))
+	}
+	if err == nil && g.number {
+		err = digits(v)
 	}
 	if err == nil && g.branch {
 		v = uniform(v, true)
@@ -105,7 +114,7 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 		deep = true
 		e.Condition, e.TrueResult, e.FalseResult = l.guardExpr(e.Condition), l.branch(e.TrueResult), l.branch(e.FalseResult)
 	case *hclsyntax.IndexExpr:
-		e.Collection, e.Key = l.guardExpr(e.Collection), l.guardExpr(e.Key)
+		e.Collection, e.Key = l.guardExpr(e.Collection), l.number(e.Key)
 	case *hclsyntax.TupleConsExpr:
 		deep = true
 		all(e.Exprs)
@@ -122,13 +131,17 @@ func (l *loader) guardExpr(e hclsyntax.Expression) hclsyntax.Expression {
 		e.Source, e.Each = l.guardExpr(e.Source), l.guardExpr(e.Each)
 	case *hclsyntax.BinaryOpExpr:
 		deep = true
-		e.LHS, e.RHS = l.guardExpr(e.LHS), l.guardExpr(e.RHS)
-		if e.Op == hclsyntax.OpEqual || e.Op == hclsyntax.OpNotEqual { // they walk both
-			e.LHS, e.RHS = l.deepen(e.LHS), l.deepen(e.RHS)
+		switch e.Op {
+		case hclsyntax.OpEqual, hclsyntax.OpNotEqual: // they walk both
+			e.LHS, e.RHS = l.compared(e.LHS), l.compared(e.RHS)
+		case hclsyntax.OpLogicalAnd, hclsyntax.OpLogicalOr:
+			e.LHS, e.RHS = l.guardExpr(e.LHS), l.guardExpr(e.RHS)
+		default:
+			e.LHS, e.RHS = l.number(e.LHS), l.number(e.RHS)
 		}
 	case *hclsyntax.UnaryOpExpr:
 		deep = true
-		e.Val = l.guardExpr(e.Val)
+		e.Val = l.number(e.Val)
 	}
 	return &guarded{ParenthesesExpr: &hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, budget: l.budget, deep: deep, weight: weight, each: each}
 }
@@ -142,9 +155,25 @@ func (l *loader) branch(e hclsyntax.Expression) hclsyntax.Expression {
 	return e
 }
 
-func (l *loader) deepen(e hclsyntax.Expression) hclsyntax.Expression {
+// compared guards one of two values that are held against each other.
+func (l *loader) compared(e hclsyntax.Expression) hclsyntax.Expression {
+	e = l.guardExpr(e)
 	if g, ok := e.(*guarded); ok {
-		g.deep = true
+		g.deep, g.compared = true, true
 	}
 	return e
+}
+
+// number guards what is turned into a number, a literal text too.
+func (l *loader) number(e hclsyntax.Expression) hclsyntax.Expression {
+	e = l.guardExpr(e)
+	g, ok := e.(*guarded)
+	if _, literal := e.(*hclsyntax.TemplateExpr); literal {
+		g, ok = &guarded{ParenthesesExpr: &hclsyntax.ParenthesesExpr{Expression: e, SrcRange: e.Range()}, budget: l.budget}, true
+	}
+	if !ok {
+		return e
+	}
+	g.number = true
+	return g
 }

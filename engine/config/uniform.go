@@ -91,6 +91,11 @@ func (b *budget) unify(ty cty.Type) error {
 // charged. unifies is set for functions that go on to bring parts under one type.
 func fit(v cty.Value, want cty.Type, position int, unifies bool, b *budget) (cty.Value, error) {
 	v = uniform(v, want.IsMapType())
+	if want == cty.Number {
+		if err := digits(v); err != nil {
+			return v, function.NewArgError(position, err)
+		}
+	}
 	same := want == cty.DynamicPseudoType || v.Type().Equals(want)
 	if !same || unifies {
 		if err := b.unify(v.Type()); err != nil {

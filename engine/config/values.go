@@ -70,6 +70,9 @@ func convertTo(v cty.Value, t provider.AttrType) (any, error) {
 		}
 		return text, nil
 	case provider.Int:
+		if err := digits(v); err != nil {
+			return nil, wrong("a number")
+		}
 		n, err := convert.Convert(v, cty.Number)
 		if err != nil {
 			return nil, wrong("a number")

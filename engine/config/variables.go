@@ -108,6 +108,9 @@ func (l *loader) set(v *variable, got cty.Value, at hcl.Range) {
 	got = uniform(got, v.typ.IsMapType())
 	var out cty.Value
 	_, err := mixed(got.Type())
+	if err == nil && strings.Contains(typeexpr.TypeString(v.typ), "number") {
+		err = cty.Walk(got, func(_ cty.Path, part cty.Value) (bool, error) { return true, digits(part) })
+	}
 	if err == nil || v.typ == cty.DynamicPseudoType {
 		out, err = convert.Convert(got, v.typ)
 	}
