@@ -42,6 +42,9 @@ func (r *reset) distribute(ctx context.Context, st config.Step) (entry, error) {
 	if value.IsZero() {
 		return e, provider.Errorf(provider.Permanent, "the new secret has no field %q for store %s", st.Store.Field, st.Store.Key())
 	}
+	if err := r.taken(ctx, st, store); err != nil {
+		return e, err
+	}
 	if err := r.mine(ctx); err != nil {
 		return e, err
 	}

@@ -100,6 +100,9 @@ type progress struct {
 	intended bool
 	// denied is whether a person said once that it had not happened.
 	denied bool
+	// once is whether an attempt before the last was done: what it changed stays
+	// changed, whatever becomes of one that is to do it again.
+	once bool
 	// clock is this process's own, monotonic, when it had done the step: zero where an
 	// earlier process did. No journal has it.
 	clock time.Time
@@ -122,7 +125,7 @@ func (p progress) uncertain() bool { return p.kind == journal.Intend || p.kind =
 // effect reports whether the step had, or may have had, its effect. A failure
 // that is known to have had none takes an earlier doubt away: it is recorded as
 // unknown otherwise.
-func (p progress) effect() bool { return p.done() || p.uncertain() }
+func (p progress) effect() bool { return p.done() || p.uncertain() || p.once }
 
 // history is what the journal says of one reset.
 type history struct {
@@ -240,7 +243,7 @@ func (h *history) read(r journal.Record) error {
 	case r.Step != "":
 		before := h.steps[r.Step]
 		p := progress{kind: r.Kind, attempt: r.Attempt, entry: e, intended: before.intended || r.Kind == journal.Intend}
-		p.denied = before.denied || p.toldNot()
+		p.denied, p.once = before.denied || p.toldNot(), before.once || before.done()
 		h.steps[r.Step] = p
 	}
 	return nil

@@ -44,7 +44,7 @@ func (r *reset) oldMayWork(outcome Outcome, cause error) bool {
 	case Abandoned:
 		return true
 	case Superseded:
-		return r.proof() == "" || !errors.Is(cause, errAnother)
+		return r.proof() == "" && r.proved == "" || !errors.Is(cause, errAnother)
 	}
 	return false
 }

@@ -92,12 +92,19 @@ func (r *reset) current() string {
 	return cmp.Or(r.of(lifecycle.Install).Version, r.of(lifecycle.Issue).Version)
 }
 
-// proof is the weakest proof there is so far, "" before any.
+// proof is the weakest proof there is so far, "" before any, and where one that was made
+// again did not come out.
 func (r *reset) proof() lifecycle.Proof {
 	out := lifecycle.Proof("")
 	for _, st := range r.steps {
 		past := r.past.steps[st.Addr.String()]
-		if st.Phase != lifecycle.Prove || !past.done() {
+		switch {
+		case st.Phase != lifecycle.Prove:
+			continue
+		case past.done():
+		case past.once:
+			return ""
+		default:
 			continue
 		}
 		if out == "" || past.entry.Proof != lifecycle.Tested {

@@ -132,8 +132,8 @@ func (l *life) interfere() {
 		move = 3
 	}
 	records := l.records()
-	if move > 2 && (slices.Contains(records, "notify.owner done") || l.setup.reason == lifecycle.Offboarding && slices.Contains(records, "prove.dead done")) {
-		return // whoever puts it back after the end, or after the last look, is seen by nobody
+	if n := len(records); move > 2 && n > 1 && records[n-1] == "ended" && strings.HasSuffix(records[n-2], " done") {
+		return // whoever puts it back after the end is seen by nobody
 	}
 	kept := slices.Contains(l.sealedNames(), executor.OldSecret)
 	l.back, l.odd = l.back || move > 2 && kept, l.odd || move <= 2 || !kept

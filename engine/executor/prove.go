@@ -91,7 +91,7 @@ func (r *reset) tryDead(ctx context.Context, name string, e *entry) (provider.Pr
 	case provider.Refused:
 		return p, nil
 	case provider.Accepted:
-		return p, provider.Errorf(provider.Permanent, "THE OLD SECRET STILL WORKS: %s", describe(p))
+		return p, provider.Errorf(provider.Permanent, "THE OLD SECRET STILL WORKS: %s%s", describe(p), r.revived())
 	case provider.Disabled:
 		return p, provider.Errorf(provider.Permanent, "login is disabled, which does not show that the old secret is dead: %s", describe(p))
 	}
@@ -121,7 +121,7 @@ func (r *reset) readRecords(ctx context.Context, e *entry) (bool, error) {
 	case closed && r.issued() == "" && r.inPlace() && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "it can log in again: somebody enabled it after it was revoked. Find out who, then plan a reset of it again")
 	case listed != "" && obs.Enabled:
-		return false, provider.Errorf(provider.Permanent, "the target still lists the old version %s", listed)
+		return false, provider.Errorf(provider.Permanent, "the target still lists the old version %s%s", listed, r.revived())
 	case closed && !r.inPlace() && foreign != "" && obs.Enabled:
 		return false, provider.Errorf(provider.Permanent, "the target lists version %s, which somebody added after this reset began. Find out who, then plan a reset of it again", foreign)
 	case !obs.Exists && !obs.Incomplete:

@@ -55,6 +55,10 @@ type reset struct {
 	resumed, looked bool
 	// marked is set once the target was told of this process's own fencing token.
 	marked bool
+	// proved is the proof that earlier processes left.
+	proved lifecycle.Proof
+	// stored is set once this process wrote to a store.
+	stored bool
 	// judged are the questions to the result policies at the end.
 	judged []plan.Judgement
 	// given is the answer that gives the reset up as a whole.
@@ -83,14 +87,15 @@ func (e *stepError) Error() string { return e.err.Error() }
 // Unwrap gives the cause.
 func (e *stepError) Unwrap() error { return e.err }
 
-// run does what is left of the steps, in order. A step that failed and may be
-// passed over leaves the reset open: it is tried again in a resume.
+// run does what is left of the steps, in order, and again what was undone since an
+// earlier process did it. A step that failed and may be passed over leaves the reset
+// open: it is tried again in a resume.
 func (r *reset) run(ctx context.Context) error {
 	var left error
 	for _, st := range r.steps {
 		address := st.Addr.String()
 		past := r.past.steps[address]
-		if past.done() {
+		if past.done() && !r.again(ctx, st) {
 			continue
 		}
 		if st.Phase == lifecycle.Confirm && past.toldNot() && r.mayRollBack() {
@@ -113,7 +118,9 @@ func (r *reset) run(ctx context.Context) error {
 			if left == nil {
 				left = &stepError{address, err}
 			}
+			continue
 		}
+		r.stored = r.stored || st.Phase == lifecycle.Distribute
 	}
 	return left
 }
@@ -335,7 +342,7 @@ func (x *Executor) open(ctx, soft context.Context, j *Job, p *planner.Reset, pas
 	if ends, err = r.heed(); err != nil {
 		return nil, nil, err
 	}
-	r.resumed = r.touched()
+	r.resumed, r.proved = r.touched(), r.proof()
 	if !r.resumed {
 		// What an earlier process saw before it changed anything may have changed since.
 		past.baseline = nil
