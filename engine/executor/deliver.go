@@ -137,17 +137,14 @@ func (r *reset) notice(kind, to string) provider.Notice {
 	n := provider.Notice{
 		Kind: kind, Run: r.job.Run, Address: r.address, Type: r.Plan.CredentialType, Owner: r.Plan.Owner, To: to,
 		Reason: string(p.Reason), Mode: string(p.Mode), Ticket: p.Ticket, Requester: p.Requester,
-		Outcome: kind, Proof: string(r.proof()), At: r.x.now(),
-	}
-	switch p.Mode {
-	case lifecycle.Retire:
-		n.Summary = fmt.Sprintf("%s was retired: nobody can use it any more.", r.address)
-	default:
-		n.Summary = fmt.Sprintf("%s was reset: the old secret is dead, the new one is where it is needed.", r.address)
+		Outcome: kind, Proof: string(r.proof()), Summary: r.told(), At: r.x.now(),
 	}
 	for _, st := range r.Plan.Steps {
 		if past := r.past.steps[st.Address]; past.done() && r.effective(st.Phase) && st.Phase != lifecycle.Notify {
 			change := st.Summary + " (" + st.Target + ")"
+			if past.entry.Proof == lifecycle.Reported {
+				change += ", by its own records"
+			}
 			if past.kind == journal.Asserted {
 				change += ", as " + past.entry.AssertedBy + " says"
 			}

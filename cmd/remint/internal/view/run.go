@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
+	"github.com/remint-dev/remint/engine/lifecycle"
 )
 
 // EventFormat is the version of the event stream.
@@ -223,7 +224,10 @@ func (v *View) result(r *executor.Result) {
 		if dead := c.Tested + c.Reported; dead > 0 || c.Made == 0 {
 			done = append(done, fmt.Sprintf("%s dead (%d tested, %d reported)", plural(dead, "old credential"), c.Tested, c.Reported))
 		}
-		if c.Made > 0 {
+		switch {
+		case c.Made > 0 && r.Reason.Mode() == lifecycle.Retire:
+			done = append(done, plural(c.Made, "credential")+" that the target did not have")
+		case c.Made > 0:
 			done = append(done, plural(c.Made, "credential")+" made where there was none")
 		}
 		v.Text(st.green(fmt.Sprintf("Reset complete: %s, evidence of run %s is signed.\n", strings.Join(done, ", "), safe(r.Run))))
