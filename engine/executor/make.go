@@ -113,11 +113,24 @@ func (r *reset) await(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	if err := waits.Await(ctx, r.cred); err != nil {
-		return provider.Errorf(provider.ClassOf(err, provider.Ambiguous), "whether an earlier attempt took effect cannot be told while it may be going on: %v", err)
+	err := waits.Await(ctx, r.cred)
+	if err == nil {
+		return nil
 	}
-	return nil
+	class := provider.ClassOf(err, provider.Ambiguous)
+	said := "whether an earlier attempt took effect cannot be told while it may be going on: %v"
+	if class == provider.Conflict {
+		return errGoingOn{provider.Errorf(provider.Transient, said, err)}
+	}
+	return provider.Errorf(class, said, err)
 }
+
+// errGoingOn says that the target is at an earlier attempt: a person who looks there sees
+// no more than a probe.
+type errGoingOn struct{ error }
+
+// Unwrap gives the error with its class.
+func (e errGoingOn) Unwrap() error { return e.error }
 
 // mint has the target make a version. What an earlier attempt left behind is
 // found by its label and revoked first.

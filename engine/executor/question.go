@@ -50,6 +50,10 @@ func (r *reset) stepAt(address string) (config.Step, bool) {
 // inDoubt reports whether nobody knows if st happened. Whether an old secret is
 // dead is never in a doubt that words could take away.
 func (r *reset) inDoubt(st config.Step, cause error) bool {
+	var goingOn errGoingOn
+	if errors.As(cause, &goingOn) { // not even the target does, yet
+		return false
+	}
 	switch st.Phase {
 	case lifecycle.Prove:
 		return false

@@ -288,8 +288,8 @@ type Fencer interface {
 // whether the change took effect.
 type Awaiter interface {
 	// Await waits until no change of c that was asked for before is going on: what the
-	// target shows then is what came of it. It changes nothing. An error where one goes
-	// on for long, or where that cannot be told.
+	// target shows then is what came of it. It changes nothing. Conflict where one goes on
+	// for long; another error where that cannot be told.
 	Await(ctx context.Context, c Credential) error
 }
 

@@ -2,6 +2,7 @@ package postgresql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,12 +23,22 @@ func (p *instance) Await(ctx context.Context, c provider.Credential) error {
 	pg := conn.Conn().PgConn()
 	_, err = p.alter(ctx, pg, c.Attrs.String("role"), change{})
 	p.rollback(ctx, pg)
+	var held heldError
+	if errors.As(err, &held) {
+		return provider.Errorf(provider.Conflict, "%v", err)
+	}
 	switch provider.ClassOf(err, provider.Ambiguous) {
 	case provider.NotFound, provider.Conflict: // its turn had come: there is no such role, or a mark that is not remint's
 		return nil
 	}
 	return err
 }
+
+// heldError says who holds the role.
+type heldError struct{ error }
+
+// Unwrap gives the error with its class.
+func (e heldError) Unwrap() error { return e.error }
 
 // holderSQL finds the session that is at a change of the role $1, as remint's changes
 // queue up; others' do not.

@@ -94,7 +94,7 @@ func TestAwaitWaitsForACommit(t *testing.T) {
 			t.Errorf("while it waits: %v, want %q", err, says)
 		}
 	}
-	if provider.ClassOf(err, "") != provider.Transient || works() != "old" {
+	if provider.ClassOf(err, "") != provider.Conflict || works() != "old" {
 		t.Errorf("while it waits: %v; what works is %s", err, works())
 	}
 	do("ALTER SYSTEM RESET synchronous_standby_names")

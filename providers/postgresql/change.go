@@ -113,7 +113,7 @@ func (p *instance) alterError(ctx context.Context, err error, role string, pg *p
 	case "42939":
 		return provider.Errorf(provider.Permanent, "the role %q is reserved by PostgreSQL and cannot be changed (SQLSTATE 42939)", role)
 	case "55P03":
-		return provider.Errorf(provider.Transient, "another transaction%s holds the role %q, and did not let go of it in time (SQLSTATE 55P03); this attempt changed nothing", p.holder(ctx, pg, role), role)
+		return heldError{provider.Errorf(provider.Transient, "another transaction%s holds the role %q, and did not let go of it in time (SQLSTATE 55P03); this attempt changed nothing", p.holder(ctx, pg, role), role)}
 	}
 	return provider.Errorf(classify(err), "the role %q could not be changed at the PostgreSQL server %s: %s; nothing was changed", role, p.where, reason(ctx, err))
 }
