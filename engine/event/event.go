@@ -75,9 +75,11 @@ type Counts struct {
 	Failed     int `json:"failed"`
 	Refused    int `json:"refused"`
 	NotStarted int `json:"not_started"`
-	// Made counts those finished for which there was no old one; Tested and
-	// Reported count old ones that are dead.
+	// Made counts those finished for which there was no old one; Absent those that
+	// were to be retired and did not exist; Tested and Reported count old ones that
+	// are dead.
 	Made     int `json:"made"`
+	Absent   int `json:"absent"`
 	Tested   int `json:"tested"`
 	Reported int `json:"reported"`
 }

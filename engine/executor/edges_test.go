@@ -11,6 +11,7 @@ import (
 
 	"github.com/remint-dev/remint/engine/config"
 	"github.com/remint-dev/remint/engine/diag"
+	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/gate"
 	"github.com/remint-dev/remint/engine/journal"
@@ -102,6 +103,20 @@ func TestTheFirstSecret(t *testing.T) {
 			if x.Type == "reset_finished" && (x.Proof != "" || !strings.Contains(x.Message, "there was no old one")) {
 				t.Errorf("%s: %+v", typ, x)
 			}
+		}
+	}
+}
+
+// Retiring what does not exist makes nothing, and is not said to; nor did anything die.
+func TestRetiringWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for _, typ := range types {
+		e := start(t, setup{typ: typ, reason: lifecycle.Offboarding})
+		e.w.accounts, e.w.stores = map[string]*account{}, map[string]string{}
+		out := e.apply()
+		want := event.Counts{Finished: 1, Absent: 1}
+		if diff := cmp.Diff(want, out.Counts()); diff != "" || out.Exit() != diag.ExitOK {
+			t.Errorf("%s: exit %d, counts (-want +got):\n%s", typ, out.Exit(), diff)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (ResetResult, error) {
 	out := ResetResult{
 		Address: r.address, Outcome: outcome, Proof: r.proof(), Changed: r.begun(), Open: outcome == Halted,
-		Step: stepOf(cause), Exit: exitOf(outcome, cause), First: first(r.Plan), Asserted: r.asserted(),
+		Step: stepOf(cause), Exit: exitOf(outcome, cause), First: first(r.Plan), Absent: absent(r.job, r.Plan), Asserted: r.asserted(),
 	}
 	e := entry{Outcome: outcome, Proof: out.Proof, Version: r.current(), Judged: r.judged}
 	if cause != nil {
@@ -52,6 +52,9 @@ func (r *reset) finish(ctx context.Context, outcome Outcome, cause error) (Reset
 
 // first reports whether there is no old one to kill.
 func first(p *plan.Reset) bool { return !p.Observed.Exists && len(p.Observed.Versions) == 0 }
+
+// absent reports whether nothing is there to be retired.
+func absent(j *Job, p *plan.Reset) bool { return j.File.Plan.Mode == lifecycle.Retire && first(p) }
 
 // complete reports whether every step is done.
 func (r *reset) complete() bool {

@@ -50,6 +50,8 @@ type ResetResult struct {
 	// First is whether there was no old one: nothing died, whatever Proof says of
 	// its absence.
 	First bool `json:"first,omitempty"`
+	// Absent is whether it was to be retired and did not exist: nothing was made either.
+	Absent bool `json:"absent,omitempty"`
 	// Sealed is whether the new secret stays sealed in the state, because no store has it.
 	Sealed bool `json:"sealed,omitempty"`
 	// SealedOld is whether the old secret, or what may be it, stays sealed in the state,
@@ -109,6 +111,8 @@ func (r *Result) Counts() event.Counts {
 		case Finished:
 			c.Finished++
 			switch {
+			case x.Absent:
+				c.Absent++
 			case x.First:
 				c.Made++
 			case x.Proof == lifecycle.Tested:

@@ -96,7 +96,8 @@ func (r *run) visit(ctx, soft context.Context, p *planner.Reset, past *history, 
 	if e := past.ended; e != nil && e.Outcome != Halted {
 		// It came to an end in an earlier process.
 		res := ResetResult{Address: address, Outcome: e.Outcome, Proof: e.Proof, Error: e.Error, record: past.lastLine,
-			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded, Abandoned}, e.Outcome), Exit: exitOf(e.Outcome, nil), First: first(p.Plan), Sealed: e.Sealed, SealedOld: e.SealedOld}
+			Changed: slices.Contains([]Outcome{Finished, RolledBack, Denied, Superseded, Abandoned}, e.Outcome), Exit: exitOf(e.Outcome, nil),
+			First: first(p.Plan), Absent: absent(r.job, p.Plan), Sealed: e.Sealed, SealedOld: e.SealedOld}
 		if e.Outcome != Finished {
 			return res, fmt.Errorf("it ended as %s", e.Outcome)
 		}

@@ -221,7 +221,7 @@ func (v *View) result(r *executor.Result) {
 	defer v.judges(r)
 	if r.Exit() == diag.ExitOK {
 		var done []string
-		if dead := c.Tested + c.Reported; dead > 0 || c.Made == 0 {
+		if dead := c.Tested + c.Reported; dead > 0 || c.Made+c.Absent == 0 {
 			done = append(done, fmt.Sprintf("%s dead (%d tested, %d reported)", plural(dead, "old credential"), c.Tested, c.Reported))
 		}
 		switch {
@@ -229,6 +229,9 @@ func (v *View) result(r *executor.Result) {
 			done = append(done, plural(c.Made, "credential")+" that the target did not have")
 		case c.Made > 0:
 			done = append(done, plural(c.Made, "credential")+" made where there was none")
+		}
+		if c.Absent > 0 {
+			done = append(done, plural(c.Absent, "credential")+" retired that did not exist")
 		}
 		v.Text(st.green(fmt.Sprintf("Reset complete: %s, evidence of run %s is signed.\n", strings.Join(done, ", "), safe(r.Run))))
 		return
