@@ -23,11 +23,11 @@ func TestProof(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		s setup
-		// world is changed before planning, faults meet the run.
-		world  func(*world)
-		faults []fault
-		want   executor.Outcome
-		proof  lifecycle.Proof
+		// world is changed before planning, then is done after it; faults meet the run.
+		world, then func(*world)
+		faults      []fault
+		want        executor.Outcome
+		proof       lifecycle.Proof
 		// dead is whether the old secret is to be refused in the end.
 		dead bool
 	}{
@@ -54,11 +54,11 @@ func TestProof(t *testing.T) {
 			want: executor.Finished, proof: lifecycle.Tested, dead: true,
 		},
 		"unknown, and never recorded": {
-			s: setup{typ: "mem_key", stores: []string{}, reason: lifecycle.Offboarding}, world: unrecorded,
+			s: setup{typ: "mem_key", stores: []string{}, reason: lifecycle.Offboarding}, then: unrecorded, // a plan of it is refused
 			want: executor.Failed, dead: false,
 		},
 		"unknown, and never recorded, in contain": {
-			s: setup{typ: "mem_token", stores: []string{}, reason: lifecycle.Compromised}, world: unrecorded,
+			s: setup{typ: "mem_token", stores: []string{}, reason: lifecycle.Compromised}, then: unrecorded,
 			want: executor.Failed, dead: false,
 		},
 		"unknown, and never listed": {
@@ -126,6 +126,9 @@ func TestProof(t *testing.T) {
 				tc.world(e.w)
 			}
 			e.plan()
+			if tc.then != nil {
+				tc.then(e.w)
+			}
 			for _, f := range tc.faults {
 				e.w.fail(f)
 			}
