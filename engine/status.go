@@ -13,6 +13,7 @@ import (
 	"github.com/remint-dev/remint/engine/evidence"
 	"github.com/remint-dev/remint/engine/executor"
 	"github.com/remint-dev/remint/engine/journal"
+	"github.com/remint-dev/remint/engine/lifecycle"
 	"github.com/remint-dev/remint/engine/plan"
 )
 
@@ -25,12 +26,14 @@ type CredentialStatus struct {
 	MaxAge      string     `json:"max_age,omitempty"`
 	LastReset   *time.Time `json:"last_reset,omitempty"`
 	// AgeSeconds since the last finished reset; -1 where unknown.
-	AgeSeconds int64  `json:"age_seconds"`
+	AgeSeconds int64 `json:"age_seconds"`
+	// Due is what max_age says; one that was retired is not due.
 	Due        bool   `json:"due"`
 	Generation int64  `json:"generation"`
 	Proof      string `json:"proof,omitempty"`
-	Mode       string `json:"mode,omitempty"`
-	Run        string `json:"run,omitempty"`
+	// Mode is that of the last reset: after retire there is none.
+	Mode string `json:"mode,omitempty"`
+	Run  string `json:"run,omitempty"`
 	// Trust says where the judges of Run come from: self-asserted, pinned or base.
 	Trust string `json:"trust,omitempty"`
 	// OpenRuns are unfinished runs that concern it; Sealed whether its present
@@ -166,7 +169,8 @@ func (e *Engine) Status(ctx context.Context) ([]CredentialStatus, diag.Diagnosti
 			at := k.At.UTC()
 			age := now.Sub(k.At)
 			s.LastReset, s.AgeSeconds, s.Generation = &at, int64(age.Seconds()), k.Generation
-			s.Proof, s.Mode, s.Run, s.Due = k.Proof, k.Mode, k.Run, c.MaxAge > 0 && age >= c.MaxAge
+			s.Proof, s.Mode, s.Run = k.Proof, k.Mode, k.Run
+			s.Due = c.MaxAge > 0 && age >= c.MaxAge && k.Mode != string(lifecycle.Retire)
 			s.Trust = trusted[k.Run]
 		}
 		out = append(out, s)

@@ -45,7 +45,7 @@ func (p *Planner) choose(req Request, chosen []*config.Credential) *choice {
 	type place struct{ provider, typ string }
 	left := map[place]int{}
 	for _, c := range p.Workspace.Credentials {
-		if in[c] {
+		if in[c] || p.retired(c) { // of what is retired nothing is left to be chosen
 			continue
 		}
 		left[place{c.Provider.Key(), c.Type.Name}]++

@@ -102,6 +102,8 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	chosen, notes := p.unretired(ctx, req, chosen)
+	diags = append(diags, notes...)
 	reset := config.Reset{Reason: req.Reason, Mode: req.Reason.Mode(), Ticket: req.Ticket, Requester: req.Requester}
 	diags = append(diags, p.check(chosen, reset.Mode)...)
 	if diags.HasErrors() {

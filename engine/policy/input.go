@@ -44,7 +44,7 @@ type Input struct {
 	Authors *ChangeAuthors `json:"authors,omitempty"`
 	// Partial is whether the plan was chosen by address, by an expression or as all, and
 	// leaves out some that the workspace declares; or as due, and leaves out some that were due
-	// when it was made. The clock alone never makes it true.
+	// when it was made. The clock alone never makes it true, nor does one that was retired.
 	Partial bool `json:"partial"`
 	// Targets is how the resets were chosen.
 	Targets Targets `json:"targets"`
@@ -103,7 +103,7 @@ type Targets struct {
 	// Selected is how many of them the plan resets.
 	Selected int `json:"selected"`
 	// LeftOut are those that the workspace declares and the plan does not have, counted
-	// by provider and type.
+	// by provider and type; not those that were retired, as far as the state knows.
 	LeftOut []LeftOut `json:"left_out"`
 }
 

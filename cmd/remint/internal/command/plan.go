@@ -58,7 +58,8 @@ saves it with -out. Nothing outside is changed.
 
 Without a selection the plan is about what max_age says is due; a credential
 whose age is unknown is due. The reasons forgotten, compromised and offboarding
-need addresses, -where or -all. With -offline no provider is started and no
+need addresses, -where or -all. One that was retired (offboarding) is made again
+only where its address is named. With -offline no provider is started and no
 variable is needed: for looking at strangers' changes; such a plan is never
 applied.`,
 		setup: func(a *app, fs *flag.FlagSet) func(context.Context, []string) diag.Exit {

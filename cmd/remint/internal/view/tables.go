@@ -10,6 +10,7 @@ import (
 	"github.com/remint-dev/remint/engine"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/evidence"
+	"github.com/remint-dev/remint/engine/lifecycle"
 )
 
 // table writes rows in columns to stdout.
@@ -43,6 +44,9 @@ func (v *View) Status(list []engine.CredentialStatus, debts []evidence.Debt) {
 		if c.Due {
 			due++
 			state = append(state, "due")
+		}
+		if c.Mode == string(lifecycle.Retire) {
+			state = append(state, "retired")
 		}
 		if len(c.OpenRuns) > 0 {
 			open++
