@@ -84,6 +84,9 @@ func (e *Engine) Prepare(ctx context.Context, req ApplyRequest) (*Application, d
 		faults = s.older(ctx, req.AcceptEphemeralState)
 	}
 	if !faults.HasErrors() {
+		faults = append(faults, a.unspent(ctx)...)
+	}
+	if !faults.HasErrors() {
 		faults = append(faults, a.derive(ctx)...)
 	}
 	if !faults.HasErrors() {
@@ -149,6 +152,28 @@ func (a *Application) derive(ctx context.Context) diag.Diagnostics {
 		return diags
 	}
 	return append(diags, a.compare(&given.Plan, &planned.File.Plan)...)
+}
+
+// unspent refuses a saved plan that was applied before anybody reads it and says yes;
+// whoever applies it at the same moment finds it spent when the run is opened.
+func (a *Application) unspent(ctx context.Context) diag.Diagnostics {
+	if a.req.File == nil {
+		return nil
+	}
+	runs, err := a.session.journal.Runs(ctx)
+	if err != nil {
+		return diag.Errored(0, "The state cannot be read", "%s. Nothing was changed.", err)
+	}
+	for _, run := range runs {
+		switch {
+		case run.PlanID != a.req.File.ID:
+		case run.ClosedAt.IsZero():
+			return diag.Errored(diag.ExitStale, "The plan is spent", "It was applied in run %s, which is open: `remint resume %s` goes on with it.", run.ID, run.ID)
+		default:
+			return spent(run)
+		}
+	}
+	return nil
 }
 
 // ofResets refuses a change of the trust base, which has no resets.
