@@ -102,14 +102,15 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*Planned, diag.Diagnos
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	chosen, notes := p.unretired(ctx, req, chosen)
+	ask := p.asker()
+	chosen, notes := p.unretired(ctx, ask, req, chosen)
 	diags = append(diags, notes...)
 	reset := config.Reset{Reason: req.Reason, Mode: req.Reason.Mode(), Ticket: req.Ticket, Requester: req.Requester}
 	diags = append(diags, p.check(chosen, reset.Mode)...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	resets, seen, faults := p.resets(ctx, chosen, reset)
+	resets, seen, faults := p.resets(ctx, ask, chosen, reset)
 	diags = append(diags, faults...)
 	if diags.HasErrors() {
 		return nil, diags
@@ -173,7 +174,7 @@ func (p *Planner) check(chosen []*config.Credential, mode lifecycle.Mode) diag.D
 }
 
 // resets expands and observes every chosen credential, side by side.
-func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset config.Reset) ([]*Reset, []plan.Seen, diag.Diagnostics) {
+func (p *Planner) resets(ctx context.Context, ask *asker, chosen []*config.Credential, reset config.Reset) ([]*Reset, []plan.Seen, diag.Diagnostics) {
 	var (
 		out     = make([]*Reset, len(chosen))
 		seen    = make([]plan.Seen, len(chosen))
@@ -186,7 +187,7 @@ func (p *Planner) resets(ctx context.Context, chosen []*config.Credential, reset
 	for _, c := range chosen {
 		planned[c.Addr.String()] = true
 	}
-	base, ask := p.baseline(), p.asker()
+	base := p.baseline()
 	group.SetLimit(max(p.Parallelism, 1))
 	for i, c := range chosen {
 		group.Go(func() error {

@@ -24,7 +24,7 @@ func (p *Planner) retired(c *config.Credential) bool {
 // unretired leaves out of what was not chosen by name the credentials that are retired
 // and of which the target says so too, with a warning that names them. One that is there
 // again, or of which its target cannot be asked, stays.
-func (p *Planner) unretired(ctx context.Context, req Request, chosen []*config.Credential) ([]*config.Credential, diag.Diagnostics) {
+func (p *Planner) unretired(ctx context.Context, ask *asker, req Request, chosen []*config.Credential) ([]*config.Credential, diag.Diagnostics) {
 	if p.Fleet == nil || req.Saved != nil || len(req.Addresses) > 0 {
 		return chosen, nil
 	}
@@ -39,7 +39,7 @@ func (p *Planner) unretired(ctx context.Context, req Request, chosen []*config.C
 			continue
 		}
 		group.Go(func() error {
-			if obs, _, err := p.observe(ctx, c); err == nil && gone(obs) {
+			if obs, _, err := p.observe(ctx, ask, c); err == nil && gone(obs) {
 				mu.Lock()
 				defer mu.Unlock()
 				out[c] = true
