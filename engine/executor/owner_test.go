@@ -32,14 +32,14 @@ func TestWhatTheOwnerIsTold(t *testing.T) {
 			want: "was reset: the old secret is dead by the target's own records, the new one stays sealed in the state, since no store has all of it (`remint recover`).",
 		},
 		"a store left out": {
-			s: setup{steps: never("distribute")},
-			want: "was reset: the old secret is dead, the new one stays sealed in the state, since no store has all of it (`remint recover`). " +
+			s: setup{steps: map[string]string{"distribute": `when = each.key != "mem.value"`}, extra: " store \"mem\" \"other\" {\n key = \"a-other\"\n field = \"value\"\n }\n"},
+			want: "was reset: the old secret is dead, the new one is where it is needed, but for what was left out. " +
 				"Not given the new one, and may still hold the old one: mem.value.",
 		},
-		"a store left out, contained": {
-			s: setup{reason: contain, steps: never("distribute")},
+		"the only whole one left out, contained": {
+			s: setup{typ: "mem_key", reason: contain, steps: map[string]string{"distribute": `when = each.key != "mem.private_key"`}},
 			want: "was reset: the old secret is dead, the new one stays sealed in the state, since no store has all of it (`remint recover`). " +
-				"Not given the new one, and may still hold the old one: mem.value.",
+				"Not given the new one, and may still hold the old one: mem.private_key.",
 		},
 		"a consumer left out": {
 			s:    setup{consumers: 2, steps: never("reload")},
