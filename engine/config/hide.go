@@ -274,7 +274,7 @@ func (h *hider) hide(i int) int {
 	joined := i > 0 && h.tokens[i-1].Range.End.Byte == tok.Range.Start.Byte
 	switch {
 	case tok.Type == hclsyntax.TokenNewline, endsLine(tok):
-		h.ahead = h.ahead && !(joined && endsLine(tok)) // a//b is a value to who wrote it
+		h.ahead = h.ahead && (!joined || !endsLine(tok)) // a//b is a value to who wrote it
 		h.giving = h.ahead || !h.rest && len(h.open) > h.within
 	default:
 		h.ahead = slices.Contains(onward, tok.Type)

@@ -25,7 +25,7 @@ func TestFaultsQuoteNoSecret(t *testing.T) {
 		"a capital":              state(`Url = "postgres://admin:S3cr3t@h/db"`),
 		"another name":           state(`conn = "postgres://admin:S3cr3t@h/db"`),
 		"misspelt, in one line":  "remint {\n  state \"postgresql\" { urll = \"postgres://admin:S3cr3t@h/db\" }\n}\n",
-		"misspelt default":       "variable \"p\" {\n  defualt = \"S3cr3t\"\n  sensitive = true\n}\n",
+		"misspelt default":       "variable \"p\" {\n  defalut = \"S3cr3t\"\n  sensitive = true\n}\n",
 		"a default, no quotes":   "variable \"p\" {\n  sensitive = true\n  default = S3cr3t\n}\n",
 		"a private key":          "approver \"a\" {\n  public_key = \"-----BEGIN PRIVATE KEY-----\\nS3cr3t\\n-----END PRIVATE KEY-----\\n\"\n}\n",
 		"its lines":              "approver \"a\" {\n  public_key = \"-----BEGIN PRIVATE KEY-----\nS3cr3t\n-----END PRIVATE KEY-----\"\n}\n",

@@ -126,7 +126,7 @@ func silentServer(t *testing.T) (address string, logins *atomic.Int32) {
 				return
 			}
 			go func() {
-				defer c.Close()
+				defer func() { _ = c.Close() }()
 				b := pgproto3.NewBackend(c, c)
 				if m, err := b.ReceiveStartupMessage(); err != nil {
 					return

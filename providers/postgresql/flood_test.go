@@ -25,7 +25,7 @@ func flood(t *testing.T, late bool, first, again []byte) (address string) {
 	var mu sync.Mutex
 	var open []net.Conn
 	serve := func(c net.Conn) {
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		b := pgproto3.NewBackend(c, c)
 		if m, err := b.ReceiveStartupMessage(); err != nil {
 			return

@@ -125,10 +125,10 @@ func ahead(t *testing.T) (url string, say func(role string, by time.Duration)) {
 // the others, whatever the clock says by the time at which sessions are ended.
 func TestEndSessionsOfAClockThatWasSetBack(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, p provider.Provider, role string) (provider.Applied, error){
-		"set": func(t *testing.T, p provider.Provider, role string) (provider.Applied, error) {
+		"set": func(_ *testing.T, p provider.Provider, role string) (provider.Applied, error) {
 			return p.(provider.Setter).Set(context.Background(), mutation(role, 1), material("new"))
 		},
-		"revoked": func(t *testing.T, p provider.Provider, role string) (provider.Applied, error) {
+		"revoked": func(_ *testing.T, p provider.Provider, role string) (provider.Applied, error) {
 			return p.(provider.Revoker).Revoke(context.Background(), mutation(role, 1), nil)
 		},
 	} {

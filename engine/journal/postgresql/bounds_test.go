@@ -32,7 +32,7 @@ func TestFloodBeforeTheLogin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer l.Close()
+			defer func() { _ = l.Close() }()
 			go func() {
 				for {
 					conn, err := l.Accept()
@@ -40,7 +40,7 @@ func TestFloodBeforeTheLogin(t *testing.T) {
 						return
 					}
 					go func() {
-						defer conn.Close()
+						defer func() { _ = conn.Close() }()
 						if _, err := pgproto3.NewBackend(conn, conn).ReceiveStartupMessage(); err != nil {
 							return
 						}

@@ -13,7 +13,6 @@ import (
 	"github.com/remint-dev/remint/engine/diag"
 	"github.com/remint-dev/remint/engine/event"
 	"github.com/remint-dev/remint/engine/executor"
-	"github.com/remint-dev/remint/engine/lifecycle"
 )
 
 // EventFormat is the version of the event stream.
@@ -224,10 +223,7 @@ func (v *View) result(r *executor.Result) {
 		if dead := c.Tested + c.Reported; dead > 0 || c.Made+c.Absent == 0 {
 			done = append(done, fmt.Sprintf("%s dead (%d tested, %d reported)", plural(dead, "old credential"), c.Tested, c.Reported))
 		}
-		switch {
-		case c.Made > 0 && r.Reason.Mode() == lifecycle.Retire:
-			done = append(done, plural(c.Made, "credential")+" that the target did not have")
-		case c.Made > 0:
+		if c.Made > 0 {
 			done = append(done, plural(c.Made, "credential")+" made where there was none")
 		}
 		if c.Absent > 0 {
