@@ -19,7 +19,14 @@ func TestCrashesOfResume(t *testing.T) {
 			b.calls(t, resumed(t, b.world, b.template, b.reason, b.first[0]), 3)
 		}
 		killedInTheMiddle(t, each)
+		if os.Getenv("REMINT_TORTURE") == "" { // where it is among the calls of each type's resumes
+			w := crashWorlds(t)[0]
+			b := breaking{world: w, template: prepared(t, w), reason: "scheduled", first: []string{killAfter + " " + installs(w)}, total: total}
+			total.add(waitsInResume + "#1")
+			b.breaks(t, waitsInResume+"#1", []string{killBefore, killAfter, transient, permanent, lostReply, interruptTwo})
+		}
 	})
+	total.breaks(t, []string{waitsInResume})
 	total.report(t, "calls of a resume")
 	total.allReached(t)
 }

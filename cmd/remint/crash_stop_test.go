@@ -64,7 +64,7 @@ func (c *crash) overtaken(at string, args ...string) (string, int) {
 // credential; what it says is wrong is what it did that it must not.
 func (c *crash) another(held bool, began time.Time) string {
 	before, log := c.outside(c.t), c.log+otherLog
-	out, code := child(c.dir, []string{"REMINT_TEST_LOG=" + log}, "apply", "-auto-approve", "-reason="+c.reason, "-all")
+	out, code := child(c.dir, []string{"REMINT_TEST_LOG=" + log}, "apply", "-auto-approve", "-reason="+c.reason, "credential."+c.name+".x") // by name: what the first has retired is not chosen otherwise
 	fmt.Fprintf(&c.trail, "$ remint apply, meanwhile: exit %d\n%s\n", code, out)
 	switch {
 	case code == 0 && held && !c.mayTakeOver(began):
