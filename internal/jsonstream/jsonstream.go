@@ -114,18 +114,22 @@ const maxMembers = 64
 
 // Object reads an object: members that own names by what it has for them, in the order
 // of the text, and the others into v, which must know them. As encoding/json has it, the
-// case of names does not count.
+// case of names does not count. A member that is there twice says two things: it is refused.
 func Object(dec *json.Decoder, v any, own map[string]func() error) error {
 	if err := delim(dec, '{'); err != nil {
 		return err
 	}
-	rest := map[string]json.RawMessage{}
+	rest, seen := map[string]json.RawMessage{}, map[string]bool{}
 	for dec.More() {
 		t, err := dec.Token()
 		if err != nil {
 			return err
 		}
 		name := t.(string) // between braces
+		if seen[strings.ToLower(name)] {
+			return errors.New("a member is there twice")
+		}
+		seen[strings.ToLower(name)] = true
 		if read := find(own, name); read != nil {
 			err = read()
 		} else {
@@ -136,7 +140,7 @@ func Object(dec *json.Decoder, v any, own map[string]func() error) error {
 		if err != nil {
 			return err
 		}
-		if len(rest) > maxMembers {
+		if len(seen) > maxMembers {
 			return errors.New("it has too many members")
 		}
 	}
