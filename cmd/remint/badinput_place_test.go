@@ -141,7 +141,7 @@ func badFiles() []badRow {
 	rows[len(rows)-1].exit = 0 // it is good, and costs no more than it may
 	table("JSON that is cut", "A function failed", json, `{"a": `)
 	table("JSON, 1,000,000 deep", "nested more than", json, strings.Repeat("[", 1_000_000))
-	table("a number of a million digits", "The number is out of range", json, "1"+strings.Repeat("0", 1_000_000))
+	table("a number of a million digits", "a number has at most 1200 characters", json, "1"+strings.Repeat("0", 1_000_000))
 	run("a table behind a link to .git", "not for configuration", func(t *testing.T, b *bad) {
 		b.write(t, ".git/config", "token")
 		b.link(t, ".git/config", "table")
