@@ -243,51 +243,33 @@ func TestFaultsOfTheServer(t *testing.T) {
 // TestFaultsDuringCommit ends remint's backend while its COMMIT is on its way
 // through the server: it waits there for a standby that never answers.
 func TestFaultsDuringCommit(t *testing.T) {
-	total := newFaults()
-	t.Run("all", func(t *testing.T) {
-		for _, reason := range reasons {
-			t.Run(reason, func(t *testing.T) {
-				t.Parallel()
-				p := newPGFaults(t, true)
-				template := prepared(t, p.world)
-				for _, at := range p.moments(t, template, reason) {
-					if at.Text != "COMMIT;" {
-						continue
-					}
-					t.Run(at.String(), func(t *testing.T) {
-						proxy := faultproxy.New(t, p.address())
-						app := "remint-" + strings.ReplaceAll(proxy.Address(), ":", "-")
-						c := newFault(t, p.behind(proxy, app), template, reason)
-						c.heal = proxy.Heal
-						done := make(chan error, 1)
-						proxy.At(at, func() faultproxy.Way {
-							ready := make(chan error, 1)
-							go func() { done <- p.terminateInCommit(app, ready) }()
-							if err := <-ready; err != nil {
-								return faultproxy.Cut
-							}
-							return faultproxy.Pass
-						})
-						c.run(t, total, "backend-terminated-during-commit", proxy.Reached)
-						if !proxy.Reached() {
-							return
-						}
-						if err := <-done; err != nil {
-							t.Errorf("the fault itself: %v", err)
-						}
-					})
-				}
-			})
+	eachCommit(t, "during COMMIT", func(t *testing.T, p *pgFaults, total *faults, template, reason string, at faultproxy.Moment) {
+		proxy := faultproxy.New(t, p.address())
+		app := "remint-" + strings.ReplaceAll(proxy.Address(), ":", "-")
+		c := newFault(t, p.behind(proxy, app), template, reason)
+		c.heal = proxy.Heal
+		done := make(chan error, 1)
+		proxy.At(at, func() faultproxy.Way {
+			ready := make(chan error, 1)
+			go func() { done <- p.terminateInCommit(app, ready) }()
+			if err := <-ready; err != nil {
+				return faultproxy.Cut
+			}
+			return faultproxy.Pass
+		})
+		c.run(t, total, "backend-terminated-during-commit", proxy.Reached)
+		if !proxy.Reached() {
+			return
+		}
+		if err := <-done; err != nil {
+			t.Errorf("the fault itself: %v", err)
 		}
 	})
-	total.report(t, "during COMMIT")
 }
 
-// TestFaultsOfACommitThatOutlivesItsClient kills remint while its COMMIT is on its way
-// through the server, where it waits for a standby that never answers, and goes on. A
-// resume meanwhile sees what was before, and must not take that for what will be: it
-// waits, says for whom, and one that comes later finishes the reset.
-func TestFaultsOfACommitThatOutlivesItsClient(t *testing.T) {
+// eachCommit breaks each COMMIT of a reset for each reason, on a server of its own.
+func eachCommit(t *testing.T, what string, breaks func(t *testing.T, p *pgFaults, total *faults, template, reason string, at faultproxy.Moment)) {
+	t.Helper()
 	total := newFaults()
 	t.Run("all", func(t *testing.T) {
 		for _, reason := range reasons {
@@ -297,16 +279,24 @@ func TestFaultsOfACommitThatOutlivesItsClient(t *testing.T) {
 				template := prepared(t, p.world)
 				for _, at := range p.moments(t, template, reason) {
 					if at.Text == "COMMIT;" {
-						t.Run(at.String(), func(t *testing.T) { p.outlived(t, total, template, reason, at) })
+						t.Run(at.String(), func(t *testing.T) { breaks(t, p, total, template, reason, at) })
 					}
 				}
 			})
 		}
 	})
-	total.report(t, "a COMMIT that outlives its client")
+	total.report(t, what)
 }
 
-func (p *pgFaults) outlived(t *testing.T, total *faults, template, reason string, at faultproxy.Moment) {
+// TestFaultsOfACommitThatOutlivesItsClient kills remint while its COMMIT is on its way
+// through the server, where it waits for a standby that never answers, and goes on. A
+// resume meanwhile sees what was before, and must not take that for what will be: it
+// waits, says for whom, and one that comes later finishes the reset.
+func TestFaultsOfACommitThatOutlivesItsClient(t *testing.T) {
+	eachCommit(t, "a COMMIT that outlives its client", outlived)
+}
+
+func outlived(t *testing.T, p *pgFaults, total *faults, template, reason string, at faultproxy.Moment) {
 	t.Helper()
 	proxy := faultproxy.New(t, p.address())
 	app := "remint-" + strings.ReplaceAll(proxy.Address(), ":", "-")

@@ -3,48 +3,25 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/remint-dev/remint/internal/flock/flocktest"
 )
 
 // held has another process lock a folder of the machine and stops it there. end ends it.
 func (m machine) held(t *testing.T, folder string) (name string, end func()) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), "REMINT_TEST_HOLD="+filepath.Join(m.dir, folder))
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	end = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	t.Cleanup(end)
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "<nil>\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	pid, end := flocktest.Stopped(t, filepath.Join(m.dir, folder))
 	name = "in use by "
 	if _, err := os.Stat("/proc/locks"); err == nil {
-		name += fmt.Sprintf("process %d", cmd.Process.Pid)
+		name += fmt.Sprintf("process %d", pid)
 	}
 	return name, end
 }

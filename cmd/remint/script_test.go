@@ -24,14 +24,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/remint-dev/remint/cmd/remint/internal/command"
+	"github.com/remint-dev/remint/internal/flock/flocktest"
 	"github.com/remint-dev/remint/internal/pgtest"
 	"github.com/remint-dev/remint/schemas/schematest"
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("REMINT_TEST_HOLD"); dir != "" {
-		hold(dir)
-	}
+	flocktest.Main()
 	if os.Getenv("REMINT_TEST_CHILD") != "" {
 		trapped()
 		os.Exit(command.Main(echoing(wrongClock(breakable(parts())))))

@@ -100,6 +100,9 @@ func TestARestoredStoreIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	for _, typ := range types {
 		for _, at := range []string{"Reload", "Revoke", "Probe", "Send"} {
+			if typ == "mem_password" && at == "Revoke" {
+				continue // the new one takes the old one's place
+			}
 			t.Run(typ+"/"+at, func(t *testing.T) {
 				t.Parallel()
 				e := start(t, setup{typ: typ, consumers: 1})
@@ -109,7 +112,7 @@ func TestARestoredStoreIsWrittenAgain(t *testing.T) {
 				}
 				e.w.fail(f)
 				if out := e.apply(); !out.died {
-					t.Skip("a type without that step")
+					t.Fatal("it was not killed")
 				}
 				key := "a-" + probeField(typ)
 				fresh := e.w.stores[key]

@@ -1,59 +1,24 @@
 package flock_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/remint-dev/remint/internal/flock"
+	"github.com/remint-dev/remint/internal/flock/flocktest"
 )
 
 // TestMain lets the test binary be the second process: it takes a lock and keeps it.
 func TestMain(m *testing.M) {
-	if path := os.Getenv("FLOCK_HOLD"); path != "" {
-		f, err := os.Open(path)
-		if err == nil {
-			err = flock.Lock(context.Background(), f, flock.Patience{Limit: time.Minute})
-		}
-		fmt.Println(err)
-		select {}
-	}
+	flocktest.Main()
 	os.Exit(m.Run())
-}
-
-// stopped has another process take dir's lock, stops it, and gives what ends it.
-func stopped(t *testing.T, dir string) (pid int, end func()) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "FLOCK_HOLD="+dir)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	end = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	t.Cleanup(end)
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "<nil>\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Process.Pid, end
 }
 
 func open(t *testing.T, path string) *os.File {
@@ -73,7 +38,7 @@ func TestAProcessThatIsStopped(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	pid, end := stopped(t, dir)
+	pid, end := flocktest.Stopped(t, dir)
 	who := "another process"
 	if runtime.GOOS == "linux" {
 		who = fmt.Sprintf("process %d", pid)

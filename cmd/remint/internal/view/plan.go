@@ -57,7 +57,12 @@ func (p *planText) line(format string, args ...any) { fmt.Fprintf(&p.b, format+"
 
 func (p *planText) head() {
 	d := &p.f.Plan
-	if len(d.Resets) == 0 {
+	switch {
+	case len(d.Resets) == 0 && d.Selection != nil && d.Selection.By != plan.ByDue:
+		p.line("%s", p.st.bold("Nothing is to be reset."))
+		p.line("Of what was chosen, nothing is left.")
+		return
+	case len(d.Resets) == 0:
 		p.line("%s", p.st.bold("Nothing is due."))
 		p.line("No credential is older than its max_age. Name addresses, -where or -all to reset before that.")
 		return
