@@ -28,7 +28,7 @@ func Main() {
 	if err == nil {
 		err = flock.Lock(context.Background(), f, flock.Patience{Limit: time.Minute})
 	}
-	fmt.Println(err)
+	_, _ = fmt.Fprintln(os.NewFile(3, "said"), err) // the first of ExtraFiles
 	select {}
 }
 
@@ -41,11 +41,15 @@ func Stopped(t testing.TB, path string) (pid int, end func()) {
 	}
 	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), holdEnv+"="+path)
-	out, err := cmd.StdoutPipe()
+	out, said, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	defer func() { _ = out.Close() }()
+	cmd.ExtraFiles = []*os.File{said}
+	err = cmd.Start()
+	_ = said.Close()
+	if err != nil {
 		t.Fatal(err)
 	}
 	end = func() {
