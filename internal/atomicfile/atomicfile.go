@@ -18,7 +18,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -218,9 +217,9 @@ func lock(ctx context.Context, f *os.File, dir string) error {
 // resolve follows a symbolic link at path to the file it leads to; a path that
 // is none, or where nothing is, stays.
 func resolve(path string) (string, error) {
-	target, err := filepath.EvalSymlinks(path)
+	target, err := follow(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(path); err == nil {
+		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 			return "", fmt.Errorf("%w: a symbolic link that leads nowhere", ErrUnsafe)
 		}
 		return path, nil

@@ -15,11 +15,11 @@ import (
 // not exist yet but whose folder must. Its errors are Permanent.
 func Resolve(p provider.Path) (string, error) {
 	name := addrs.Visible(p.Written)
-	real, err := filepath.EvalSymlinks(p.Absolute)
+	real, err := follow(p.Absolute)
 	if err == nil {
 		return real, nil
 	}
-	if _, lerr := os.Lstat(p.Absolute); lerr == nil || !errors.Is(err, fs.ErrNotExist) {
+	if info, lerr := os.Lstat(p.Absolute); lerr == nil && info.Mode()&fs.ModeSymlink != 0 || !errors.Is(err, fs.ErrNotExist) {
 		return "", provider.Errorf(provider.Permanent, "%s cannot be reached: it is a link that leads nowhere, or something on the way is no folder or may not be entered", name)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(p.Absolute))
@@ -27,6 +27,18 @@ func Resolve(p provider.Path) (string, error) {
 		return "", provider.Errorf(provider.Permanent, "%s cannot be reached: the folder %s does not exist; make it first", name, addrs.Visible(filepath.Dir(p.Written)))
 	}
 	return filepath.Join(dir, filepath.Base(p.Absolute)), nil
+}
+
+// follow is filepath.EvalSymlinks, which is asked again about a file that somebody
+// made while it looked: what is there is no link that leads nowhere.
+func follow(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if info, lerr := os.Lstat(path); lerr == nil && info.Mode()&fs.ModeSymlink == 0 {
+			return filepath.EvalSymlinks(path)
+		}
+	}
+	return real, err
 }
 
 // Load gives the content of p through symbolic links, nil if its folder is
