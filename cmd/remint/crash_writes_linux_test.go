@@ -72,7 +72,7 @@ func TestCrashesOfWrites(t *testing.T) {
 						t.Fatalf("unbroken: %v", err)
 					}
 					b := breaking{world: w, template: template, reason: reason, total: total}
-					b.writes(t, seen.found, 7)
+					b.writes(t, seen.found, 14)
 				})
 			}
 		}

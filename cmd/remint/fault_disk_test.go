@@ -168,7 +168,7 @@ func TestFaultsOfTheDisk(t *testing.T) {
 }
 
 // diskWaysFor gives scopes and ways for an operation: all in `make torture`, one
-// for every third operation in `make test`.
+// for every fifth operation in `make test`.
 func diskWaysFor(op string, i int, salt string) (out [][2]string) {
 	for _, s := range scopes {
 		out = append(out, [2]string{s, full}, [2]string{s, readOnly})
@@ -178,7 +178,7 @@ func diskWaysFor(op string, i int, salt string) (out [][2]string) {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(salt + op))
-	if n := int(h.Sum32() % 997); n%3 == 0 || strings.HasPrefix(op, "provider.Set") || strings.HasPrefix(op, "store.Put") {
+	if n := int(h.Sum32() % 997); n%5 == 0 || strings.HasPrefix(op, "provider.Set") || strings.HasPrefix(op, "store.Put") {
 		return out[(n+i)%len(out):][:1]
 	}
 	return nil

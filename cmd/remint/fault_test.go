@@ -235,8 +235,8 @@ func (c *faultCase) stood(t *testing.T, code int) error {
 	return nil
 }
 
-// abreast are subtests that mostly wait: more of them run side by side than
-// there are processors.
+// abreast are subtests that wait now and then: some of them run side by side, in
+// each of the parallel tests that they belong to.
 type abreast []func(t *testing.T)
 
 func (a *abreast) add(name string, do func(t *testing.T)) {
@@ -246,7 +246,7 @@ func (a *abreast) add(name string, do func(t *testing.T)) {
 func (a *abreast) run(t *testing.T) {
 	t.Helper()
 	var all sync.WaitGroup
-	places := make(chan struct{}, 8)
+	places := make(chan struct{}, 3)
 	for _, do := range *a {
 		places <- struct{}{}
 		all.Go(func() {
