@@ -18,6 +18,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/remint-dev/remint/engine/addrs"
@@ -217,9 +218,9 @@ func lock(ctx context.Context, f *os.File, dir string) error {
 // resolve follows a symbolic link at path to the file it leads to; a path that
 // is none, or where nothing is, stays.
 func resolve(path string) (string, error) {
-	target, err := follow(path)
+	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if isLink(path) {
 			return "", fmt.Errorf("%w: a symbolic link that leads nowhere", ErrUnsafe)
 		}
 		return path, nil

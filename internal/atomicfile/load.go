@@ -15,11 +15,11 @@ import (
 // not exist yet but whose folder must. Its errors are Permanent.
 func Resolve(p provider.Path) (string, error) {
 	name := addrs.Visible(p.Written)
-	real, err := follow(p.Absolute)
+	real, err := filepath.EvalSymlinks(p.Absolute)
 	if err == nil {
 		return real, nil
 	}
-	if info, lerr := os.Lstat(p.Absolute); lerr == nil && info.Mode()&fs.ModeSymlink != 0 || !errors.Is(err, fs.ErrNotExist) {
+	if isLink(p.Absolute) || !errors.Is(err, fs.ErrNotExist) {
 		return "", provider.Errorf(provider.Permanent, "%s cannot be reached: it is a link that leads nowhere, or something on the way is no folder or may not be entered", name)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(p.Absolute))
@@ -29,16 +29,11 @@ func Resolve(p provider.Path) (string, error) {
 	return filepath.Join(dir, filepath.Base(p.Absolute)), nil
 }
 
-// follow is filepath.EvalSymlinks, which is asked again about a file that somebody
-// made while it looked: what is there is no link that leads nowhere.
-func follow(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if info, lerr := os.Lstat(path); lerr == nil && info.Mode()&fs.ModeSymlink == 0 {
-			return filepath.EvalSymlinks(path)
-		}
-	}
-	return real, err
+// isLink reports whether a symbolic link is at path. Where following path found nothing,
+// a link leads nowhere; anything else is missing, or was made by another meanwhile.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // Load gives the content of p through symbolic links, nil if its folder is

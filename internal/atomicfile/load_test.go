@@ -68,3 +68,33 @@ func TestEditDoesNotUndoOthers(t *testing.T) {
 	}
 	onlyHas(t, dir, "f", "made")
 }
+
+// A file that another makes and removes all the while is there or it is not: it is never
+// a link that leads nowhere.
+func TestFileThatAnotherMakes(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "file")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.WriteFile(path, nil, 0o600)
+				_ = os.Remove(path)
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	for range 20000 {
+		got, err := atomicfile.Resolve(provider.Path{Written: "file", Absolute: path})
+		if err != nil || got != path {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+}
